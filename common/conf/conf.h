@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf.h - the whole configuration as one typed tree.
+ *
+ * One table (conf_options.c) lists every scalar option: name, type, default, unit,
+ * bounds, roles, reloadable, help; parser, -T, the man page test and the parts handed to
+ * roles come from it. Strings are never NULL ("" is unset); lists are {v, n}.
+ * A struct conf is immutable after loading and owned by who loaded it.
+ */
+#ifndef COMMON_CONF_CONF_H
+#define COMMON_CONF_CONF_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The processes, as bits of the mask that says whose part an option is. */
+enum role {
+	ROLE_SUPERVISOR,
+	ROLE_GATEWAY,
+	ROLE_SCHEDULER,
+	ROLE_FETCH,
+	ROLE_COMPUTE,
+	ROLE_WORKER,
+	ROLE_QUARANTINE,
+	ROLE_REDIS,
+	ROLE_CHECK,
+	ROLE_MIGRATE,
+	ROLE_CTL, /* agentctl, not a child */
+	ROLE_COUNT
+};
+
+const char *role_name(enum role role); /* "supervisor", "gateway", ... */
+int role_from_name(const char *name);  /* enum role or -EINVAL */
+
+struct conf_list {
+	char **v;
+	size_t n;
+};
+
+struct conf_provider {
+	char *name;
+	char *type;	/* "openai" (a table in worker/llm lists the types) */
+	char *base_url; /* without a trailing slash */
+	char *api_key;	/* secret; "" sends no Authorization header */
+	char *model;
+	double temperature; /* NAN: not sent */
+	int64_t max_tokens; /* answer bound for one call */
+	int64_t timeout_sec; /* whole call, repeats included */
+	double price_input;  /* USD per million tokens */
+	double price_output;
+	double price_cached;
+};
+
+struct conf_auth_profile {
+	char *name;
+	char *type;   /* api_key | bearer | basic */
+	char *header; /* api_key: header or query, one of the two */
+	char *query;
+	char *value;	/* secret */
+	char *token;	/* secret, bearer */
+	char *username; /* basic */
+	char *password; /* secret, basic */
+	struct conf_list hosts;
+	bool idempotent; /* POST may be repeated after an unknown outcome */
+};
+
+struct conf_agent {
+	char *name;
+	char *description;
+	struct conf_list providers; /* empty: all, in their order */
+	char *model;		    /* "": the provider's */
+	char *system_prompt;	    /* text of system_prompt_file, or "" for the built-in */
+	struct conf_list tools;
+	struct conf_list finish_tools;
+	char *input_schema;  /* JSON text or "" */
+	char *output_schema; /* JSON text or "" */
+	int64_t max_turns;   /* 0: limits.max_turns */
+	int64_t max_tokens;  /* whole job; 0: limits.max_tokens_per_job */
+	int64_t timeout_sec; /* 0: the job's */
+	double budget_usd;   /* 0: none */
+	char *tool_choice;   /* auto | required | none */
+	double temperature;  /* NAN: the provider's */
+};
+
+struct conf {
+	char *path; /* the file it was read from, "" for built-in defaults */
+
+	struct {
+		char *name;
+		char *node; /* never "" after loading: the host name by default */
+		int64_t workers;
+		int64_t jobs_per_worker;
+		int64_t max_jobs; /* jobs after which a worker is renewed; 0: never */
+		int64_t max_memory_mb; /* resident size after which a worker is renewed; 0: never */
+		char *user;
+		char *compute_user;
+		char *run_dir;
+		char *state_dir;
+		int64_t shutdown_grace_sec;
+		struct {
+			char *target; /* stderr | syslog | file:PATH */
+			char *level;  /* error | warning | info | debug */
+			char *format; /* text | json */
+		} log;
+	} service;
+	struct {
+		char *listen; /* host:port; "" = no gateway */
+		char *token;  /* secret */
+		struct conf_list hosts;
+		int64_t max_waiting;	   /* /test/chat requests waiting at once */
+		int64_t request_timeout_sec; /* to send the whole request */
+		int64_t max_body_bytes;
+	} http;
+	struct {
+		char *url; /* secret (may hold a password); "embedded" = private server */
+		bool allow_eviction;
+		char *program; /* redis-server to run in embedded mode */
+	} redis;
+	struct {
+		char *url; /* secret */
+		bool migrate;
+	} database;
+	struct {
+		char *jobs;
+		char *results_prefix;
+		int64_t result_ttl_sec;
+		char *completion_queue;
+		int64_t lease_sec;
+		int64_t max_attempts;
+		int64_t max_crashes;
+		int64_t max_payload_bytes;
+		int64_t max_age_sec;
+		int64_t dead_max;
+	} queue;
+	struct {
+		struct conf_provider *providers;
+		size_t n_providers;
+	} llm;
+	struct {
+		char *api_url;
+	} orchestrator;
+	struct {
+		int64_t max_inline_bytes;
+		char *cas; /* directory */
+		int64_t retention_days;
+	} storage;
+	struct {
+		struct conf_list allow_domains;
+		struct conf_list allow_private; /* CIDR[:port] or host[:port] */
+		struct conf_list allow_ports;	/* decimal numbers or "*" */
+		int64_t max_body_bytes;
+		int64_t max_redirects;
+		int64_t timeout_sec; /* one tool request */
+	} network;
+	struct {
+		int64_t step_cpu_sec;
+		int64_t step_memory_mb;
+		int64_t step_output_mb;
+		int64_t compute_children; /* 0: one per core */
+		int64_t worker_buffer_mb;
+		int64_t max_turns;
+		int64_t max_tokens_per_job;
+		int64_t max_timeout_sec;
+	} limits;
+	struct conf_auth_profile *auth_profiles;
+	size_t n_auth_profiles;
+	char *agents_dir;
+	struct conf_agent *agents; /* always contains "workflow" */
+	size_t n_agents;
+};
+
+/*
+ * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default} and
+ * file:PATH resolved, and agents_dir's *.conf with the files they name. Unknown keys and
+ * values out of bounds are refused: err says "FILE:LINE: key: what; remedy". Returns 0
+ * with *out owned by the caller, or negative errno.
+ */
+int conf_load(const char *path, struct conf **out, struct err *err);
+
+/* Reads what conf_write_role wrote: no expansion, no files. */
+int conf_read_role(const char *text, size_t n, struct conf **out, struct err *err);
+
+void conf_free(struct conf *c);
+void conf_freep(struct conf **c);
+
+/* The effective configuration as libconfig text, secrets shown as "********". */
+void conf_write_masked(struct buf *out, const struct conf *c);
+
+/* The same with real secrets, but only those options that belong to the role. */
+void conf_write_role(struct buf *out, const struct conf *c, enum role role);
+
+/*
+ * Compares two configurations. Returns 0 when equal, 1 when they differ in reloadable
+ * options only, -EPERM when a non-reloadable option differs (err names it).
+ */
+int conf_compare(const struct conf *old_conf, const struct conf *new_conf, struct err *err);
+
+const struct conf_agent *conf_agent_find(const struct conf *c, const char *name, size_t n);
+const struct conf_provider *conf_provider_find(const struct conf *c, const char *name);
+
+/* For tests and documentation: every option by its dotted name. */
+struct conf_option_info {
+	const char *name; /* "queue.lease_sec" */
+	const char *type; /* "string", "integer", ... */
+	const char *help;
+	bool is_reloadable;
+	bool is_secret;
+};
+size_t conf_option_count(void);
+struct conf_option_info conf_option_at(size_t i);
+
+/* The path that agentctl and the daemon use without -c: $AGENT_RUNNER_CONF or the
+   installed default. */
+const char *conf_default_path(void);
+
+#endif

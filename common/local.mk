@@ -1,0 +1,9 @@
+# common: what several roles need; includes nothing of the others.
+noinst_LIBRARIES += common/libcommon.a
+common_libcommon_a_SOURCES = \
+	common/cleanup.h \
+	common/err.h common/err.c \
+	common/buf.h common/buf.c \
+	common/clock.h common/clock.c \
+	common/lane.h common/lane.c
+common_libcommon_a_CFLAGS = $(AM_CFLAGS)

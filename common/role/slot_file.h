@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot_file.h - what a child shows of itself in shared memory: heartbeat, jobs, metrics.
+ *
+ * One sealed memory file per life of a child, made by the supervisor before the child
+ * runs, mapped writable by the child and read-only by the supervisor, which copies, checks
+ * every field and clamps deadlines. A child can lie only about itself.
+ */
+#ifndef COMMON_ROLE_SLOT_FILE_H
+#define COMMON_ROLE_SLOT_FILE_H
+
+#include "common/metrics.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SLOT_ROWS = 1024, SLOT_JOB_ID_MAX = 208, SLOT_STEP_MAX = 40 };
+
+struct slot_row {
+	_Atomic uint32_t seq; /* odd while the child writes (a sequence lock) */
+	uint32_t in_use;
+	uint64_t started_ms;  /* monotonic */
+	uint64_t deadline_ms; /* monotonic: past it the row is stuck */
+	char job_id[SLOT_JOB_ID_MAX];
+	char step[SLOT_STEP_MAX]; /* "llm", "execute_pipeline", "store", ... */
+};
+
+struct slot_file {
+	uint32_t magic, version;
+	_Atomic uint64_t heartbeat_ms; /* monotonic time of the last turn of the loop */
+	_Atomic uint32_t running_row;  /* row + 1 of the job that runs now; 0: none */
+	_Atomic uint32_t jobs_in_flight;
+	_Atomic uint64_t jobs_done; /* since this life began */
+	struct metrics_page metrics;
+	struct slot_row rows[SLOT_ROWS];
+};
+
+enum { SLOT_FILE_MAGIC = 0x41525346, SLOT_FILE_VERSION = 1 };
+
+/* Child's side: row 0..SLOT_ROWS-1. */
+void slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
+    const char *step, uint64_t started_ms, uint64_t deadline_ms);
+void slot_row_step(struct slot_file *f, unsigned row, const char *step);
+void slot_row_clear(struct slot_file *f, unsigned row);
+
+/* Supervisor's side: a checked copy; false when the row is free or was being written. */
+bool slot_row_copy(const struct slot_file *f, unsigned row, struct slot_row *out);
+
+#endif
