@@ -38,7 +38,8 @@ bad(struct job_reader *rd, const char *fmt, ...)
 		used += 2;
 	}
 	va_start(ap, fmt);
-	(void)vsnprintf(rd->fault->text + used, sizeof(rd->fault->text) - used, fmt, ap);
+	(void)vsnprintf(rd->fault->text + used, sizeof(rd->fault->text) - used, fmt,
+	    ap);
 	va_end(ap);
 	if (!rd->is_bad)
 		rd->fault->type = ERROR_TYPE_INVALID_MESSAGE;
@@ -106,12 +107,13 @@ read_text(struct job_reader *rd, const struct json *object, const char *path,
 	if (v == NULL)
 		return "";
 	if (!json_is(v, JSON_STRING)) {
-		bad(rd, "%s%s must be text, not %s", path, name, json_type_name(v->type));
+		bad(rd, "%s%s must be text, not %s", path, name,
+		    json_type_name(v->type));
 		return "";
 	}
 	if (v->len > JOB_TEXT_MAX || has_control(v->text, v->len)) {
-		bad(rd, "%s%s must have at most %d bytes and no control characters", path,
-		    name, JOB_TEXT_MAX);
+		bad(rd, "%s%s must have at most %d bytes and no control characters",
+		    path, name, JOB_TEXT_MAX);
 		return "";
 	}
 	s = json_cstr(rd->arena, v);
@@ -141,7 +143,8 @@ read_integer(struct job_reader *rd, const char *name, int64_t min, int64_t absen
 	if (v == NULL)
 		return absent;
 	if (json_int64(v, &i) < 0 || i < min) {
-		bad(rd, "%s must be a whole number of at least %lld", name, (long long)min);
+		bad(rd, "%s must be a whole number of at least %lld", name,
+		    (long long)min);
 		return absent;
 	}
 	return i;
@@ -248,7 +251,8 @@ read_previous_results(struct job_reader *rd, const struct json *context)
 static void
 read_context(struct job_reader *rd)
 {
-	const struct json *context = read_typed(rd, rd->root, "", "context", JSON_OBJECT);
+	const struct json *context =
+	    read_typed(rd, rd->root, "", "context", JSON_OBJECT);
 
 	rd->out->session_id = read_text(rd, context, "context.", "session_id");
 	rd->out->workflow_state =
@@ -266,13 +270,14 @@ read_owner(struct job_reader *rd)
 }
 
 /*
- * Two copies of a job may differ in when and for the how manyth time they were sent, but
- * not in what they ask: the digest covers the other fields in canonical form.
+ * Two copies of a job may differ in when and for the how manyth time they were sent,
+ * but not in what they ask: the digest covers the other fields in canonical form.
  */
 static int
 message_digest(struct job_reader *rd)
 {
-	static const char *const left_out[] = { "retry_count", "created_at", "traceparent" };
+	static const char *const left_out[] = { "retry_count", "created_at",
+		"traceparent" };
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	struct json_builder *b = json_object_begin(rd->arena);
 
@@ -292,16 +297,23 @@ message_digest(struct job_reader *rd)
 }
 
 int
-job_message_read(struct arena *a, const char *payload, size_t n, struct job_message *out,
-    struct job_message_fault *fault)
+job_message_read(struct arena *a, const char *payload, size_t n,
+    struct job_message *out, struct job_message_fault *fault)
 {
 	struct job_reader rd = { .arena = a, .out = out, .fault = fault };
 	struct err e = ERR_INIT;
 	int r;
 
-	*out = (struct job_message){ .run_id = "", .node_id = "", .workflow_tag = "",
-		.owner = "", .user_id = "", .prompt = "", .agent = "workflow",
-		.session_id = "", .traceparent = "", .timeout_sec = JOB_TIMEOUT_DEFAULT,
+	*out = (struct job_message){ .run_id = "",
+		.node_id = "",
+		.workflow_tag = "",
+		.owner = "",
+		.user_id = "",
+		.prompt = "",
+		.agent = "workflow",
+		.session_id = "",
+		.traceparent = "",
+		.timeout_sec = JOB_TIMEOUT_DEFAULT,
 		.created_at_ms = -1 };
 	*fault = (struct job_message_fault){ .type = ERROR_TYPE_NONE };
 	r = json_read(a, payload, n, 0, &rd.root, &e);
@@ -325,7 +337,8 @@ job_message_read(struct arena *a, const char *payload, size_t n, struct job_mess
 	read_context(&rd);
 	if (present(rd.root, "agent") != NULL)
 		out->agent = read_text(&rd, rd.root, "", "agent");
-	out->current_workflow = read_typed(&rd, rd.root, "", "current_workflow", JSON_OBJECT);
+	out->current_workflow =
+	    read_typed(&rd, rd.root, "", "current_workflow", JSON_OBJECT);
 	out->output_schema = read_typed(&rd, rd.root, "", "output_schema", JSON_OBJECT);
 	out->timeout_sec = read_timeout(&rd);
 	out->retry_count = read_integer(&rd, "retry_count", 0, 0);
@@ -340,9 +353,10 @@ job_message_read(struct arena *a, const char *payload, size_t n, struct job_mess
 bool
 job_message_names_ref(const struct job_message *m, const char *ref)
 {
-	for (uint32_t i = 0; m->previous_results != NULL && i < m->previous_results->len; i++)
-		if (json_eq_str(
-			json_get(&m->previous_results->items[i], "result_ref"), ref))
+	for (uint32_t i = 0;
+	     m->previous_results != NULL && i < m->previous_results->len; i++)
+		if (json_eq_str(json_get(&m->previous_results->items[i], "result_ref"),
+			ref))
 			return true;
 	return false;
 }

@@ -2,8 +2,8 @@
 /*
  * job_message.h - a job as the producer wrote it: read, checked field by field.
  *
- * Everything points into the payload or the arena given; both must outlive it. Texts are
- * NUL-terminated and never NULL ("" when absent); JSON values are NULL when absent.
+ * Everything points into the payload or the arena given; both must outlive it. Texts
+ * are NUL-terminated and never NULL ("" when absent); JSON values are NULL when absent.
  */
 #ifndef WORKER_JOB_MESSAGE_H
 #define WORKER_JOB_MESSAGE_H
@@ -12,10 +12,10 @@
 #include "worker/error_types.h"
 
 enum {
-	JOB_ID_MAX = 200,	 /* bytes */
-	JOB_TEXT_MAX = 1024,	 /* of run_id, node_id and the like */
+	JOB_ID_MAX = 200,          /* bytes */
+	JOB_TEXT_MAX = 1024,       /* of run_id, node_id and the like */
 	JOB_TIMEOUT_DEFAULT = 300, /* seconds of running time */
-	JOB_DIGEST_MAX = 65	 /* hexadecimal SHA-256 with its NUL */
+	JOB_DIGEST_MAX = 65        /* hexadecimal SHA-256 with its NUL */
 };
 
 struct job_message {
@@ -34,10 +34,10 @@ struct job_message {
 	const struct json *previous_results; /* array of objects */
 	const struct json *workflow_state;   /* object */
 	const struct json *output_schema;    /* object */
-	int64_t timeout_sec;		     /* as asked; the caller bounds it */
+	int64_t timeout_sec;                 /* as asked; the caller bounds it */
 	int64_t retry_count;
-	int64_t max_tokens_total; /* 0: none */
-	int64_t created_at_ms;	  /* wall clock; -1 when absent */
+	int64_t max_tokens_total;    /* 0: none */
+	int64_t created_at_ms;       /* wall clock; -1 when absent */
 	char digest[JOB_DIGEST_MAX]; /* of what must be equal in two copies of a job */
 };
 

@@ -79,7 +79,8 @@ write_cut(struct buf *out, const struct json *v, unsigned chars, unsigned depth)
 		if (out->len > PREVIEW_MAX) /* too long in any case: stop early */
 			break;
 		if (v->type == JSON_OBJECT) {
-			cut_string(out, v->members[i].name, v->members[i].name_len, chars);
+			cut_string(out, v->members[i].name, v->members[i].name_len,
+			    chars);
 			buf_addc(out, ':');
 			write_cut(out, &v->members[i].value, chars, depth + 1);
 		} else {
@@ -148,8 +149,8 @@ scan_array(struct arena *a, const char *p, const char *end, struct sample *s)
 		const char *next = skip_element(p, end);
 
 		if (s->rows < PREVIEW_SAMPLE) {
-			int r = json_read(
-			    a, p, (size_t)(next - p), 256, &s->row[s->rows], &e);
+			int r = json_read(a, p, (size_t)(next - p), 256,
+			    &s->row[s->rows], &e);
 
 			if (r < 0)
 				return r;

@@ -7,7 +7,11 @@
 
 #include "common/json/json.h"
 
-enum { PREVIEW_MAX = 8192, PREVIEW_SAMPLE = 3, PREVIEW_TEXT_CHARS = 500 };
+enum {
+	PREVIEW_MAX = 8192,
+	PREVIEW_SAMPLE = 3,
+	PREVIEW_TEXT_CHARS = 500
+};
 
 enum preview_kind {
 	PREVIEW_DATA, /* by the value's own type */
@@ -19,6 +23,7 @@ enum preview_kind {
  * list -> dataset, object -> object, text -> text, other scalars as text. Only what is
  * shown is built; the rest is scanned. 0, -EINVAL when the text is not JSON, -ENOMEM.
  */
-int preview_write(struct buf *out, const char *json_text, size_t n, enum preview_kind kind);
+int preview_write(struct buf *out, const char *json_text, size_t n,
+    enum preview_kind kind);
 
 #endif

@@ -12,7 +12,9 @@
 
 #include <string.h>
 
-enum { MESSAGE_TEXT_CHARS = 4000 };
+enum {
+	MESSAGE_TEXT_CHARS = 4000
+};
 
 /* A text of at most max code points, cut with an ellipsis. */
 static void
@@ -43,13 +45,13 @@ static void
 write_calls(struct json_writer *w, const struct conversation_result *r)
 {
 	jw_array_begin(w);
-	for (const struct conversation_tool_call *c = r != NULL ? r->calls : NULL; c != NULL;
-	     c = c->next) {
+	for (const struct conversation_tool_call *c = r != NULL ? r->calls : NULL;
+	     c != NULL; c = c->next) {
 		jw_object_begin(w);
 		jw_key(w, "tool");
-		jw_string(w, c->tool.s, c->tool.n);
+		jw_string(w, c->tool.s, c->tool.len);
 		jw_key(w, "args");
-		jw_raw(w, c->args.s, c->args.n);
+		jw_raw(w, c->args.s, c->args.len);
 		jw_object_end(w);
 	}
 	jw_array_end(w);
@@ -59,15 +61,15 @@ static void
 write_tokens(struct json_writer *w, const struct llm_usage *u)
 {
 	jw_key(w, "tokens_used");
-	jw_int(w, u->input + u->output);
+	jw_uint(w, u->input + u->output);
 	jw_key(w, "tokens");
 	jw_object_begin(w);
 	jw_key(w, "input");
-	jw_int(w, u->input);
+	jw_uint(w, u->input);
 	jw_key(w, "output");
-	jw_int(w, u->output);
+	jw_uint(w, u->output);
 	jw_key(w, "cached");
-	jw_int(w, u->cached);
+	jw_uint(w, u->cached);
 	jw_object_end(w);
 }
 
@@ -102,8 +104,8 @@ write_metadata(struct json_writer *w, const struct result_facts *f)
 	jw_key(w, "attempts");
 	jw_uint(w, f->attempts);
 	jw_key(w, "message");
-	if (r->message.n > 0)
-		write_text(w, r->message.s, r->message.n, MESSAGE_TEXT_CHARS);
+	if (r->message.len > 0)
+		write_text(w, r->message.s, r->message.len, MESSAGE_TEXT_CHARS);
 	else
 		jw_null(w);
 	jw_key(w, "limit_hit");
@@ -150,7 +152,8 @@ write_error(struct json_writer *w, const struct result_facts *f)
 	jw_cstr(w, f->error.step[0] != '\0' ? f->error.step : NULL);
 	jw_key(w, "suggestions");
 	jw_array_begin(w);
-	for (size_t i = 0; i < TOOL_SUGGESTIONS_MAX && f->error.suggestions[i] != NULL; i++)
+	for (size_t i = 0; i < TOOL_SUGGESTIONS_MAX && f->error.suggestions[i] != NULL;
+	     i++)
 		jw_cstr(w, f->error.suggestions[i]);
 	jw_array_end(w);
 	if (f->error.evidence != NULL && f->error.evidence[0] != '\0') {

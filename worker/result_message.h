@@ -9,19 +9,21 @@
 #include "common/clock.h"
 #include "worker/agent/conversation.h"
 
-/* What is known of a job when its message is written; C strings may be "" but not NULL. */
+/* What is known of a job when its message is written; C strings may be "" but not NULL.
+ */
 struct result_facts {
 	const char *job_id;
-	const char *result_ref;	  /* completed only */
-	const char *preview;	  /* JSON text; completed only */
-	const char *intent;	  /* "execute", ... or "" */
+	const char *result_ref; /* completed only */
+	const char *preview;    /* JSON text; completed only */
+	const char *intent;     /* "execute", ... or "" */
 	const char *model;
-	unsigned attempts;	  /* this one included */
+	unsigned attempts; /* this one included */
 	uint64_t execution_ms;
 	int64_t queue_ms; /* -1: unknown */
 	int64_t completed_at_ms;
-	const struct conversation_result *result; /* NULL: the conversation never began */
-	struct {		  /* failed only */
+	const struct conversation_result
+	    *result; /* NULL: the conversation never began */
+	struct {     /* failed only */
 		enum error_type type;
 		const char *message;
 		const char *tool;
