@@ -50,7 +50,8 @@ err_prefix(struct err *err, int code, const char *fmt, ...)
 	n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(err->text))
-		(void)snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+		if (snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old) < 0)
+			err->text[n] = '\0'; /* a cut text is fine, none is not */
 	return code;
 }
 
