@@ -65,3 +65,17 @@ test_queue_recover_CFLAGS = $(queue_test_cflags)
 test_queue_recover_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+# --- store: results, the CAS, the helper thread's queue
+if HAVE_CRITERION
+check_PROGRAMS += test_store test_cas
+TESTS += test_store test_cas
+test_store_SOURCES = tests/unit/test_store.c tests/unit/test_store_faults.c \
+	tests/unit/store_fixture.h tests/unit/store_fixture.c
+test_store_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_store_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
+
+test_cas_SOURCES = tests/unit/test_cas.c
+test_cas_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_cas_LDADD = $(STORE_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of store
