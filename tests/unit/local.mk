@@ -20,6 +20,18 @@ test_fiber_LDADD = common/libcommon.a $(CRITERION_LIBS)
 endif
 # tests/unit
 
+# -- net, fetch, gateway
+if HAVE_CRITERION
+check_PROGRAMS += test_addr_guard test_http_client
+TESTS += test_addr_guard test_http_client
+test_addr_guard_SOURCES = tests/unit/test_addr_guard.c
+test_addr_guard_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_addr_guard_LDADD = common/net/libguard.a common/libcommon.a $(CRITERION_LIBS)
+test_http_client_SOURCES = tests/unit/test_http_client.c
+test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+endif
+# -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
 if HAVE_CRITERION
 check_PROGRAMS += test_json
