@@ -91,3 +91,13 @@ test_cas_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_cas_LDADD = $(STORE_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of store
+# --- intent
+EXTRA_DIST += tests/unit/intent_prompts.tsv
+if HAVE_CRITERION
+check_PROGRAMS += test_intent
+TESTS += test_intent
+test_intent_SOURCES = tests/unit/test_intent.c
+test_intent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_intent_LDADD = worker/agent/libintent.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+endif
+# --- end of intent
