@@ -1,1 +1,26 @@
-# tests/support
+# tests/support: stand-ins and the harness of the tests; nothing here is installed.
+
+# The small HTTP server and the manners that the stand-ins share.
+noinst_LIBRARIES += tests/support/libstandin.a
+tests_support_libstandin_a_SOURCES = \
+	tests/support/http_server.h tests/support/http_server.c \
+	tests/support/http_request.h tests/support/http_request.c \
+	tests/support/service.h tests/support/service.c
+
+STANDIN_LIBS = tests/support/libstandin.a common/libjson.a common/libcommon.a
+
+noinst_PROGRAMS += llm-stub data-api
+llm_stub_SOURCES = \
+	tests/support/llm_stub/main.c \
+	tests/support/llm_stub/chat.h tests/support/llm_stub/chat.c \
+	tests/support/llm_stub/openai.c \
+	tests/support/llm_stub/strict.c \
+	tests/support/llm_stub/script.h tests/support/llm_stub/script.c \
+	tests/support/llm_stub/rules.h tests/support/llm_stub/rules.c \
+	tests/support/llm_stub/demo.c
+llm_stub_LDADD = $(STANDIN_LIBS)
+
+data_api_SOURCES = \
+	tests/support/data_api/main.c \
+	tests/support/data_api/data.h tests/support/data_api/data.c
+data_api_LDADD = $(STANDIN_LIBS)
