@@ -44,3 +44,24 @@ test_llm_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) -lm
 endif
 # --- end of json_schema, llm, agent ---
+# --- queue ---
+if HAVE_CRITERION
+queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
+	$(HIREDIS_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_redis_url test_redis_sync test_queue_ops test_queue_recover
+TESTS += test_redis_url test_redis_sync test_queue_ops test_queue_recover
+test_redis_url_SOURCES = tests/unit/test_redis_url.c
+test_redis_url_CFLAGS = $(queue_test_cflags)
+test_redis_url_LDADD = $(queue_test_libs)
+test_redis_sync_SOURCES = tests/unit/test_redis_sync.c
+test_redis_sync_CFLAGS = $(queue_test_cflags)
+test_redis_sync_LDADD = $(queue_test_libs)
+test_queue_ops_SOURCES = tests/unit/test_queue_ops.c
+test_queue_ops_CFLAGS = $(queue_test_cflags)
+test_queue_ops_LDADD = $(queue_test_libs)
+test_queue_recover_SOURCES = tests/unit/test_queue_recover.c
+test_queue_recover_CFLAGS = $(queue_test_cflags)
+test_queue_recover_LDADD = $(queue_test_libs)
+endif
+# --- end of queue ---
