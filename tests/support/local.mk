@@ -24,6 +24,18 @@ data_api_SOURCES = \
 	tests/support/data_api/main.c \
 	tests/support/data_api/data.h tests/support/data_api/data.c
 data_api_LDADD = $(STANDIN_LIBS)
+
+# Small things that tests of programs need: start, ask, look.
+check_LIBRARIES += tests/support/libtesttools.a
+tests_support_libtesttools_a_SOURCES = \
+	tests/support/proc.h tests/support/proc.c \
+	tests/support/processes.h tests/support/processes.c \
+	tests/support/settings.h tests/support/settings.c \
+	tests/support/sql.h tests/support/sql.c \
+	tests/support/http_client.h tests/support/http_client.c
+tests_support_libtesttools_a_CFLAGS = $(AM_CFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS)
+TESTTOOLS_LIBS = tests/support/libtesttools.a common/libjson.a common/libcommon.a \
+	$(LIBPQ_LIBS) $(SQLITE_LIBS)
 # tests/support
 
 # --- queue: a private redis-server, and short words for tests of the queue

@@ -65,3 +65,13 @@ test_queue_recover_CFLAGS = $(queue_test_cflags)
 test_queue_recover_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+
+# --- support: the stand-ins ---
+if HAVE_CRITERION
+check_PROGRAMS += test_standins
+TESTS += test_standins
+test_standins_SOURCES = tests/unit/test_standins.c
+test_standins_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_standins_LDADD = $(TESTTOOLS_LIBS) $(CRITERION_LIBS) -lm
+endif
+# --- end of support ---
