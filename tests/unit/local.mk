@@ -101,3 +101,13 @@ test_intent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_intent_LDADD = worker/agent/libintent.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
 endif
 # --- end of intent
+
+# --- support: the stand-ins ---
+if HAVE_CRITERION
+check_PROGRAMS += test_standins
+TESTS += test_standins
+test_standins_SOURCES = tests/unit/test_standins.c
+test_standins_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_standins_LDADD = $(TESTTOOLS_LIBS) $(CRITERION_LIBS) -lm
+endif
+# --- end of support ---
