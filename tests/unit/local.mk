@@ -111,3 +111,12 @@ test_standins_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_standins_LDADD = $(TESTTOOLS_LIBS) $(CRITERION_LIBS) -lm
 endif
 # --- end of support ---
+
+# --- man_conf
+if HAVE_CRITERION
+check_PROGRAMS += test_man_conf
+TESTS += test_man_conf
+test_man_conf_SOURCES = tests/unit/test_man_conf.c
+test_man_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_man_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
