@@ -309,13 +309,21 @@ bytes_of(const struct putting *p)
 	    p->row->tool_calls.len + p->row->trace.len;
 }
 
+static bool
+is_same_job(const struct putting *a, const struct putting *b)
+{
+	return strcmp(a->row->job_id, b->row->job_id) == 0;
+}
+
+/* By job, then as given. */
 static int
 by_job(const void *a, const void *b)
 {
 	const struct putting *const *pa = a;
 	const struct putting *const *pb = b;
+	int order = strcmp((*pa)->row->job_id, (*pb)->row->job_id);
 
-	return strcmp((*pa)->row->job_id, (*pb)->row->job_id);
+	return order != 0 ? order : (*pa > *pb) - (*pa < *pb);
 }
 
 /*
@@ -334,7 +342,7 @@ put_all(struct store *store, struct putting **items, size_t n)
 
 		if (g.n > 0 &&
 		    (bytes + more > GROUP_BYTES_MAX ||
-			by_job(&g.items[g.n - 1], &items[i]) == 0)) {
+			is_same_job(g.items[g.n - 1], items[i]))) {
 			put_group(store, &g);
 			g.n = bytes = 0;
 		}

@@ -20,6 +20,18 @@ test_fiber_LDADD = common/libcommon.a $(CRITERION_LIBS)
 endif
 # tests/unit
 
+# -- net, fetch, gateway
+if HAVE_CRITERION
+check_PROGRAMS += test_addr_guard test_http_client
+TESTS += test_addr_guard test_http_client
+test_addr_guard_SOURCES = tests/unit/test_addr_guard.c
+test_addr_guard_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_addr_guard_LDADD = common/net/libguard.a common/libcommon.a $(CRITERION_LIBS)
+test_http_client_SOURCES = tests/unit/test_http_client.c
+test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+endif
+# -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
 if HAVE_CRITERION
 check_PROGRAMS += test_json
@@ -65,6 +77,30 @@ test_queue_recover_CFLAGS = $(queue_test_cflags)
 test_queue_recover_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+# --- store: results, the CAS, the helper thread's queue
+if HAVE_CRITERION
+check_PROGRAMS += test_store test_cas
+TESTS += test_store test_cas
+test_store_SOURCES = tests/unit/test_store.c tests/unit/test_store_faults.c \
+	tests/unit/store_fixture.h tests/unit/store_fixture.c
+test_store_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_store_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
+
+test_cas_SOURCES = tests/unit/test_cas.c
+test_cas_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_cas_LDADD = $(STORE_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of store
+# --- intent
+EXTRA_DIST += tests/unit/intent_prompts.tsv
+if HAVE_CRITERION
+check_PROGRAMS += test_intent
+TESTS += test_intent
+test_intent_SOURCES = tests/unit/test_intent.c
+test_intent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_intent_LDADD = worker/agent/libintent.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+endif
+# --- end of intent
 
 # --- support: the stand-ins ---
 if HAVE_CRITERION
