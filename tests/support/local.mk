@@ -36,7 +36,23 @@ tests_support_libtesttools_a_SOURCES = \
 tests_support_libtesttools_a_CFLAGS = $(AM_CFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS)
 TESTTOOLS_LIBS = tests/support/libtesttools.a common/libjson.a common/libcommon.a \
 	$(LIBPQ_LIBS) $(SQLITE_LIBS)
-# tests/support
+
+# Cuts the way between the daemon and Redis on order.
+noinst_PROGRAMS += redis-proxy
+redis_proxy_SOURCES = \
+	tests/support/redis_proxy/main.c \
+	tests/support/redis_proxy/resp.h tests/support/redis_proxy/resp.c
+redis_proxy_LDADD = tests/support/libstandin.a common/libcommon.a
+
+# The real daemon with real servers around it.
+check_LIBRARIES += tests/support/libharness.a
+tests_support_libharness_a_SOURCES = \
+	tests/support/harness.h tests/support/harness_private.h \
+	tests/support/harness.c tests/support/harness_jobs.c \
+	tests/support/redis_server.h tests/support/redis_server.c
+tests_support_libharness_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
+HARNESS_LIBS = tests/support/libharness.a tests/support/libservers.a $(TESTTOOLS_LIBS) \
+	$(HIREDIS_LIBS) -lm
 
 # --- queue: a private redis-server, and short words for tests of the queue
 if HAVE_CRITERION

@@ -96,11 +96,13 @@ write_group(const struct settings *s, const char *prefix, size_t n, unsigned dep
 			buf_addf(out, "%*s%s = %s;\n", (int)depth * 2, "",
 			    s->at[i].path + n, s->at[i].value);
 	for (size_t i = 0; i < s->n; i++) {
-		const char *path = s->at[i].path, *dot = strchr(path + n, '.');
-		size_t len = dot == NULL ? 0 : (size_t)(dot - path) + 1;
+		const char *path = s->at[i].path, *dot;
+		size_t len;
 
-		if (dot == NULL || strncmp(path, prefix, n) != 0 ||
-		    is_repeated(s, i, len))
+		if (strncmp(path, prefix, n) != 0 || (dot = strchr(path + n, '.')) == NULL)
+			continue;
+		len = (size_t)(dot - path) + 1;
+		if (is_repeated(s, i, len))
 			continue;
 		buf_addf(out, "%*s%.*s: {\n", (int)depth * 2, "", (int)(len - n - 1),
 		    path + n);

@@ -109,6 +109,11 @@ TESTS += test_standins
 test_standins_SOURCES = tests/unit/test_standins.c
 test_standins_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_standins_LDADD = $(TESTTOOLS_LIBS) $(CRITERION_LIBS) -lm
+check_PROGRAMS += test_redis_proxy
+TESTS += test_redis_proxy
+test_redis_proxy_SOURCES = tests/unit/test_redis_proxy.c
+test_redis_proxy_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_redis_proxy_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of support ---
 
