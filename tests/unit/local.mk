@@ -125,3 +125,13 @@ test_man_conf_SOURCES = tests/unit/test_man_conf.c
 test_man_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 endif
+
+# --- job_message
+if HAVE_CRITERION
+check_PROGRAMS += test_job_message
+TESTS += test_job_message
+test_job_message_SOURCES = tests/unit/test_job_message.c worker/job_message.c worker/preview.c
+test_job_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_job_message_LDADD = common/libstore.a common/libjson.a common/libcommon.a \
+	$(CRYPTO_LIBS) $(CRITERION_LIBS) -lm
+endif

@@ -25,15 +25,18 @@ static const struct {
 	{ "", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE, "not JSON" },
 	{ "{\"job_id\":\"j\"", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE, "not JSON" },
 	{ "[1]", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE, "object" },
-	{ "{\"prompt\":\"p\"}", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE, "job_id is missing" },
-	{ "{\"job_id\":7,\"prompt\":\"p\"}", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE, "job_id" },
+	{ "{\"prompt\":\"p\"}", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE,
+	    "job_id is missing" },
+	{ "{\"job_id\":7,\"prompt\":\"p\"}", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE,
+	    "job_id" },
 	{ "{\"job_id\":\"\",\"prompt\":\"p\"}", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE,
 	    "job_id" },
-	{ "{\"job_id\":\"a\\nb\",\"prompt\":\"p\"}", -ENOMSG, ERROR_TYPE_INVALID_MESSAGE,
-	    "control" },
+	{ "{\"job_id\":\"a\\nb\",\"prompt\":\"p\"}", -ENOMSG,
+	    ERROR_TYPE_INVALID_MESSAGE, "control" },
 	{ "{\"job_id\":\"a\\u0085b\",\"prompt\":\"p\"}", -ENOMSG,
 	    ERROR_TYPE_INVALID_MESSAGE, "control" },
-	{ "{\"job_id\":\"j\"}", -EINVAL, ERROR_TYPE_INVALID_MESSAGE, "prompt is missing" },
+	{ "{\"job_id\":\"j\"}", -EINVAL, ERROR_TYPE_INVALID_MESSAGE,
+	    "prompt is missing" },
 	{ "{\"job_id\":\"j\",\"prompt\":\"\"}", -EINVAL, ERROR_TYPE_INVALID_MESSAGE,
 	    "empty" },
 	{ "{\"job_id\":\"j\",\"prompt\":\"p\",\"version\":\"2.0\"}", -EINVAL,
@@ -57,14 +60,16 @@ Test(job_message, bad_fields_are_all_named)
 		struct job_message m;
 		struct job_message_fault f;
 		char names[256], *save = NULL;
-		int r = job_message_read(a, cases[i].json, strlen(cases[i].json), &m, &f);
+		int r =
+		    job_message_read(a, cases[i].json, strlen(cases[i].json), &m, &f);
 
 		cr_expect(eq(int, r, cases[i].want), "%s: %s", cases[i].json, f.text);
 		cr_expect(eq(int, f.type, cases[i].type), "%s", cases[i].json);
 		(void)snprintf(names, sizeof(names), "%s", cases[i].names);
 		for (char *p = strtok_r(names, "|", &save); p != NULL;
 		     p = strtok_r(NULL, "|", &save))
-			cr_expect(strstr(f.text, p) != NULL, "'%s' lacks '%s'", f.text, p);
+			cr_expect(strstr(f.text, p) != NULL, "'%s' lacks '%s'", f.text,
+			    p);
 		arena_free(a);
 	}
 }
@@ -82,7 +87,8 @@ Test(job_message, every_field_arrives)
 	struct job_message m;
 	struct job_message_fault f;
 
-	cr_assert(eq(int, job_message_read(a, json, strlen(json), &m, &f), 0), "%s", f.text);
+	cr_assert(eq(int, job_message_read(a, json, strlen(json), &m, &f), 0), "%s",
+	    f.text);
 	cr_expect_str_eq(m.owner, "o");
 	cr_expect_str_eq(m.session_id, "s");
 	cr_expect_str_eq(m.agent, "g");
@@ -92,7 +98,7 @@ Test(job_message, every_field_arrives)
 	cr_expect(eq(i64, m.max_tokens_total, 9));
 	cr_expect(m.output_schema != NULL && m.workflow_state != NULL);
 	cr_expect(job_message_names_ref(&m, "artifact://1"));
-	cr_expect(!job_message_names_ref(&m, "artifact://2"));
+	cr_expect(not(job_message_names_ref(&m, "artifact://2")));
 	arena_free(a);
 }
 
@@ -111,8 +117,8 @@ Test(job_message, the_digest_tells_copies_from_other_jobs)
 		struct arena *a = arena_new(0);
 		struct job_message_fault f;
 
-		cr_assert(
-		    eq(int, job_message_read(a, texts[i], strlen(texts[i]), &m[i], &f), 0));
+		cr_assert(eq(int,
+		    job_message_read(a, texts[i], strlen(texts[i]), &m[i], &f), 0));
 		arena_free(a);
 	}
 	cr_expect_str_eq(m[0].digest, m[1].digest);
@@ -138,8 +144,8 @@ Test(preview, shows_each_kind_of_value)
 		CLEANUP_BUF struct buf b = BUF_INIT;
 
 		cr_assert(eq(int,
-		    preview_write(
-			&b, previews[i].value, strlen(previews[i].value), PREVIEW_DATA),
+		    preview_write(&b, previews[i].value, strlen(previews[i].value),
+			PREVIEW_DATA),
 		    0));
 		cr_expect_str_eq(buf_str(&b), previews[i].want);
 	}
@@ -156,11 +162,13 @@ Test(preview, stays_below_its_bound_whatever_the_value)
 	for (int row = 0; row < 5; row++) {
 		buf_adds(&value, row > 0 ? ",{" : "{");
 		for (int i = 0; i < 300; i++)
-			buf_addf(&value, "%s\"key%d\":\"%0500d\"", i > 0 ? "," : "", i, i);
+			buf_addf(&value, "%s\"key%d\":\"%0500d\"", i > 0 ? "," : "", i,
+			    i);
 		buf_adds(&value, "}");
 	}
 	buf_adds(&value, "]");
-	cr_assert(eq(int, preview_write(&b, buf_str(&value), value.len, PREVIEW_DATA), 0));
+	cr_assert(
+	    eq(int, preview_write(&b, buf_str(&value), value.len, PREVIEW_DATA), 0));
 	cr_expect(le(sz, b.len, PREVIEW_MAX));
 	cr_assert(eq(int, json_read(a, buf_str(&b), b.len, 0, &v, NULL), 0));
 	cr_expect(strstr(buf_str(&b), "\"row_count\":5") != NULL);
@@ -174,7 +182,9 @@ Test(preview, refuses_what_is_not_json)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		CLEANUP_BUF struct buf b = BUF_INIT;
 
-		cr_expect(lt(int, preview_write(&b, bad[i], strlen(bad[i]), PREVIEW_DATA), 0),
+		cr_expect(lt(int,
+			      preview_write(&b, bad[i], strlen(bad[i]), PREVIEW_DATA),
+			      0),
 		    "%s", bad[i]);
 	}
 }
