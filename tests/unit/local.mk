@@ -79,12 +79,17 @@ endif
 # --- end of queue ---
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
-check_PROGRAMS += test_store test_cas
-TESTS += test_store test_cas
+check_PROGRAMS += test_store test_store_queue test_cas
+TESTS += test_store test_store_queue test_cas
 test_store_SOURCES = tests/unit/test_store.c tests/unit/test_store_faults.c \
 	tests/unit/store_fixture.h tests/unit/store_fixture.c
 test_store_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_store_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
+
+test_store_queue_SOURCES = tests/unit/test_store_queue.c \
+	tests/unit/store_fixture.h tests/unit/store_fixture.c
+test_store_queue_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_store_queue_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
 
 test_cas_SOURCES = tests/unit/test_cas.c
 test_cas_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

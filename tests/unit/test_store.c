@@ -7,7 +7,9 @@
 #include "tests/unit/store_fixture.h"
 
 #include "common/clock.h"
+#include "common/exit_status.h"
 #include "common/store/cas.h"
+#include "common/store/migrate_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -734,6 +736,29 @@ Test(store_postgresql, processes_that_migrate_at_once_make_one_schema)
 	if (fixture_postgres_dir() == NULL)
 		cr_skip_test("PostgreSQL is not installed");
 	migrate_at_once("postgresql");
+}
+
+BOTH(the_migrate_role_applies_or_checks_as_configured)
+{
+	struct fixture fresh;
+	struct conf conf = { 0 };
+	char directory[] = "directory", s3[] = "s3://bucket";
+	struct err err = ERR_INIT;
+
+	fixture_open(&fresh, strcmp(f->url, "sqlite") == 0 ? "sqlite" : "postgresql");
+	conf.database.url = fresh.url;
+	conf.service.state_dir = fresh.dir;
+	conf.storage.cas = directory;
+	cr_expect(eq(int, migrate_run(&conf, &err), -ENODATA));
+	cr_expect(eq(int, migrate_exit_status(-ENODATA), EXIT_STATUS_CONFIG));
+	conf.database.migrate = true;
+	cr_expect(eq(int, migrate_run(&conf, &err), 0), "%s", err.text);
+	conf.database.migrate = false;
+	cr_expect(eq(int, migrate_run(&conf, &err), 0), "%s", err.text);
+	conf.storage.cas = s3;
+	cr_expect(eq(int, migrate_run(&conf, &err), -EINVAL));
+	cr_expect(eq(int, migrate_exit_status(-EAGAIN), EXIT_STATUS_UNAVAILABLE));
+	fixture_release(&fresh);
 }
 
 /* ---- urls ---- */
