@@ -44,6 +44,7 @@ struct claim {
 };
 
 static void adopt_begin(struct claim *c);
+static void claim_next(struct claim *c);
 
 static unsigned
 free_places(const struct claim *c)

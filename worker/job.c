@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/agent/conversation.h"
 #include "worker/worker.h"
 
 #include <errno.h>

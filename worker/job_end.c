@@ -447,7 +447,7 @@ job_release(struct job *j)
 
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
-	fiber_mask_interrupts(true); /* this is the way out already */
+	(void)fiber_mask_interrupts(true); /* this is the way out already */
 	queue_cmd_release(&cmd, &j->worker->setup, &ref, 0, queue_text("released"),
 	    (int64_t)ran_ms(j));
 	r = run_op(j, &cmd);

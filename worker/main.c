@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/queue/redis_sync.h"
 #include "common/store/migrate_run.h"
+#include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
 #include "worker/tools/execute_pipeline.h"
@@ -71,9 +72,7 @@ migrate_main(struct role_process *p)
 		return status;
 	r = migrate_run(p->conf, &err);
 	if (r < 0)
-		return role_failed(p,
-		    r == -EAGAIN ? EXIT_STATUS_UNAVAILABLE : EXIT_STATUS_CONFIG, "%s",
-		    err_text(&err));
+		return role_failed(p, migrate_exit_status(r), "%s", err_text(&err));
 	role_ready(p);
 	return EXIT_STATUS_OK;
 }
@@ -250,17 +249,13 @@ static int
 worker_main(struct role_process *p)
 {
 	struct worker w = { .role = p, .conf = p->conf, .statm_fd = -1 };
-	struct store_options options = {
-		.max_inline_bytes = (size_t)p->conf->storage.max_inline_bytes
-	};
 	struct store *store = NULL;
 	struct err err = ERR_INIT;
 	int status, r;
 
 	TAILQ_INIT(&w.jobs);
 	seed_random();
-	r = store_open(p->conf->database.url, p->conf->service.state_dir, &options,
-	    &store, &err);
+	r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)
@@ -275,7 +270,7 @@ worker_main(struct role_process *p)
 		role_drained(p);
 		return EXIT_STATUS_OK;
 	}
-	r = store_queue_new(store, &w.store, &err);
+	r = store_queue_start(store, NULL, &w.store, &err);
 	if (r == 0)
 		r = store_client_watch(&w);
 	if (r == 0)

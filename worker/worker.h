@@ -139,7 +139,12 @@ int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
 int job_release(struct job *j); /* uncounted, to the head of the queue */
 
-/* ---- store_client.c: the helper thread's operations, as a fiber sees them ---- */
+/*
+ * ---- store_client.c: the helper thread's operations, as a fiber sees them ----
+ * A store that is away is waited for until due_ms (0: for ever). 0, -ECANCELED when the
+ * job was stopped while the store was away, -ETIMEDOUT, or the store's own error.
+ */
+int store_client_watch(struct worker *w); /* after store_queue_start */
 int store_client_put(struct worker *w, const struct store_row *row,
     struct store_outcome *out, uint64_t due_ms, struct err *err);
 int store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_data,
