@@ -228,7 +228,7 @@ Test(jobs, a_cancel_ends_a_job_in_its_call_to_the_model)
 	harness_llm_script(h,
 	    "{\"rules\":[{\"reply\":{\"content\":\"x\",\"delay_ms\":30000}}]}");
 	harness_push_job(h, "k1", "think long", "");
-	while (harness_llm_stat(h, "requests") == 0)
+	while (harness_llm_stat(h, "answers") == 0)
 		usleep(20000);
 	{
 		const char *argv[] = { harness_program(h, "agentctl"), "-c",
