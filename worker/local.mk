@@ -17,6 +17,6 @@ agent_runner_worker_SOURCES = \
 agent_runner_worker_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 agent_runner_worker_LDADD = \
 	worker/libagent.a worker/libtools.a worker/libllm.a worker/agent/libintent.a \
-	common/libqueue.a common/librole.a common/libnet.a $(STORE_LIBS) \
+	common/libqueue.a $(HTTP_CLIENT_LIBS) $(ROLE_LIBS) common/libjson_schema.a $(STORE_LIBS) \
 	common/libconf.a common/libjson.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(CURL_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) -lm
+	$(HIREDIS_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
