@@ -49,9 +49,13 @@ err_prefix(struct err *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->text))
-		if (snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old) < 0)
-			err->text[n] = '\0'; /* a cut text is fine, none is not */
+	if (n >= 0 && (size_t)n + 2 < sizeof(err->text)) {
+		size_t room = sizeof(err->text) - (size_t)n - 3, len = strlen(old);
+
+		memcpy(err->text + n, ": ", 2);
+		memcpy(err->text + n + 2, old, len < room ? len : room);
+		err->text[(size_t)n + 2 + (len < room ? len : room)] = '\0';
+	}
 	return code;
 }
 

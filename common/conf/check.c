@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - what a configuration must satisfy beyond the type of each value.
+ *
+ * Owns:   nothing.
+ * Called: by conf_load, so that no process ever sees a configuration that fails here.
+ * Fails:  with every finding, newline-joined.
+ */
+#include "config.h"
+
+#include "common/conf/options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+struct checker {
+	struct err *err;
+	int status;
+};
+
+#define BAD(ck, ...) ((ck)->status = conf_finding((ck)->err, -EINVAL, __VA_ARGS__))
+
+static bool
+is_one_of(const char *s, const char *const *set, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(s, set[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_prefix(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static bool
+is_name(const char *s, const char *more)
+{
+	char set[128];
+
+	(void)snprintf(set, sizeof(set), "%s%s", NAME_CHARS, more);
+	return s[0] != '\0' && strlen(s) <= 64 && s[strspn(s, set)] == '\0';
+}
+
+static void
+check_service(struct checker *ck, const struct conf *c)
+{
+	static const char *const levels[] = { "error", "warning", "info", "debug" };
+	static const char *const formats[] = { "text", "json" };
+	const char *target = c->service.log.target;
+
+	if (!is_name(c->service.node, ""))
+		BAD(ck,
+		    "service.node: '%s' must be 1 to 64 letters, digits, '-' or '_'",
+		    c->service.node);
+	if (!is_one_of(c->service.log.level, levels, ARRAY_LEN(levels)))
+		BAD(ck, "service.log.level: '%s' must be error, warning, info or debug",
+		    c->service.log.level);
+	if (!is_one_of(c->service.log.format, formats, ARRAY_LEN(formats)))
+		BAD(ck, "service.log.format: '%s' must be text or json",
+		    c->service.log.format);
+	if (strcmp(target, "stderr") != 0 && strcmp(target, "syslog") != 0 &&
+	    !(has_prefix(target, "file:/") && target[6] != '\0'))
+		BAD(ck, "service.log.target: '%s' must be stderr, syslog or file:/PATH",
+		    target);
+	if (c->service.run_dir[0] != '/' || c->service.state_dir[0] != '/')
+		BAD(ck, "service.run_dir and service.state_dir must be absolute paths");
+	if (strlen(c->service.run_dir) > 80)
+		BAD(ck,
+		    "service.run_dir: longer than 80 bytes, the sockets in it would not "
+		    "fit a socket address; choose a shorter path");
+}
+
+/* Splits "host:port" or "[v6]:port"; 0 when it is neither. */
+static int
+listen_parts(const char *listen, char host[256], int *port)
+{
+	const char *colon = strrchr(listen, ':');
+	size_t n;
+	char *end;
+	long p;
+
+	if (colon == NULL)
+		return -EINVAL;
+	n = (size_t)(colon - listen);
+	if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
+		listen++;
+		n -= 2;
+	}
+	p = strtol(colon + 1, &end, 10);
+	if (n == 0 || n > 255 || end == colon + 1 || *end != '\0' || p < 0 || p > 65535)
+		return -EINVAL;
+	memcpy(host, listen, n);
+	host[n] = '\0';
+	*port = (int)p;
+	return 0;
+}
+
+static void
+check_http(struct checker *ck, const struct conf *c)
+{
+	char host[256];
+	int port;
+	bool is_loopback;
+
+	if (c->http.listen[0] == '\0')
+		return;
+	if (listen_parts(c->http.listen, host, &port) < 0) {
+		BAD(ck, "http.listen: '%s' must be ADDRESS:PORT", c->http.listen);
+		return;
+	}
+	is_loopback = has_prefix(host, "127.") || strcmp(host, "::1") == 0 ||
+	    strcmp(host, "localhost") == 0;
+	if (!is_loopback && c->http.token[0] == '\0')
+		BAD(ck,
+		    "http.listen: %s is not a loopback address; set http.token, or listen "
+		    "on 127.0.0.1",
+		    c->http.listen);
+}
+
+static void
+check_servers(struct checker *ck, const struct conf *c)
+{
+	const char *redis = c->redis.url, *db = c->database.url;
+
+	if (has_prefix(redis, "rediss://") || has_prefix(redis, "sentinel://"))
+		BAD(ck,
+		    "redis.url: %.*s is not supported by this version; use redis:// (a TLS "
+		    "tunnel in front of it works) or unix://",
+		    (int)strcspn(redis, ":"), redis);
+	else if (strcmp(redis, "embedded") != 0 && !has_prefix(redis, "redis://") &&
+	    !has_prefix(redis, "unix://"))
+		BAD(ck, "redis.url: must be embedded, redis://... or unix://...");
+	if (strcmp(db, "sqlite") != 0 && !has_prefix(db, "sqlite:") &&
+	    !has_prefix(db, "postgresql://") && !has_prefix(db, "postgres://"))
+		BAD(ck,
+		    "database.url: must be sqlite, sqlite:PATH or postgresql://...");
+	if (strcmp(c->storage.cas, "directory") != 0)
+		BAD(ck,
+		    "storage.cas: '%s' is not supported by this version; use directory",
+		    c->storage.cas);
+	if (c->queue.jobs[0] == '\0' || c->queue.results_prefix[0] == '\0')
+		BAD(ck, "queue.jobs and queue.results_prefix must not be empty");
+}
+
+static void
+check_providers(struct checker *ck, const struct conf *c)
+{
+	for (size_t i = 0; i < c->llm.n_providers; i++) {
+		struct conf_provider *p = &c->llm.providers[i];
+		size_t n = strlen(p->base_url);
+
+		while (n > 0 && p->base_url[n - 1] == '/')
+			p->base_url[--n] = '\0';
+		if (!is_name(p->name, "."))
+			BAD(ck,
+			    "llm.providers[%zu].name: '%s' must be 1 to 64 letters, "
+			    "digits, '-', '_' or '.'",
+			    i, p->name);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(p->name, c->llm.providers[k].name) == 0)
+				BAD(ck, "llm.providers[%zu].name: '%s' stands twice", i,
+				    p->name);
+		if (strcmp(p->type, "openai") != 0)
+			BAD(ck, "llm.providers[%zu].type: '%s' must be openai", i,
+			    p->type);
+		if (!has_prefix(p->base_url, "https://") &&
+		    !has_prefix(p->base_url, "http://"))
+			BAD(ck,
+			    "llm.providers[%zu].base_url: must begin with https:// or "
+			    "http://",
+			    i);
+		if (p->model[0] == '\0')
+			BAD(ck, "llm.providers[%zu].model: must not be empty", i);
+	}
+}
+
+/* Which value options a type of profile needs, and which it must not have. */
+static void
+check_profile(struct checker *ck, const struct conf_auth_profile *p)
+{
+	if (strcmp(p->type, "api_key") == 0) {
+		if ((p->header[0] != '\0') == (p->query[0] != '\0'))
+			BAD(ck,
+			    "auth_profiles.%s: api_key wants either header or query",
+			    p->name);
+	} else if (strcmp(p->type, "bearer") != 0 && strcmp(p->type, "basic") != 0) {
+		BAD(ck, "auth_profiles.%s.type: '%s' must be api_key, bearer or basic",
+		    p->name, p->type);
+	}
+	if (p->hosts.n == 0)
+		BAD(ck,
+		    "auth_profiles.%s.hosts: name the hosts that may see this secret, as in "
+		    "hosts = ( \"api.example.com\" )",
+		    p->name);
+}
+
+static void
+check_agent(struct checker *ck, const struct conf *c, size_t i)
+{
+	static const char *const choices[] = { "auto", "required", "none" };
+	const struct conf_agent *a = &c->agents[i];
+
+	if (!is_name(a->name, "."))
+		BAD(ck,
+		    "agent '%s': the name must be 1 to 64 letters, digits, '-', '_' or "
+		    "'.'",
+		    a->name);
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(a->name, c->agents[k].name) == 0)
+			BAD(ck, "agent %s is defined twice", a->name);
+	for (size_t k = 0; k < a->providers.n; k++)
+		if (conf_provider_find(c, a->providers.v[k]) == NULL)
+			BAD(ck, "agent %s: provider '%s' is not in llm.providers",
+			    a->name, a->providers.v[k]);
+	if (!is_one_of(a->tool_choice, choices, ARRAY_LEN(choices)))
+		BAD(ck, "agent %s: tool_choice '%s' must be auto, required or none",
+		    a->name, a->tool_choice);
+}
+
+static void
+check_ports(struct checker *ck, const struct conf_list *ports)
+{
+	for (size_t i = 0; i < ports->n; i++) {
+		char *end;
+		long p = strtol(ports->v[i], &end, 10);
+
+		if (strcmp(ports->v[i], "*") == 0)
+			continue;
+		if (end == ports->v[i] || *end != '\0' || p < 1 || p > 65535)
+			BAD(ck, "network.allow_ports: '%s' must be 1 to 65535 or \"*\"",
+			    ports->v[i]);
+	}
+}
+
+int
+conf_check(const struct conf *c, struct err *err)
+{
+	struct checker ck = { .err = err };
+
+	check_service(&ck, c);
+	check_http(&ck, c);
+	check_servers(&ck, c);
+	check_providers(&ck, c);
+	check_ports(&ck, &c->network.allow_ports);
+	for (size_t i = 0; i < c->n_auth_profiles; i++)
+		check_profile(&ck, &c->auth_profiles[i]);
+	for (size_t i = 0; i < c->n_agents; i++)
+		check_agent(&ck, c, i);
+	return ck.status;
+}

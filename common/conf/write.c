@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * write.c - a struct conf as libconfig text: masked for people, by role for children.
+ *
+ * Owns:   nothing; the buffer is the caller's.
+ * Called: by -T, agentctl config, and the supervisor for each child it starts.
+ * Fails:  as the buffer does.
+ */
+#include "config.h"
+
+#include "common/conf/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define MASK "********"
+
+struct writer {
+	struct buf *out;
+	bool is_for_people; /* texts are shown under another name: this is no input */
+	bool is_masked;
+	unsigned role_bit; /* 0: every role */
+};
+
+static void
+write_string(struct buf *out, const char *s)
+{
+	buf_addc(out, '"');
+	for (; *s != '\0'; s++) {
+		unsigned char ch = (unsigned char)*s;
+
+		if (ch == '"' || ch == '\\')
+			buf_addc(out, '\\'), buf_addc(out, *s);
+		else if (ch == '\n')
+			buf_adds(out, "\\n");
+		else if (ch == '\t')
+			buf_adds(out, "\\t");
+		else if (ch < 0x20 || ch == 0x7f)
+			buf_addf(out, "\\x%02X", ch);
+		else
+			buf_addc(out, *s);
+	}
+	buf_addc(out, '"');
+}
+
+/* The URL with what stands between "user:" and "@", or behind "password=", masked. */
+static void
+write_masked_url(struct buf *out, const char *url)
+{
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	const char *authority = strstr(url, "://");
+	const char *end, *at = NULL, *colon, *rest = url, *query;
+
+	if (authority != NULL) {
+		authority += 3;
+		end = authority + strcspn(authority, "/?#");
+		for (const char *p = authority; p < end; p++)
+			if (*p == '@')
+				at = p;
+		colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority))
+				   : NULL;
+		if (colon != NULL) {
+			buf_add(&masked, url, (size_t)(colon + 1 - url));
+			buf_adds(&masked, MASK);
+			rest = at;
+		}
+	}
+	while ((query = strstr(rest, "password=")) != NULL) {
+		query += strlen("password=");
+		buf_add(&masked, rest, (size_t)(query - rest));
+		buf_adds(&masked, MASK);
+		rest = query + strcspn(query, "& ");
+	}
+	buf_adds(&masked, rest);
+	write_string(out, buf_str(&masked));
+}
+
+static void
+write_float(struct buf *out, double d)
+{
+	char text[40];
+
+	if (isnan(d))
+		d = -1;
+	(void)snprintf(text, sizeof(text), "%.17g", d);
+	buf_adds(out, text);
+	if (strpbrk(text, ".e") == NULL)
+		buf_adds(out, ".0");
+}
+
+static void
+write_list(struct buf *out, const struct conf_list *list)
+{
+	buf_adds(out, "(");
+	for (size_t i = 0; i < list->n; i++) {
+		buf_adds(out, i > 0 ? ", " : " ");
+		write_string(out, list->v[i]);
+	}
+	buf_adds(out, " )");
+}
+
+static void
+write_value(struct writer *w, const struct conf_option *o, const void *record)
+{
+	const void *field = conf_field(o, record);
+	const char *text;
+
+	switch (o->type) {
+	case OPT_STRING:
+	case OPT_TEXT:
+		write_string(w->out, *(char *const *)field);
+		break;
+	case OPT_SECRET:
+		text = *(char *const *)field;
+		write_string(w->out, w->is_masked && text[0] != '\0' ? MASK : text);
+		break;
+	case OPT_URL:
+		if (w->is_masked)
+			write_masked_url(w->out, *(char *const *)field);
+		else
+			write_string(w->out, *(char *const *)field);
+		break;
+	case OPT_BOOL:
+		buf_adds(w->out, *(const bool *)field ? "true" : "false");
+		break;
+	case OPT_INT:
+		buf_addf(w->out, "%lld%s", (long long)*(const int64_t *)field,
+		    *(const int64_t *)field > INT32_MAX ? "L" : "");
+		break;
+	case OPT_FLOAT:
+		write_float(w->out, *(const double *)field);
+		break;
+	case OPT_LIST:
+		write_list(w->out, field);
+		break;
+	case OPT_TYPE_COUNT:
+		break;
+	}
+}
+
+static void
+indent(struct buf *out, unsigned depth)
+{
+	for (unsigned i = 0; i < depth; i++)
+		buf_adds(out, "    ");
+}
+
+/* How many leading "group." parts two dotted names share. */
+static size_t
+shared_prefix(const char *a, const char *b)
+{
+	size_t shared = 0;
+
+	for (size_t i = 0; a[i] != '\0' && a[i] == b[i]; i++)
+		if (a[i] == '.')
+			shared = i + 1;
+	return shared;
+}
+
+static unsigned
+dots(const char *s, size_t n)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += s[i] == '.';
+	return count;
+}
+
+/* Writes a record's options in table order, opening and closing groups as names change.
+ */
+static void
+write_options(struct writer *w, const struct conf_option *options, size_t n,
+    const void *record, unsigned depth)
+{
+	const char *last = "";
+	unsigned open = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_option *o = &options[i];
+		const char *leaf = strrchr(o->name, '.');
+		size_t group_len = leaf != NULL ? (size_t)(leaf + 1 - o->name) : 0;
+		size_t shared = shared_prefix(last, o->name);
+
+		if (w->role_bit != 0 && (o->roles & w->role_bit) == 0)
+			continue;
+		for (; open > dots(o->name, shared); open--) {
+			indent(w->out, depth + open - 1);
+			buf_adds(w->out, "};\n");
+		}
+		for (const char *p = o->name + shared; p < o->name + group_len;) {
+			size_t len = strcspn(p, ".");
+
+			indent(w->out, depth + open);
+			buf_addf(w->out, "%.*s = {\n", (int)len, p);
+			open++;
+			p += len + 1;
+		}
+		indent(w->out, depth + open);
+		buf_addf(w->out, "%s%s = ", o->name + group_len,
+		    o->type == OPT_TEXT && w->is_for_people ? "_text" : "");
+		write_value(w, o, record);
+		buf_adds(w->out, ";\n");
+		last = o->name;
+	}
+	for (; open > 0; open--) {
+		indent(w->out, depth + open - 1);
+		buf_adds(w->out, "};\n");
+	}
+}
+
+static bool
+record_has_part_for(const struct writer *w, const struct conf_record *r)
+{
+	for (size_t i = 0; i < r->n_options; i++)
+		if (w->role_bit == 0 || (r->options[i].roles & w->role_bit) != 0)
+			return true;
+	return false;
+}
+
+static void
+write_records(struct writer *w, const struct conf *c, const struct conf_record *r)
+{
+	union {
+		const struct conf *conf;
+		const char *bytes;
+	} p = { c };
+	const char *v = *(char *const *)(const void *)(p.bytes + r->v_offset);
+	size_t n = *(const size_t *)(const void *)(p.bytes + r->n_offset);
+	const char *leaf = strrchr(r->name, '.');
+	unsigned depth = leaf != NULL;
+
+	if (n == 0 || !record_has_part_for(w, r))
+		return;
+	if (leaf != NULL)
+		buf_addf(w->out, "%.*s = {\n", (int)(leaf - r->name), r->name);
+	indent(w->out, depth);
+	buf_addf(w->out, "%s = %s\n", leaf != NULL ? leaf + 1 : r->name,
+	    r->is_named_group ? "{" : "(");
+	for (size_t i = 0; i < n; i++) {
+		const void *record = v + i * r->size;
+		size_t skip = r->is_named_group;
+
+		indent(w->out, depth + 1);
+		if (r->is_named_group)
+			buf_addf(w->out, "%s = {\n",
+			    *(char *const *)conf_field(&r->options[0], record));
+		else
+			buf_adds(w->out, "{\n");
+		write_options(w, r->options + skip, r->n_options - skip, record,
+		    depth + 2);
+		indent(w->out, depth + 1);
+		buf_adds(w->out,
+		    r->is_named_group ? "};\n"
+			: i + 1 < n   ? "},\n"
+				      : "}\n");
+	}
+	indent(w->out, depth);
+	buf_adds(w->out, r->is_named_group ? "};\n" : ");\n");
+	if (leaf != NULL)
+		buf_adds(w->out, "};\n");
+}
+
+static void
+write_all(struct writer *w, const struct conf *c)
+{
+	write_options(w, conf_options, conf_n_options, c, 0);
+	for (size_t i = 0; i < conf_n_records; i++)
+		write_records(w, c, &conf_records[i]);
+}
+
+void
+conf_write_masked(struct buf *out, const struct conf *c)
+{
+	struct writer w = { .out = out, .is_for_people = true, .is_masked = true };
+
+	write_all(&w, c);
+}
+
+void
+conf_write_role(struct buf *out, const struct conf *c, enum role role)
+{
+	struct writer w = { .out = out, .role_bit = 1U << role };
+
+	if (role == ROLE_CHECK) { /* checks the shape of everything, needs no secret */
+		w.role_bit |= 1U << ROLE_WORKER;
+		w.is_masked = true;
+	}
+	write_all(&w, c);
+}
+
+/* The text of one option, for comparing. */
+static int
+option_text(struct buf *out, const struct conf_option *o, const struct conf *c)
+{
+	struct writer w = { .out = out };
+
+	buf_clear(out);
+	write_value(&w, o, c);
+	return buf_status(out);
+}
+
+int
+conf_compare(const struct conf *old_conf, const struct conf *new_conf, struct err *err)
+{
+	CLEANUP_BUF struct buf a = BUF_INIT;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	struct writer wa = { .out = &a }, wb = { .out = &b };
+
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *o = &conf_options[i];
+
+		if (o->is_reloadable)
+			continue;
+		if (option_text(&a, o, old_conf) < 0 ||
+		    option_text(&b, o, new_conf) < 0)
+			return err_set(err, -ENOMEM, "no memory");
+		if (strcmp(buf_str(&a), buf_str(&b)) != 0)
+			return err_set(err, -EPERM,
+			    "%s cannot be changed by a reload; restart the service",
+			    o->name);
+	}
+	buf_clear(&a);
+	buf_clear(&b);
+	write_all(&wa, old_conf);
+	write_all(&wb, new_conf);
+	if (buf_status(&a) != 0 || buf_status(&b) != 0)
+		return err_set(err, -ENOMEM, "no memory");
+	return strcmp(buf_str(&a), buf_str(&b)) != 0;
+}

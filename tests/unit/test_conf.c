@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* test_conf.c - the configuration: reading, refusing, masking, parting by role. */
+#include "config.h"
+
+#include "common/conf/conf.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char dir[] = "/tmp/test_conf.XXXXXX";
+
+static void
+make_dir(void)
+{
+	cr_assert(mkdtemp(dir) != NULL);
+}
+
+static void
+remove_dir(void)
+{
+	char cmd[64];
+
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	cr_assert(eq(int, system(cmd), 0));
+}
+
+TestSuite(conf, .init = make_dir, .fini = remove_dir);
+
+static const char *
+file(const char *name, const char *text)
+{
+	static char path[4][128];
+	static int next;
+	char *p = path[next++ % 4];
+	FILE *f;
+
+	(void)snprintf(p, 128, "%s/%s", dir, name);
+	f = fopen(p, "w");
+	cr_assert(f != NULL);
+	fputs(text, f);
+	fclose(f);
+	return p;
+}
+
+Test(conf, without_a_file_every_option_has_its_default)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	cr_assert(eq(int, conf_load(NULL, &c, &e), 0), "%s", e.text);
+	cr_expect(eq(i64, c->service.workers, 4));
+	cr_expect(eq(i64, c->service.jobs_per_worker, 32));
+	cr_expect_str_eq(c->http.listen, "127.0.0.1:8082");
+	cr_expect_str_eq(c->redis.url, "embedded");
+	cr_expect(eq(i64, c->storage.max_inline_bytes, 10485760));
+	cr_expect(eq(sz, c->network.allow_ports.n, 2));
+	cr_expect(eq(sz, c->llm.n_providers, 1));
+	cr_expect(conf_agent_find(c, "workflow", 8) != NULL);
+	cr_expect(c->service.node[0] != '\0');
+	conf_free(c);
+}
+
+static const struct {
+	const char *text;
+	const char *want; /* part of the message */
+} refusals[] = {
+	{ "servce: { workers = 2; };", "unknown option" },
+	{ "service: { wokers = 2; };", "did you mean service.workers?" },
+	{ "\n\nservice: { workers = 0; };",
+	    "x.conf:3: service.workers: 0 is out of bounds" },
+	{ "service: { workers = \"many\"; };", "not a whole number" },
+	{ "service: { log = { level = \"loud\"; }; };",
+	    "error, warning, info or debug" },
+	{ "service: { workers = 2", "x.conf:1" },
+	{ "redis: { url = \"http://x\"; };", "redis.url" },
+	{ "redis: { url = \"sentinel://x\"; };", "not supported" },
+	{ "http: { listen = \"0.0.0.0:80\"; };", "http.token" },
+	{ "http: { token = \"${AR_TEST_UNSET}\"; };", "AR_TEST_UNSET is not set" },
+	{ "http: { token = \"file:/nonexistent\"; };", "cannot open /nonexistent" },
+	{ "llm: { providers = ( { name = \"a\"; type = \"x\"; } ); };",
+	    "must be openai" },
+	{ "llm: { providers = ( { name = \"a\"; }, { name = \"a\"; } ); };", "twice" },
+	{ "llm: { providers = { }; };", "a list of groups" },
+	{ "auth_profiles: { p = { type = \"bearer\"; token = \"t\"; }; };", "hosts" },
+	{ "agents = ( );", "unknown option" },
+	{ "agents_dir = \"nowhere\";", "cannot read" },
+	{ "network: { allow_ports = ( 0 ); };", "allow_ports" },
+	{ "service: { node = \"a.b\"; };", "service.node" },
+};
+
+Test(conf, what_is_wrong_is_named_with_its_place)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		struct conf *c = NULL;
+		struct err e = ERR_INIT;
+
+		cr_expect(lt(int, conf_load(file("x.conf", refusals[i].text), &c, &e),
+			      0),
+		    "%s", refusals[i].text);
+		cr_expect(c == NULL);
+		cr_expect(strstr(e.text, refusals[i].want) != NULL, "'%s' gave '%s'",
+		    refusals[i].text, e.text);
+	}
+}
+
+Test(conf, several_findings_are_told_at_once)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	cr_expect(lt(int,
+	    conf_load(file("x.conf", "queue: { lease_sec = 1; max_attempts = 0; };"),
+		&c, &e),
+	    0));
+	cr_expect(strstr(e.text, "lease_sec") != NULL &&
+	    strstr(e.text, "max_attempts") != NULL);
+}
+
+static const char full[] =
+    "service: { workers = \"${AR_TEST_WORKERS:-3}\"; };\n"
+    "http: { token = \"${AR_TEST_TOKEN}\"; };\n"
+    "redis: { url = \"redis://u:sesame@h:1/2\"; };\n"
+    "database: { url = \"postgresql://u:sesame@h/d?password=sesame\"; };\n"
+    "llm: { providers = ( { name = \"p\"; base_url = \"http://h/v1/\"; api_key = \"sesame\";"
+    " model = \"m\"; temperature = -1; } ); };\n"
+    "auth_profiles: { w = { type = \"api_key\"; header = \"X\"; value = \"sesame\"; hosts = ( \"h\" ); }; };\n";
+
+Test(conf, secrets_are_masked_for_people)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	setenv("AR_TEST_TOKEN", "sesame", 1);
+	cr_assert(eq(int, conf_load(file("x.conf", full), &c, &e), 0), "%s", e.text);
+	cr_expect(eq(i64, c->service.workers, 3));
+	cr_expect_str_eq(c->http.token, "sesame");
+	cr_expect_str_eq(c->llm.providers[0].base_url, "http://h/v1");
+	cr_expect(isnan(c->llm.providers[0].temperature));
+	conf_write_masked(&b, c);
+	cr_expect(strstr(buf_str(&b), "sesame") == NULL, "%s", buf_str(&b));
+	cr_expect(strstr(buf_str(&b), "********") != NULL);
+	conf_free(c);
+}
+
+/* Which role may know which secret; the rest must not hold the word at all. */
+static const struct {
+	enum role role;
+	bool http_token, redis, database, api_key, profile;
+} shares[] = {
+	{ ROLE_GATEWAY, true, true, false, false, false },
+	{ ROLE_SCHEDULER, false, true, false, false, false },
+	{ ROLE_FETCH, false, false, false, false, true },
+	{ ROLE_COMPUTE, false, false, false, false, false },
+	{ ROLE_WORKER, false, true, true, true, false },
+	{ ROLE_MIGRATE, false, false, true, false, false },
+	{ ROLE_CHECK, false, false, false, false, false },
+};
+
+Test(conf, each_role_gets_its_own_secrets_and_no_others)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	setenv("AR_TEST_TOKEN", "sesame", 1);
+	cr_assert(eq(int, conf_load(file("x.conf", full), &c, &e), 0), "%s", e.text);
+	for (size_t i = 0; i < ARRAY_LEN(shares); i++) {
+		CLEANUP_BUF struct buf b = BUF_INIT;
+		struct conf *part = NULL;
+
+		conf_write_role(&b, c, shares[i].role);
+		cr_assert(eq(int, conf_read_role(buf_str(&b), b.len, &part, &e), 0),
+		    "%s: %s", role_name(shares[i].role), e.text);
+		cr_expect(eq(i64, part->service.workers, 3));
+		cr_expect(eq(int, strcmp(part->http.token, "sesame") == 0,
+		    shares[i].http_token));
+		cr_expect(eq(int, strstr(part->redis.url, "sesame") != NULL,
+		    shares[i].redis));
+		cr_expect(eq(int, strstr(part->database.url, "sesame") != NULL,
+		    shares[i].database));
+		cr_expect(eq(int,
+		    part->llm.n_providers > 0 &&
+			strcmp(part->llm.providers[0].api_key, "sesame") == 0,
+		    shares[i].api_key));
+		cr_expect(eq(int,
+		    part->n_auth_profiles > 0 &&
+			strcmp(part->auth_profiles[0].value, "sesame") == 0,
+		    shares[i].profile));
+		if (!shares[i].http_token && !shares[i].redis && !shares[i].database &&
+		    !shares[i].api_key && !shares[i].profile)
+			cr_expect(strstr(buf_str(&b), "sesame") == NULL);
+		conf_free(part);
+	}
+	conf_free(c);
+}
+
+Test(conf, agents_are_read_with_the_files_they_name)
+{
+	struct conf *c = NULL, *part = NULL;
+	struct err e = ERR_INIT;
+	const struct conf_agent *a;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/agents.d", dir);
+	cr_assert(eq(int, mkdir(path, 0755), 0));
+	file("agents.d/quick.txt", "Say \"yes\".\n\tAlways; \\ € ${X}\n");
+	file("agents.d/quick.conf",
+	    "description = \"d\"; system_prompt_file = \"quick.txt\"; tools = ( \"a\" );"
+	    "limits: { max_turns = 2; budget_usd = 0.5; };");
+	cr_assert(eq(int, conf_load(file("x.conf", ""), &c, &e), 0), "%s", e.text);
+	conf_write_role(&b, c, ROLE_WORKER);
+	cr_assert(eq(int, conf_read_role(buf_str(&b), b.len, &part, &e), 0), "%s",
+	    e.text);
+	a = conf_agent_find(part, "quick", 5);
+	cr_assert(a != NULL);
+	cr_expect_str_eq(a->system_prompt, "Say \"yes\".\n\tAlways; \\ € ${X}\n");
+	cr_expect(eq(i64, a->max_turns, 2));
+	cr_expect(eq(dbl, a->budget_usd, 0.5));
+	cr_expect(isnan(a->temperature));
+	cr_expect(conf_agent_find(part, "workflow", 8) != NULL);
+	conf_free(part);
+	conf_free(c);
+}
+
+Test(conf, comparing_tells_reloadable_from_fixed)
+{
+	struct conf *a = NULL, *b = NULL, *d = NULL;
+	struct err e = ERR_INIT;
+
+	cr_assert(eq(int, conf_load(file("a.conf", ""), &a, &e), 0), "%s", e.text);
+	cr_assert(eq(int,
+	    conf_load(file("b.conf", "service: { workers = 9; };"), &b, &e), 0));
+	cr_assert(eq(int,
+	    conf_load(file("d.conf", "queue: { jobs = \"other\"; };"), &d, &e), 0));
+	cr_expect(eq(int, conf_compare(a, a, &e), 0));
+	cr_expect(eq(int, conf_compare(a, b, &e), 1));
+	cr_expect(eq(int, conf_compare(a, d, &e), -EPERM));
+	cr_expect(strstr(e.text, "queue.jobs") != NULL);
+	conf_free(a);
+	conf_free(b);
+	conf_free(d);
+}
+
+Test(conf, every_option_is_described_once)
+{
+	for (size_t i = 0; i < conf_option_count(); i++) {
+		struct conf_option_info o = conf_option_at(i);
+		char name[128];
+
+		cr_expect(o.help[0] != '\0', "%s", o.name);
+		(void)snprintf(name, sizeof(name), "%s", o.name);
+		for (size_t k = 0; k < i; k++)
+			cr_expect(strcmp(conf_option_at(k).name, name) != 0, "%s",
+			    name);
+	}
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* test_fiber.c - fibers on the loop: waiting, deadlines, interrupts, stacks. */
+#include "config.h"
+
+#include "common/clock.h"
+#include "worker/fiber.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static struct loop *loop;
+static struct fibers *fibers;
+
+static void
+start(void)
+{
+	loop = loop_new();
+	fibers = fibers_new(loop, 8);
+}
+
+static void
+stop(void)
+{
+	fibers_free(fibers);
+	loop_free(loop);
+}
+
+TestSuite(fiber, .init = start, .fini = stop, .timeout = 30);
+
+static void
+run_all(void)
+{
+	while (fibers_alive(fibers) > 0)
+		cr_assert(eq(int, loop_turn(loop, 100), 0));
+}
+
+struct shared {
+	struct wait wait;
+	struct fiber *sleeper;
+	int result;
+	int order[4], n;
+};
+
+static void
+waits(void *ctx)
+{
+	struct shared *s = ctx;
+
+	wait_begin(&s->wait);
+	s->order[s->n++] = 1;
+	s->result = wait_for(&s->wait, 0);
+	s->order[s->n++] = 3;
+}
+
+static void
+finishes(void *ctx)
+{
+	struct shared *s = ctx;
+
+	s->order[s->n++] = 2;
+	wait_done(&s->wait, 42);
+}
+
+Test(fiber, a_wait_ends_with_the_status_it_was_given)
+{
+	struct shared s = { 0 };
+
+	cr_assert(fiber_start(fibers, waits, &s) != NULL);
+	cr_assert(fiber_start(fibers, finishes, &s) != NULL);
+	run_all();
+	cr_expect(eq(int, s.result, 42));
+	cr_expect(s.n == 3 && s.order[0] == 1 && s.order[1] == 2 && s.order[2] == 3);
+}
+
+static void
+waits_in_vain(void *ctx)
+{
+	struct shared *s = ctx;
+
+	wait_begin(&s->wait);
+	s->result = wait_for(&s->wait, clock_mono_ms() + 5);
+}
+
+Test(fiber, a_wait_past_its_deadline_times_out)
+{
+	struct shared s = { 0 };
+
+	cr_assert(fiber_start(fibers, waits_in_vain, &s) != NULL);
+	run_all();
+	cr_expect(eq(int, s.result, -ETIMEDOUT));
+}
+
+static void
+interrupts(void *ctx)
+{
+	struct shared *s = ctx;
+
+	fiber_interrupt(s->sleeper);
+}
+
+static void
+sleeps_masked(void *ctx)
+{
+	struct shared *s = ctx;
+
+	(void)fiber_mask_interrupts(true);
+	s->order[0] = fiber_sleep_until(clock_mono_ms() + 5);
+	(void)fiber_mask_interrupts(false);
+	s->order[1] = fiber_sleep_until(clock_mono_ms() + 60000);
+	s->order[2] = fiber_sleep_until(clock_mono_ms() + 1);
+}
+
+Test(fiber, an_interrupt_ends_one_wait_and_respects_the_mask)
+{
+	struct shared s = { 0 };
+
+	s.sleeper = fiber_start(fibers, sleeps_masked, &s);
+	cr_assert(fiber_start(fibers, interrupts, &s) != NULL);
+	run_all();
+	cr_expect(eq(int, s.order[0], 0));
+	cr_expect(eq(int, s.order[1], -ECANCELED));
+	cr_expect(eq(int, s.order[2], 0));
+}
+
+static void
+uses_stack(void *ctx)
+{
+	volatile char deep[FIBER_STACK_BYTES / 2];
+
+	for (size_t i = 0; i < sizeof(deep); i += 512)
+		deep[i] = 1;
+	*(int *)ctx += deep[0];
+	fiber_yield();
+	*(int *)ctx += deep[512];
+}
+
+Test(fiber, thousands_run_and_stacks_are_used_again)
+{
+	int total = 0;
+
+	for (int i = 0; i < 2000; i++)
+		cr_assert(fiber_start(fibers, uses_stack, &total) != NULL);
+	cr_expect(eq(sz, fibers_alive(fibers), 2000));
+	run_all();
+	cr_expect(eq(int, total, 4000));
+}
+
+static void
+count_timer(void *ctx)
+{
+	(*(int *)ctx)++;
+}
+
+Test(fiber, timers_fire_in_order_and_not_after_cancel)
+{
+	int fired = 0;
+	struct loop_timer t[50];
+
+	memset(t, 0, sizeof(t));
+	for (size_t i = 0; i < 50; i++) {
+		t[i].fn = count_timer;
+		t[i].ctx = &fired;
+		cr_assert(eq(int,
+		    loop_timer_set(loop, &t[i], clock_mono_ms() + (i * 7) % 13), 0));
+	}
+	for (size_t i = 0; i < 50; i += 2)
+		loop_timer_cancel(loop, &t[i]);
+	while (fired < 25)
+		cr_assert(eq(int, loop_turn(loop, 50), 0));
+	for (size_t i = 0; i < 50; i++)
+		cr_expect(eq(sz, t[i].place, 0));
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conversation.h - the loop of one job: ask the model, journal, run its tools, journal.
+ *
+ * The function below is straight-line code over an environment of callbacks; it knows
+ * no Redis, no network and no clock. Every answer of the model is in the journal before
+ * it is acted upon, so a job that resumes never pays for it again.
+ *
+ * Journal records are JSON objects; "kind" is one of
+ *   start    version, agent, model, prompt_hash: the first record
+ *   answer   turn, provider, model, answer (llm_answer_write), usage, cost_microusd
+ *   intent   turn, call, tool, key: written before a call with side effects
+ *   tool     turn, call, tool, key, outcome: what the call came to
+ *   end      error: the attempt failed in a way that another attempt may repair
+ * A record of turn t makes earlier records of later turns void: that is how an attempt
+ * that re-runs a failed tool call leaves the old way.
+ */
+#ifndef WORKER_AGENT_CONVERSATION_H
+#define WORKER_AGENT_CONVERSATION_H
+
+#include "worker/agent/definitions.h"
+
+struct conversation_env {
+	void *ctx;
+
+	/* As llm_call(), with the environment of the worker. */
+	int (*ask)(void *ctx, const struct llm_call *call, struct arena *a,
+	    struct llm_answer *out, struct llm_account *account, struct llm_error *e);
+
+	/* Runs tool->run; the hook for slot rows and metrics. NULL: tool->run itself.
+	 */
+	int (*run_tool)(void *ctx, const struct tool *tool,
+	    const struct tool_call *call, struct tool_outcome *outcome);
+
+	/*
+	 * Appends a journal record as number index. 0; -ECANCELED when the job was
+	 * asked to stop; any other errno (-ESTALE: the job is no longer ours) ends the
+	 * conversation at once with that code.
+	 */
+	int (*append)(void *ctx, size_t index, const char *record, size_t n);
+
+	/* Optional: an intent without outcome was found. 1: run the call again, 0:
+	   *outcome tells how it ended. NULL: the outcome is unknown. */
+	int (*resolve)(void *ctx, const struct tool *tool, const struct tool_call *call,
+	    struct tool_outcome *outcome);
+
+	/* Optional: keep data that is too long for a record, and bring it back. A call
+	   whose data was not kept runs again on replay. ref is written, at most ref_max
+	   bytes with its NUL. 0 or a negative errno. */
+	int (*keep)(void *ctx, const struct tool_data *data, char *ref, size_t ref_max);
+	int (*load)(void *ctx, const char *ref, struct tool_data *data);
+
+	bool (*is_cancelled)(void *ctx);
+	uint64_t (*now_ms)(void *ctx); /* monotonic */
+	void *job;                     /* handed to tools as tool_call.job */
+};
+
+struct conversation_record {
+	const char *text;
+	size_t len;
+};
+
+struct conversation_job {
+	const char *job_id;
+	const struct agent *agent;
+	struct llm_messages messages; /* prompt_messages(); the conversation appends */
+	const struct json_schema
+	    *output_schema;       /* the job's, else the agent's; or NULL */
+	unsigned lane;            /* enum tool_lane; ANY narrows nothing */
+	int64_t max_tokens_total; /* the job's own bound; 0: the agent's */
+	uint64_t deadline_ms;     /* monotonic; 0: none */
+	const struct conversation_record *records; /* the journal so far */
+	size_t n_records;
+	size_t next_index; /* of the next record: normally n_records */
+};
+
+enum value_kind {
+	VALUE_NONE,
+	VALUE_OBJECT, /* the final answer, which satisfies the output schema */
+	VALUE_DATA,   /* of the last successful data tool call */
+	VALUE_PATCH,  /* the outcome of the last successful patch */
+	VALUE_TEXT    /* the final text as a JSON string */
+};
+
+enum {
+	CONVERSATION_ERROR_TEXT_MAX = 1024,
+	CONVERSATION_ARGS_MAX = 4096
+};
+
+struct conversation_tool_call {
+	struct conversation_tool_call *next;
+	struct llm_text tool;
+	struct llm_text
+	    args; /* JSON text, at most CONVERSATION_ARGS_MAX, secrets masked */
+	enum error_type error;
+	uint64_t ms;
+};
+
+/* The caller owns it: conversation_result_init, then conversation_result_release. Texts
+   live in the job's arena. */
+struct conversation_result {
+	bool is_completed;
+	enum value_kind value_kind;
+	struct tool_data value;  /* JSON text */
+	struct llm_text message; /* the final text beside data; may be empty */
+	const char *limit_hit; /* NULL, "max_turns", "max_tokens", "budget_usd", ... */
+	struct {
+		enum error_type type; /* ERROR_TYPE_NONE when completed */
+		char text[CONVERSATION_ERROR_TEXT_MAX];
+		char tool[TOOL_STEP_MAX];
+		char step[TOOL_STEP_MAX];
+		char suggestion[TOOL_SUGGESTIONS_MAX][160];
+		bool has_retry_after;
+		uint64_t retry_after_ms;
+	} error;
+	struct conversation_tool_call
+	    *calls; /* in order; those of former attempts too */
+	size_t n_calls;
+	struct llm_usage usage;
+	uint64_t cost_microusd;
+	unsigned turns;
+	unsigned paid;                   /* answers paid in this attempt */
+	unsigned replayed;               /* answers taken from the journal */
+	struct llm_text provider, model; /* of the last answer */
+	size_t next_index;               /* the journal's length now */
+};
+
+void conversation_result_init(struct conversation_result *r);
+void conversation_result_release(struct conversation_result *r);
+
+/*
+ * Runs the conversation to its end. Returns 0 with *result (completed or failed), or a
+ * negative errno when the job itself cannot go on (the journal refused a record, memory
+ * is short): then nothing may be published. All texts live in arena a.
+ */
+int conversation_run(const struct conversation_env *env, struct conversation_job *job,
+    struct arena *a, struct conversation_result *result);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fiber.c - coroutines by makecontext and swapcontext; the only file that knows.
+ *
+ * Owns:   stacks, the ready list, the list of idle stacks.
+ * Called: by the worker's loop thread only.
+ * Fails:  fiber_start for want of memory; everything else cannot.
+ *
+ * AddressSanitizer is told of each switch (sanitizer/common_interface_defs.h): a switch
+ * is announced before, and finished as the first thing on the new stack.
+ */
+#include "config.h"
+
+#include "worker/fiber.h"
+
+#include "common/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <ucontext.h>
+
+#ifdef WITH_SANITIZERS
+# include <sanitizer/common_interface_defs.h>
+#endif
+
+enum {
+	GUARD_BYTES = 4096
+};
+
+struct fiber {
+	ucontext_t context;
+	struct fibers *set;
+	char *map; /* guard page, then the stack */
+	fiber_fn *fn;
+	void *ctx;
+	uint32_t tag;
+	bool is_ready; /* stands in the ready list */
+	bool is_done;
+	bool is_masked;
+	bool is_interrupted;
+	struct wait *waiting_for; /* NULL: not in a wait */
+	struct loop_timer timer;
+	bool has_timed_out;
+	void *fake_stack;        /* AddressSanitizer's */
+	TAILQ_ENTRY(fiber) link; /* ready or idle */
+};
+
+TAILQ_HEAD(fiber_list, fiber);
+
+struct fibers {
+	struct loop *loop;
+	ucontext_t main_context;
+	struct fiber_list ready, idle;
+	size_t n_idle, max_idle, alive;
+	void *main_fake_stack;
+	const void *main_stack;
+	size_t main_stack_bytes;
+};
+
+static struct fiber *running;
+static volatile uint32_t running_tag;
+
+struct fiber *
+fiber_self(void)
+{
+	return running;
+}
+
+void
+fiber_set_tag(struct fiber *f, uint32_t tag)
+{
+	f->tag = tag;
+	if (f == running)
+		running_tag = tag;
+}
+
+uint32_t
+fiber_running_tag(void)
+{
+	return running_tag;
+}
+
+/* ---- the switch ---- */
+
+static void
+announce_switch(void **fake_stack UNUSED, const void *stack UNUSED, size_t n UNUSED)
+{
+#ifdef WITH_SANITIZERS
+	__sanitizer_start_switch_fiber(fake_stack, stack, n);
+#endif
+}
+
+static void
+finish_switch(void *fake_stack UNUSED, const void **stack UNUSED, size_t *n UNUSED)
+{
+#ifdef WITH_SANITIZERS
+	__sanitizer_finish_switch_fiber(fake_stack, stack, n);
+#endif
+}
+
+static void
+switch_to_loop(struct fiber *f)
+{
+	struct fibers *fs = f->set;
+
+	announce_switch(f->is_done ? NULL : &f->fake_stack, fs->main_stack,
+	    fs->main_stack_bytes);
+	(void)swapcontext(&f->context, &fs->main_context);
+	finish_switch(f->fake_stack, NULL, NULL);
+}
+
+static void
+switch_to_fiber(struct fiber *f)
+{
+	struct fibers *fs = f->set;
+
+	running = f;
+	running_tag = f->tag;
+	announce_switch(&fs->main_fake_stack, f->map + GUARD_BYTES, FIBER_STACK_BYTES);
+	(void)swapcontext(&fs->main_context, &f->context);
+	finish_switch(fs->main_fake_stack, NULL, NULL);
+	running = NULL;
+	running_tag = 0;
+}
+
+static void
+fiber_entry(void)
+{
+	struct fiber *f = running;
+
+	finish_switch(NULL, &f->set->main_stack, &f->set->main_stack_bytes);
+	f->fn(f->ctx);
+	f->is_done = true;
+	switch_to_loop(f);
+	ASSERT(!"a finished fiber runs");
+}
+
+/* ---- birth and death ---- */
+
+static void on_timeout(void *ctx);
+
+static struct fiber *
+fiber_new(struct fibers *fs)
+{
+	struct fiber *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	f->map = mmap(NULL, GUARD_BYTES + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (f->map == MAP_FAILED) {
+		free(f);
+		return NULL;
+	}
+	(void)mprotect(f->map, GUARD_BYTES, PROT_NONE);
+	f->set = fs;
+	f->timer.fn = on_timeout;
+	f->timer.ctx = f;
+	return f;
+}
+
+static void
+fiber_destroy(struct fiber *f)
+{
+	(void)munmap(f->map, GUARD_BYTES + FIBER_STACK_BYTES);
+	free(f);
+}
+
+static void
+fiber_retire(struct fibers *fs, struct fiber *f)
+{
+	loop_timer_cancel(fs->loop, &f->timer);
+	fs->alive--;
+	if (fs->n_idle >= fs->max_idle) {
+		fiber_destroy(f);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&fs->idle, f, link);
+	fs->n_idle++;
+}
+
+static void
+make_ready(struct fiber *f)
+{
+	if (f->is_ready || f == running)
+		return;
+	f->is_ready = true;
+	TAILQ_INSERT_TAIL(&f->set->ready, f, link);
+}
+
+/* Runs what is ready now; what becomes ready meanwhile waits for the next turn. */
+static bool
+run_ready(void *ctx)
+{
+	struct fibers *fs = ctx;
+	struct fiber_list now = TAILQ_HEAD_INITIALIZER(now);
+	struct fiber *f;
+
+	TAILQ_CONCAT(&now, &fs->ready, link);
+	while ((f = TAILQ_FIRST(&now)) != NULL) {
+		TAILQ_REMOVE(&now, f, link);
+		f->is_ready = false;
+		switch_to_fiber(f);
+		if (f->is_done)
+			fiber_retire(fs, f);
+	}
+	return !TAILQ_EMPTY(&fs->ready);
+}
+
+struct fibers *
+fibers_new(struct loop *l, size_t max_idle)
+{
+	struct fibers *fs = calloc(1, sizeof(*fs));
+
+	if (fs == NULL)
+		return NULL;
+	fs->loop = l;
+	fs->max_idle = max_idle;
+	TAILQ_INIT(&fs->ready);
+	TAILQ_INIT(&fs->idle);
+	loop_on_turn(l, run_ready, fs);
+	return fs;
+}
+
+void
+fibers_free(struct fibers *fs)
+{
+	struct fiber *f;
+
+	if (fs == NULL)
+		return;
+	ASSERT(fs->alive == 0);
+	while ((f = TAILQ_FIRST(&fs->idle)) != NULL) {
+		TAILQ_REMOVE(&fs->idle, f, link);
+		fiber_destroy(f);
+	}
+	loop_on_turn(fs->loop, NULL, NULL);
+	free(fs);
+}
+
+size_t
+fibers_alive(const struct fibers *fs)
+{
+	return fs->alive;
+}
+
+/* Apart, because getcontext may return twice in the compiler's eyes. */
+__attribute__((noinline)) static int
+prepare_context(struct fiber *f)
+{
+	if (getcontext(&f->context) < 0)
+		return -errno;
+	f->context.uc_stack.ss_sp = f->map + GUARD_BYTES;
+	f->context.uc_stack.ss_size = FIBER_STACK_BYTES;
+	f->context.uc_link = NULL;
+	makecontext(&f->context, fiber_entry, 0);
+	return 0;
+}
+
+struct fiber *
+fiber_start(struct fibers *fs, fiber_fn *fn, void *ctx)
+{
+	struct fiber *f = TAILQ_FIRST(&fs->idle);
+
+	if (f != NULL) {
+		TAILQ_REMOVE(&fs->idle, f, link);
+		fs->n_idle--;
+	} else if ((f = fiber_new(fs)) == NULL) {
+		return NULL;
+	}
+	f->fn = fn;
+	f->ctx = ctx;
+	f->tag = 0;
+	f->is_done = f->is_masked = f->is_interrupted = f->has_timed_out = false;
+	f->waiting_for = NULL;
+	f->fake_stack = NULL;
+	if (prepare_context(f) < 0) {
+		fiber_destroy(f);
+		return NULL;
+	}
+	fs->alive++;
+	make_ready(f);
+	return f;
+}
+
+/* ---- waiting ---- */
+
+static void
+on_timeout(void *ctx)
+{
+	struct fiber *f = ctx;
+
+	f->has_timed_out = true;
+	make_ready(f);
+}
+
+void
+fiber_interrupt(struct fiber *f)
+{
+	f->is_interrupted = true;
+	if (f->waiting_for != NULL && !f->is_masked)
+		make_ready(f);
+}
+
+bool
+fiber_mask_interrupts(bool is_masked)
+{
+	bool before;
+
+	ASSERT(running != NULL);
+	before = running->is_masked;
+	running->is_masked = is_masked;
+	return before;
+}
+
+bool
+fiber_is_interrupted(void)
+{
+	return running != NULL && running->is_interrupted;
+}
+
+void
+wait_begin(struct wait *w)
+{
+	*w = (struct wait){ .fiber = running };
+	ASSERT(running != NULL);
+}
+
+void
+wait_done(struct wait *w, int status)
+{
+	w->is_done = true;
+	w->status = status;
+	if (w->fiber->waiting_for == w)
+		make_ready(w->fiber);
+}
+
+int
+wait_for(struct wait *w, uint64_t due_ms)
+{
+	struct fiber *f = running;
+	int status = 0;
+
+	ASSERT(f != NULL && f == w->fiber);
+	f->has_timed_out = false;
+	f->waiting_for = w;
+	if (due_ms != 0 && !w->is_done &&
+	    loop_timer_set(f->set->loop, &f->timer, due_ms) < 0)
+		status = -ENOMEM;
+	while (status == 0 && !w->is_done) {
+		if (f->is_interrupted && !f->is_masked) {
+			f->is_interrupted = false;
+			status = -ECANCELED;
+		} else if (f->has_timed_out) {
+			status = -ETIMEDOUT;
+		} else {
+			switch_to_loop(f);
+		}
+	}
+	loop_timer_cancel(f->set->loop, &f->timer);
+	f->waiting_for = NULL;
+	return w->is_done ? w->status : status;
+}
+
+int
+fiber_sleep_until(uint64_t due_ms)
+{
+	struct wait w;
+	int r;
+
+	wait_begin(&w);
+	r = wait_for(&w, due_ms);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+void
+fiber_yield(void)
+{
+	struct fiber *f = running;
+
+	running = NULL; /* so that make_ready takes it */
+	make_ready(f);
+	running = f;
+	switch_to_loop(f);
+}
