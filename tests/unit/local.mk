@@ -65,6 +65,14 @@ TESTS += test_compute_jq
 test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
 test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jail test_compute_zygote
+TESTS += test_compute_jail test_compute_zygote
+test_compute_jail_SOURCES = tests/unit/test_compute_jail.c
+test_compute_jail_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
+test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
+test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
