@@ -40,3 +40,32 @@ test_intent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_intent_LDADD = worker/agent/libintent.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
 endif
 # --- end of intent
+# --- queue ---
+if HAVE_CRITERION
+queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
+	$(HIREDIS_LIBS) $(CRITERION_LIBS)
+queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
+	test_queue_fsck test_queue_operator
+check_PROGRAMS += $(queue_tests)
+TESTS += $(queue_tests)
+test_redis_url_SOURCES = tests/unit/test_redis_url.c
+test_redis_url_CFLAGS = $(queue_test_cflags)
+test_redis_url_LDADD = $(queue_test_libs)
+test_redis_sync_SOURCES = tests/unit/test_redis_sync.c
+test_redis_sync_CFLAGS = $(queue_test_cflags)
+test_redis_sync_LDADD = $(queue_test_libs)
+test_queue_ops_SOURCES = tests/unit/test_queue_ops.c
+test_queue_ops_CFLAGS = $(queue_test_cflags)
+test_queue_ops_LDADD = $(queue_test_libs)
+test_queue_recover_SOURCES = tests/unit/test_queue_recover.c
+test_queue_recover_CFLAGS = $(queue_test_cflags)
+test_queue_recover_LDADD = $(queue_test_libs)
+test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
+test_queue_fsck_CFLAGS = $(queue_test_cflags)
+test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
+test_queue_operator_CFLAGS = $(queue_test_cflags)
+test_queue_operator_LDADD = $(queue_test_libs)
+endif
+# --- end of queue ---
