@@ -179,7 +179,8 @@ check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *
 		return r;
 	if (warning.text[0] != '\0' && w->role->slot == 0)
 		log_warning("%s", warning.text);
-	(void)getrandom(&beat, sizeof(beat), 0);
+	if (getrandom(&beat, sizeof(beat), 0) != sizeof(beat))
+		beat = clock_mono_us();
 	queue_cmd_register(&cmd, &w->setup, w->role->holder, beat >> 12);
 	r = queue_run(s, &cmd, &reply, &answer, err);
 	if (r < 0)

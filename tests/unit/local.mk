@@ -61,8 +61,10 @@ if HAVE_CRITERION
 queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(HIREDIS_LIBS) $(CRITERION_LIBS)
-check_PROGRAMS += test_redis_url test_redis_sync test_queue_ops test_queue_recover
-TESTS += test_redis_url test_redis_sync test_queue_ops test_queue_recover
+queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
+	test_queue_fsck test_queue_operator
+check_PROGRAMS += $(queue_tests)
+TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
 test_redis_url_CFLAGS = $(queue_test_cflags)
 test_redis_url_LDADD = $(queue_test_libs)
@@ -75,6 +77,12 @@ test_queue_ops_LDADD = $(queue_test_libs)
 test_queue_recover_SOURCES = tests/unit/test_queue_recover.c
 test_queue_recover_CFLAGS = $(queue_test_cflags)
 test_queue_recover_LDADD = $(queue_test_libs)
+test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
+test_queue_fsck_CFLAGS = $(queue_test_cflags)
+test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
+test_queue_operator_CFLAGS = $(queue_test_cflags)
+test_queue_operator_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
 # --- store: results, the CAS, the helper thread's queue
