@@ -127,9 +127,9 @@ lost(struct redis_sync *s, struct err *err)
 	    : c->errstr[0] != '\0' ? c->errstr
 				   : "connection lost";
 
-	(void)err_set(&s->why, -EAGAIN, "%s is away: %s", s->name, why);
+	(void)err_set(err, -EAGAIN, "%s is away: %s", s->name, why);
 	redis_sync_close(s);
-	return err_set(err, -EAGAIN, "%s", s->why.text);
+	return -EAGAIN;
 }
 
 static int
@@ -189,7 +189,10 @@ open_socket(struct redis_sync *s, struct err *err)
 	if (s->context->err != 0 ||
 	    redisSetTimeout(s->context, command_time) != REDIS_OK)
 		return lost(s, err);
-	(void)redisEnableKeepAlive(s->context); /* means nothing on a Unix socket */
+	/* a peer that vanished is found out; a Unix socket's cannot vanish, and would
+	   answer with an error that breaks the context */
+	if (s->url.path == NULL && redisEnableKeepAlive(s->context) != REDIS_OK)
+		return lost(s, err);
 	return 0;
 }
 
@@ -228,20 +231,21 @@ put_off(struct redis_sync *s)
 int
 redis_sync_connect(struct redis_sync *s, struct err *err)
 {
+	struct err why = ERR_INIT;
 	int r;
 
 	if (s->context != NULL)
 		return 0;
 	if (redis_sync_wait_ms(s) > 0)
 		return err_set(err, -EAGAIN, "%s", err_text(&s->why));
-	r = open_socket(s, &s->why);
+	r = open_socket(s, &why);
 	if (r == 0)
-		r = greet(s, &s->why);
+		r = greet(s, &why);
 	if (r < 0) {
 		redis_sync_close(s);
 		put_off(s);
-		s->why.code = r;
-		return err_set(err, r, "%s", s->why.text);
+		s->why = why;
+		return err_set(err, r, "%s", why.text);
 	}
 	s->back_off_ms = BACK_OFF_FIRST_MS;
 	s->epoch++;
