@@ -26,10 +26,18 @@ check_PROGRAMS += test_addr_guard test_http_client
 TESTS += test_addr_guard test_http_client
 test_addr_guard_SOURCES = tests/unit/test_addr_guard.c
 test_addr_guard_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-test_addr_guard_LDADD = common/net/libguard.a common/libcommon.a $(CRITERION_LIBS)
+test_addr_guard_LDADD = common/libguard.a common/libcommon.a $(CRITERION_LIBS)
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_fetch_request test_fetch
+TESTS += test_fetch_request test_fetch
+test_fetch_request_SOURCES = tests/unit/test_fetch_request.c worker/error_types.c
+test_fetch_request_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_request_LDADD = $(FETCH_LIBS) $(CRITERION_LIBS)
+test_fetch_SOURCES = tests/unit/test_fetch.c
+test_fetch_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_LDADD = tests/support/libhttpprobe.a $(FETCH_LIBS) $(CRITERION_LIBS)
 endif
 # -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
