@@ -99,6 +99,17 @@ harness_redis(struct harness *h, const char *fmt, ...)
 	return reply;
 }
 
+void
+harness_redis_argv(struct harness *h, int argc, const char **argv)
+{
+	redisReply *reply = redisCommandArgv(connection(h), argc, argv, NULL);
+
+	if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+		harness_fail(h, "Redis %s: %s", argv[0],
+		    reply != NULL ? reply->str : h->redis->errstr);
+	freeReplyObject(reply);
+}
+
 long long
 harness_redis_int(struct harness *h, const char *fmt, ...)
 {
