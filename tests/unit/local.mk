@@ -182,3 +182,35 @@ test_job_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_job_message_LDADD = common/libstore.a common/libjson.a common/libcommon.a \
 	$(CRYPTO_LIBS) $(CRITERION_LIBS) -lm
 endif
+
+# --- role, supervisor ---
+if HAVE_CRITERION
+role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
+	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+test_ipc_SOURCES = tests/unit/test_ipc.c
+test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ipc_LDADD = $(role_test_libs)
+test_slot_file_SOURCES = tests/unit/test_slot_file.c
+test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_slot_file_LDADD = $(role_test_libs)
+test_metrics_SOURCES = tests/unit/test_metrics.c
+test_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_metrics_LDADD = $(role_test_libs)
+test_log_SOURCES = tests/unit/test_log.c
+test_log_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_log_LDADD = $(role_test_libs)
+test_sandbox_SOURCES = tests/unit/test_sandbox.c
+test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_sandbox_LDADD = $(role_test_libs)
+test_pidfile_SOURCES = tests/unit/test_pidfile.c
+test_pidfile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
+test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+endif
+# --- end of role, supervisor ---
