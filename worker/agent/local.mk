@@ -1,5 +1,13 @@
 # worker/agent
 
+# The intent classifier is a library of its own: agentctl uses it too.
+noinst_LIBRARIES += worker/agent/libintent.a
+worker_agent_libintent_a_SOURCES = \
+	worker/agent/intent.h worker/agent/intent.c \
+	worker/agent/intent_sentence.h worker/agent/intent_place.c worker/agent/intent_weigh.c \
+	worker/agent/intent_words.h worker/agent/intent_words.c \
+	worker/agent/intent_rules.h worker/agent/intent_rules.c
+worker_agent_libintent_a_CFLAGS = $(AM_CFLAGS)
 # Definitions, prompts and the conversation: pure but for the callbacks that they are given.
 noinst_LIBRARIES += worker/libagent.a
 worker_libagent_a_SOURCES = \

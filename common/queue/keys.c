@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keys.c - the queue's key names and bounds.
+ *
+ * Owns:   the strings of struct queue_setup.
+ * Called: by every process that talks to Redis, once at its start.
+ * Fails:  only for want of memory.
+ */
+#include "config.h"
+
+#include "common/queue/keys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int
+queue_setup_init(struct queue_setup *q, const struct conf *conf)
+{
+	*q = (struct queue_setup){
+		.jobs = strdup(conf->queue.jobs),
+		.results_prefix = strdup(conf->queue.results_prefix),
+		.completion_queue = strdup(conf->queue.completion_queue),
+		.alone = strdup(QUEUE_PREFIX "jobs:alone"),
+		.delayed = strdup(QUEUE_PREFIX "delayed"),
+		.parked = strdup(QUEUE_PREFIX "parked"),
+		.dead = strdup(QUEUE_PREFIX "dead"),
+		.cancel_channel = strdup(QUEUE_PREFIX "cancel"),
+		.meta = strdup(QUEUE_PREFIX "meta"),
+		.result_ttl_sec = conf->queue.result_ttl_sec,
+		.max_attempts = conf->queue.max_attempts,
+		.max_crashes = conf->queue.max_crashes,
+		.dead_max = conf->queue.dead_max,
+		.lease_sec = conf->queue.lease_sec,
+	};
+	if (q->jobs == NULL || q->results_prefix == NULL ||
+	    q->completion_queue == NULL || q->alone == NULL || q->delayed == NULL ||
+	    q->parked == NULL || q->dead == NULL || q->cancel_channel == NULL ||
+	    q->meta == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+void
+queue_setup_release(struct queue_setup *q)
+{
+	free(q->jobs);
+	free(q->results_prefix);
+	free(q->completion_queue);
+	free(q->alone);
+	free(q->delayed);
+	free(q->parked);
+	free(q->dead);
+	free(q->cancel_channel);
+	free(q->meta);
+	*q = (struct queue_setup){ 0 };
+}
+
+static void
+key_of(struct buf *out, const char *kind, const char *id, size_t n)
+{
+	buf_clear(out);
+	buf_adds(out, QUEUE_PREFIX);
+	buf_adds(out, kind);
+	buf_add(out, id, n);
+}
+
+void
+queue_key_held(struct buf *out, const char *holder)
+{
+	key_of(out, "held:", holder, strlen(holder));
+}
+
+void
+queue_key_result(struct buf *out, const struct queue_setup *q, const char *id, size_t n)
+{
+	buf_clear(out);
+	buf_adds(out, q->results_prefix);
+	buf_addc(out, ':');
+	buf_add(out, id, n);
+}
+
+void
+queue_key_job(struct buf *out, const char *id, size_t n)
+{
+	key_of(out, "job:", id, n);
+}
+
+void
+queue_key_journal(struct buf *out, const char *id, size_t n)
+{
+	key_of(out, "journal:", id, n);
+}
+
+void
+queue_key_session(struct buf *out, const char *owner, size_t owner_n, const char *id,
+    size_t n)
+{
+	key_of(out, "session:", owner, owner_n);
+	buf_addc(out, ':');
+	buf_add(out, id, n);
+}
+
+int
+queue_holder_name(char *out, size_t size, const char *node, const char *boot,
+    unsigned slot, uint64_t life)
+{
+	int n = snprintf(out, size, "%s.%s.%u.%llu", node, boot, slot,
+	    (unsigned long long)life);
+
+	if (n < 0 || (size_t)n >= size)
+		return -E2BIG;
+	for (char *p = out; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || *p == 127)
+			*p = '_';
+	return 0;
+}

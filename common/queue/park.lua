@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: MIT
+-- park(holder, id, token, why, ran_ms): put aside until somebody calls resume or cancel.
+--@include head
+--@include mine
+local holder, id, token, why, ran = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local f, seen = mine(holder, id, token)
+if not f then
+	return { (seen.token == token and seen.last == 'park') and 'ALREADY' or 'FENCED' }
+end
+call('HLEN', P .. 'parked')
+if call('LREM', held_key(holder), 1, id) == 0 then return { 'FENCED' } end
+local key = job_key(id)
+call('HSET', P .. 'parked', id, why)
+call('HSET', key, 'state', 'parked', 'last', 'park', 'why', why)
+call('HDEL', key, 'claim')
+call('HINCRBY', key, 'run_ms', ran)
+count('parked')
+return { 'OK' }

@@ -1,0 +1,30 @@
+-- SPDX-License-Identifier: MIT
+-- promote(): what is due among the delayed goes to the end of the queue; at most 100 jobs
+-- or 4 MiB a call. Answers how many went, and the milliseconds until the next is due
+-- (0: now, call again; -1: none waits).
+--@include head
+local delayed, alone = P .. 'delayed', P .. 'jobs:alone'
+local now = now_ms()
+call('LLEN', JOBS)
+call('LLEN', alone)
+local moved, bytes = 0, 0
+for _, id in ipairs(call('ZRANGEBYSCORE', delayed, '-inf', string.format('%.0f', now),
+		'LIMIT', 0, 100)) do
+	if bytes >= 4194304 then break end
+	local key = job_key(id)
+	local j = call('HMGET', key, 'state', 'payload', 'alone')
+	call('ZREM', delayed, id)
+	if j[1] == 'delayed' then
+		if j[3] == '1' then
+			call('RPUSH', alone, id)
+		else
+			call('RPUSH', JOBS, j[2])
+		end
+		call('HSET', key, 'state', j[3] == '1' and 'alone' or 'queued')
+		call('HDEL', key, 'due_ms')
+		bytes = bytes + #j[2]
+		moved = moved + 1
+	end
+end
+local next = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+return { 'OK', moved, next[2] and math.max(0, tonumber(next[2]) - now) or -1 }

@@ -1,0 +1,34 @@
+-- SPDX-License-Identifier: MIT
+-- release(holder, id, token, delay_ms, why, ran_ms): handed back without spending an
+-- attempt: at the head of the queue, or, with a delay, among the delayed. A job that must
+-- run alone still must.
+--@include head
+--@include mine
+local holder, id, token, delay, why, ran = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]),
+	ARGV[7], ARGV[8]
+local f, seen = mine(holder, id, token)
+if not f then
+	return { (seen.token == token and seen.last == 'release') and 'ALREADY' or 'FENCED' }
+end
+local alone, delayed = P .. 'jobs:alone', P .. 'delayed'
+call('LLEN', JOBS)
+call('LLEN', alone)
+call('ZCARD', delayed)
+if call('LREM', held_key(holder), 1, id) == 0 then return { 'FENCED' } end
+local key, state = job_key(id), 'queued'
+if delay > 0 then
+	local due = string.format('%.0f', now_ms() + delay)
+	state = 'delayed'
+	call('ZADD', delayed, due, id)
+	call('HSET', key, 'due_ms', due)
+elseif f.is_alone then
+	state = 'alone'
+	call('LPUSH', alone, id)
+else
+	call('LPUSH', JOBS, call('HGET', key, 'payload'))
+end
+call('HSET', key, 'state', state, 'last', 'release', 'why', why)
+call('HDEL', key, 'claim')
+call('HINCRBY', key, 'run_ms', ran)
+count('released')
+return { 'OK' }

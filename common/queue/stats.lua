@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: MIT
+-- stats(): how many are where, in one moment; the head of the queue by its digest and its
+-- created_at; and the counters.
+--@include head
+local held, holders = 0, 0
+for _, set in ipairs({ 'holders', 'fenced' }) do
+	for _, h in ipairs(call('ZRANGE', P .. set, 0, -1)) do
+		held = held + call('LLEN', held_key(h))
+		holders = holders + (set == 'holders' and 1 or 0)
+	end
+end
+local head, digest, created = call('LINDEX', JOBS, 0), '', ''
+if head then
+	digest = redis.sha1hex(head)
+	if #head <= 65536 then
+		local ok, doc = pcall(cjson.decode, head)
+		if ok and type(doc) == 'table' and type(doc.created_at) == 'string' then
+			created = doc.created_at
+		end
+	end
+end
+return { 'OK', call('LLEN', JOBS), held, call('ZCARD', P .. 'delayed'),
+	call('HLEN', P .. 'parked'), call('LLEN', P .. 'jobs:alone'), call('LLEN', P .. 'dead'),
+	holders, now_ms(), digest, created, call('HGETALL', P .. 'counters') }
