@@ -78,8 +78,8 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm
-TESTS += test_json_schema test_llm
+check_PROGRAMS += test_json_schema test_llm test_agent
+TESTS += test_json_schema test_llm test_agent
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -88,6 +88,11 @@ test_llm_SOURCES = tests/unit/test_llm.c
 test_llm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_llm_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) -lm
+test_agent_SOURCES = tests/unit/test_agent.c
+test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+	common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
 endif
 # --- end of json_schema, llm, agent ---
 # --- queue ---
