@@ -219,3 +219,13 @@ test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 endif
 # --- end of role, supervisor ---
+
+# --- pipeline
+if HAVE_CRITERION
+check_PROGRAMS += test_pipeline
+TESTS += test_pipeline
+test_pipeline_SOURCES = tests/unit/test_pipeline.c
+test_pipeline_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
+	common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+endif
