@@ -13,6 +13,7 @@
 #include "common/buf.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
@@ -69,9 +70,12 @@ enum metric {
 	    METRIC_COUNT
 };
 
+enum { METRICS_CELLS = 2048, METRIC_HISTOGRAM_CELLS = METRIC_BUCKETS + 1 };
+
 struct metrics_page {
-	/* counters and gauges: value[label]; histograms: count per bucket, then sum in us */
-	_Atomic uint64_t cell[2048];
+	/* counters and gauges: value[label]; histograms, for each label: count per bucket
+	   (not cumulative), then sum in us */
+	_Atomic uint64_t cell[METRICS_CELLS];
 };
 
 struct metric_info {
@@ -84,11 +88,12 @@ struct metric_info {
 };
 
 const struct metric_info *metric_info(enum metric m);
-unsigned metrics_cells(void); /* cells in use, at most 2048 (asserted by a test) */
+unsigned metrics_cells(void); /* cells in use, at most METRICS_CELLS */
 
 void metric_add(struct metrics_page *p, enum metric m, unsigned label, uint64_t n);
 void metric_set(struct metrics_page *p, enum metric m, unsigned label, uint64_t v);
-void metric_observe(struct metrics_page *p, enum metric m, unsigned label, uint64_t us);
+void metric_observe( /* histograms only; us: microseconds */
+    struct metrics_page *p, enum metric m, unsigned label, uint64_t us);
 
 /* Adds the counters and histograms of one page to a plain array (gauges too: they sum). */
 void metrics_sum(uint64_t *into, const struct metrics_page *page, bool with_gauges);

@@ -15,12 +15,12 @@
 
 struct role_process {
 	enum role role;
-	unsigned slot;			/* --slot N */
-	int control_fd;			/* SEQPACKET to the supervisor; non-blocking */
-	int listen_fd;			/* gateway: the bound socket, else -1 */
-	struct conf *conf;		/* owned; this role's part */
-	struct slot_file *slots;	/* mapped; written by this process only */
-	char holder[HOLDER_NAME_MAX];	/* worker: its name in the queue's protocol */
+	unsigned slot;                /* --slot N */
+	int control_fd;               /* SEQPACKET to the supervisor; non-blocking */
+	int listen_fd;                /* gateway: the bound socket, else -1 */
+	struct conf *conf;            /* owned; this role's part */
+	struct slot_file *slots;      /* mapped; written by this process only */
+	char holder[HOLDER_NAME_MAX]; /* worker: its name in the queue's protocol */
 };
 
 /*
@@ -30,17 +30,25 @@ struct role_process {
  */
 int role_start(int argc, char **argv, struct role_process *p);
 
-/* no_new_privs, dumpable off, death with the parent, rlimits, the role's system-call
-   filter. Fails closed: on error FAILED is sent and an exit status returned. */
+/* no_new_privs, dumpable off, death with the parent, no cores, Landlock, the role's
+   system-call filter. Before any thread is started. Fails closed: on error FAILED is
+   sent and an exit status returned. */
 int role_sandbox(struct role_process *p);
+
+/* The start failed for a reason that a human should read: sends FAILED, returns status.
+ */
+int role_failed(struct role_process *p, int status, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 void role_ready(struct role_process *p);
 void role_drained(struct role_process *p);
 
+/* DRAINED is the last word: exit soon after it (a few seconds, then SIGKILL). */
+
 /*
- * The next message of the supervisor, without blocking: 1 with *msg and fds (owned by the
- * caller), 0 when none waits. ALIVE_ASK is answered inside. When the supervisor is gone
- * this exits the process.
+ * The next message of the supervisor, without blocking: 1 with *msg and fds (owned by
+ * the caller), 0 when none waits. ALIVE_ASK is answered inside. When the supervisor is
+ * gone this exits the process.
  */
 int role_next(struct role_process *p, struct ipc_message *msg, int fds[IPC_FDS_MAX]);
 

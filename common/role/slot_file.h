@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slot_file.h - what a child shows of itself in shared memory: heartbeat, jobs, metrics.
+ * slot_file.h - what a child shows of itself in shared memory: heartbeat, jobs,
+ * metrics.
  *
  * One sealed memory file per life of a child, made by the supervisor before the child
- * runs, mapped writable by the child and read-only by the supervisor, which copies, checks
- * every field and clamps deadlines. A child can lie only about itself.
+ * runs, mapped writable by the child and read-only by the supervisor, which copies,
+ * checks every field and clamps deadlines. A child can lie only about itself.
  */
 #ifndef COMMON_ROLE_SLOT_FILE_H
 #define COMMON_ROLE_SLOT_FILE_H
@@ -16,7 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SLOT_ROWS = 1024, SLOT_JOB_ID_MAX = 208, SLOT_STEP_MAX = 40 };
+enum {
+	SLOT_ROWS = 1024,
+	SLOT_JOB_ID_MAX = 208,
+	SLOT_STEP_MAX = 40
+};
 
 struct slot_row {
 	_Atomic uint32_t seq; /* odd while the child writes (a sequence lock) */
@@ -37,15 +42,30 @@ struct slot_file {
 	struct slot_row rows[SLOT_ROWS];
 };
 
-enum { SLOT_FILE_MAGIC = 0x41525346, SLOT_FILE_VERSION = 1 };
+enum {
+	SLOT_FILE_MAGIC = 0x41525346,
+	SLOT_FILE_VERSION = 1
+};
 
-/* Child's side: row 0..SLOT_ROWS-1. */
+/*
+ * Supervisor's side: a new memory file sealed against resizing, mapped read-only at
+ * *map (slot_file_unmap). Returns its descriptor or negative errno.
+ */
+int slot_file_make(const struct slot_file **map);
+void slot_file_unmap(const struct slot_file *map); /* NULL allowed; either side */
+
+/* Child's side: maps the received descriptor (stays the caller's). 0, -EPROTO when it
+   is not a sealed slot file of this version, or negative errno. */
+int slot_file_open(int fd, struct slot_file **out);
+
+/* Child's side: row 0..SLOT_ROWS-1. Texts are cut to fit. */
 void slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
     const char *step, uint64_t started_ms, uint64_t deadline_ms);
 void slot_row_step(struct slot_file *f, unsigned row, const char *step);
 void slot_row_clear(struct slot_file *f, unsigned row);
 
-/* Supervisor's side: a checked copy; false when the row is free or was being written. */
+/* Supervisor's side: a checked copy (texts terminated, control characters replaced);
+   false when the row is free or was being written. */
 bool slot_row_copy(const struct slot_file *f, unsigned row, struct slot_row *out);
 
 #endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot_file.c - the shared page on which a child shows its heartbeat and its jobs.
+ *
+ * Owns:   nothing; maps belong to the caller.
+ * Called: by the supervisor (make, copy) and by the one writing thread of a child.
+ * Fails:  with negative errno; a file that is not ours is -EPROTO.
+ */
+#include "config.h"
+
+#include "common/role/slot_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+enum {
+	SLOT_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
+	COPY_TRIES = 4
+};
+
+int
+slot_file_make(const struct slot_file **map)
+{
+	static const uint32_t head[2] = { SLOT_FILE_MAGIC, SLOT_FILE_VERSION };
+	CLEANUP(closep) int fd = memfd_create("slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *p;
+
+	_Static_assert(offsetof(struct slot_file, version) == sizeof(uint32_t), "head");
+	if (fd < 0 || ftruncate(fd, sizeof(struct slot_file)) < 0 ||
+	    pwrite(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    fcntl(fd, F_ADD_SEALS, SLOT_SEALS) < 0)
+		return -errno;
+	p = mmap(NULL, sizeof(struct slot_file), PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*map = p;
+	return TAKE_FD(fd);
+}
+
+void
+slot_file_unmap(const struct slot_file *map)
+{
+	union {
+		const struct slot_file *in;
+		void *out;
+	} p = { map };
+
+	if (map != NULL)
+		(void)munmap(p.out, sizeof(struct slot_file));
+}
+
+int
+slot_file_open(int fd, struct slot_file **out)
+{
+	struct stat st;
+	struct slot_file *f;
+	int seals = fcntl(fd, F_GET_SEALS);
+	void *p;
+
+	if (seals < 0 || (seals & SLOT_SEALS) != SLOT_SEALS || fstat(fd, &st) < 0 ||
+	    st.st_size != (off_t)sizeof(struct slot_file))
+		return -EPROTO;
+	p = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	f = p;
+	if (f->magic != SLOT_FILE_MAGIC || f->version != SLOT_FILE_VERSION) {
+		slot_file_unmap(f);
+		return -EPROTO;
+	}
+	*out = f;
+	return 0;
+}
+
+/* Writes that follow are seen only together with an even seq. */
+static void
+row_lock(struct slot_row *row)
+{
+	uint32_t seq = atomic_load_explicit(&row->seq, memory_order_relaxed);
+
+	atomic_store_explicit(&row->seq, seq | 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+}
+
+static void
+row_unlock(struct slot_row *row)
+{
+	uint32_t seq = atomic_load_explicit(&row->seq, memory_order_relaxed);
+
+	atomic_store_explicit(&row->seq, seq + 1, memory_order_release);
+}
+
+static void
+put_text(char *to, size_t size, const char *from, size_t len)
+{
+	if (len > size - 1)
+		len = size - 1;
+	memcpy(to, from, len);
+	memset(to + len, 0, size - len);
+}
+
+void
+slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
+    const char *step, uint64_t started_ms, uint64_t deadline_ms)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	r->in_use = 1;
+	r->started_ms = started_ms;
+	r->deadline_ms = deadline_ms;
+	put_text(r->job_id, sizeof(r->job_id), job_id, id_len);
+	put_text(r->step, sizeof(r->step), step, strlen(step));
+	row_unlock(r);
+}
+
+void
+slot_row_step(struct slot_file *f, unsigned row, const char *step)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	put_text(r->step, sizeof(r->step), step, strlen(step));
+	row_unlock(r);
+}
+
+void
+slot_row_clear(struct slot_file *f, unsigned row)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	r->in_use = 0;
+	row_unlock(r);
+}
+
+/* What a child wrote reaches logs and terminals: end it, and let no control byte pass.
+ */
+static void
+make_printable(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+bool
+slot_row_copy(const struct slot_file *f, unsigned row, struct slot_row *out)
+{
+	const struct slot_row *r;
+	struct slot_row copy;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	for (int i = 0; i < COPY_TRIES; i++) {
+		uint32_t seq = atomic_load_explicit(&r->seq, memory_order_acquire);
+
+		if ((seq & 1) != 0)
+			continue;
+		memcpy(&copy, (const void *)r, sizeof(copy));
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&r->seq, memory_order_relaxed) != seq)
+			continue;
+		if (copy.in_use != 1)
+			return false;
+		make_printable(copy.job_id, sizeof(copy.job_id));
+		make_printable(copy.step, sizeof(copy.step));
+		*out = copy;
+		return true;
+	}
+	return false;
+}
