@@ -33,7 +33,7 @@ static const struct ctl_option global_options[] = {
 
 static const struct ctl_option run_options[] = {
 	JOB_OPTIONS,
-	{ OPT_WAIT, "wait", 0, VALUE_SECONDS, "SEC", "give up after SEC (default: timeout + 60; 0: never)", false },
+	{ OPT_WAIT, "wait", 0, VALUE_SECONDS, "SEC", "give up after SEC (default: timeout + 60)", false },
 	{ .name = NULL },
 };
 static const struct ctl_option submit_options[] = { JOB_OPTIONS, { .name = NULL } };
