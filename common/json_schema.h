@@ -52,7 +52,7 @@ const struct json *json_schema_source(const struct json_schema *s);
 
 /*
  * Returns 0 when the value satisfies the schema, else -EBADMSG with up to
- * JSON_SCHEMA_ERRORS_MAX errors in document order, or -ENOMEM. errors may be NULL.
+ * JSON_SCHEMA_ERRORS_MAX errors in document order. errors may be NULL.
  */
 int json_schema_check(const struct json_schema *s, const struct json *value,
     struct json_schema_errors *errors);

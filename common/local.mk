@@ -7,3 +7,9 @@ common_libcommon_a_SOURCES = \
 	common/clock.h common/clock.c \
 	common/lane.h common/lane.c
 common_libcommon_a_CFLAGS = $(AM_CFLAGS)
+
+# The schema validator stands apart because it needs PCRE2.
+noinst_LIBRARIES += common/libjson_schema.a
+common_libjson_schema_a_SOURCES = common/json_schema.h common/json_schema.c
+common_libjson_schema_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
+EXTRA_DIST += common/fnv.h

@@ -1,1 +1,2 @@
-# man
+# man: the pages.
+dist_man_MANS += man/agent-runner.conf.5 man/agent-runner-protocol.7

@@ -304,11 +304,15 @@ fiber_interrupt(struct fiber *f)
 		make_ready(f);
 }
 
-void
+bool
 fiber_mask_interrupts(bool is_masked)
 {
-	if (running != NULL)
-		running->is_masked = is_masked;
+	bool before;
+
+	ASSERT(running != NULL);
+	before = running->is_masked;
+	running->is_masked = is_masked;
+	return before;
 }
 
 bool

@@ -43,8 +43,9 @@ uint32_t fiber_running_tag(void); /* 0 outside fibers; async-signal-safe */
 /* Makes the present wait, or the next one, of f return -ECANCELED, once, unless masked.
  */
 void fiber_interrupt(struct fiber *f);
-/* In the running fiber: while the mask is on, interrupts are kept for later. */
-void fiber_mask_interrupts(bool is_masked);
+/* In the running fiber: while the mask is on, interrupts are kept for later. Returns what
+   the mask was before. */
+bool fiber_mask_interrupts(bool is_masked);
 bool fiber_is_interrupted(void);
 
 /* One operation that a fiber waits for; lives on its stack. */

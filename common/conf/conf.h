@@ -3,9 +3,9 @@
  * conf.h - the whole configuration as one typed tree.
  *
  * One table (conf_options.c) lists every scalar option: name, type, default, unit,
- * bounds, roles, reloadable, help; parser, -T, the man page test and the parts handed to
- * roles come from it. Strings are never NULL ("" is unset); lists are {v, n}.
- * A struct conf is immutable after loading and owned by who loaded it.
+ * bounds, roles, reloadable, help; parser, -T, the man page test and the parts handed
+ * to roles come from it. Strings are never NULL ("" is unset); lists are {v, n}. A
+ * struct conf is immutable after loading and owned by who loaded it.
  */
 #ifndef COMMON_CONF_CONF_H
 #define COMMON_CONF_CONF_H
@@ -43,12 +43,12 @@ struct conf_list {
 
 struct conf_provider {
 	char *name;
-	char *type;	/* "openai" (a table in worker/llm lists the types) */
+	char *type;     /* "openai" (a table in worker/llm lists the types) */
 	char *base_url; /* without a trailing slash */
-	char *api_key;	/* secret; "" sends no Authorization header */
+	char *api_key;  /* secret; "" sends no Authorization header */
 	char *model;
-	double temperature; /* NAN: not sent */
-	int64_t max_tokens; /* answer bound for one call */
+	double temperature;  /* NAN: not sent (negative in the file) */
+	int64_t max_tokens;  /* answer bound for one call */
 	int64_t timeout_sec; /* whole call, repeats included */
 	double price_input;  /* USD per million tokens */
 	double price_output;
@@ -60,8 +60,8 @@ struct conf_auth_profile {
 	char *type;   /* api_key | bearer | basic */
 	char *header; /* api_key: header or query, one of the two */
 	char *query;
-	char *value;	/* secret */
-	char *token;	/* secret, bearer */
+	char *value;    /* secret */
+	char *token;    /* secret, bearer */
 	char *username; /* basic */
 	char *password; /* secret, basic */
 	struct conf_list hosts;
@@ -72,8 +72,8 @@ struct conf_agent {
 	char *name;
 	char *description;
 	struct conf_list providers; /* empty: all, in their order */
-	char *model;		    /* "": the provider's */
-	char *system_prompt;	    /* text of system_prompt_file, or "" for the built-in */
+	char *model;                /* "": the provider's */
+	char *system_prompt; /* text of system_prompt_file, or "" for the built-in */
 	struct conf_list tools;
 	struct conf_list finish_tools;
 	char *input_schema;  /* JSON text or "" */
@@ -95,7 +95,8 @@ struct conf {
 		int64_t workers;
 		int64_t jobs_per_worker;
 		int64_t max_jobs; /* jobs after which a worker is renewed; 0: never */
-		int64_t max_memory_mb; /* resident size after which a worker is renewed; 0: never */
+		int64_t max_memory_mb; /* resident size after which a worker is renewed;
+					  0: never */
 		char *user;
 		char *compute_user;
 		char *run_dir;
@@ -111,12 +112,13 @@ struct conf {
 		char *listen; /* host:port; "" = no gateway */
 		char *token;  /* secret */
 		struct conf_list hosts;
-		int64_t max_waiting;	   /* /test/chat requests waiting at once */
+		int64_t max_waiting;         /* /test/chat requests waiting at once */
 		int64_t request_timeout_sec; /* to send the whole request */
 		int64_t max_body_bytes;
 	} http;
 	struct {
-		char *url; /* secret (may hold a password); "embedded" = private server */
+		char *
+		    url; /* secret (may hold a password); "embedded" = private server */
 		bool allow_eviction;
 		char *program; /* redis-server to run in embedded mode */
 	} redis;
@@ -151,7 +153,7 @@ struct conf {
 	struct {
 		struct conf_list allow_domains;
 		struct conf_list allow_private; /* CIDR[:port] or host[:port] */
-		struct conf_list allow_ports;	/* decimal numbers or "*" */
+		struct conf_list allow_ports;   /* decimal numbers or "*" */
 		int64_t max_body_bytes;
 		int64_t max_redirects;
 		int64_t timeout_sec; /* one tool request */
@@ -174,10 +176,10 @@ struct conf {
 };
 
 /*
- * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default} and
- * file:PATH resolved, and agents_dir's *.conf with the files they name. Unknown keys and
- * values out of bounds are refused: err says "FILE:LINE: key: what; remedy". Returns 0
- * with *out owned by the caller, or negative errno.
+ * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default}
+ * and file:PATH resolved, and agents_dir's *.conf with the files they name. Unknown
+ * keys and values out of bounds are refused: err says "FILE:LINE: key: what; remedy".
+ * Returns 0 with *out owned by the caller, or negative errno.
  */
 int conf_load(const char *path, struct conf **out, struct err *err);
 
@@ -197,9 +199,11 @@ void conf_write_role(struct buf *out, const struct conf *c, enum role role);
  * Compares two configurations. Returns 0 when equal, 1 when they differ in reloadable
  * options only, -EPERM when a non-reloadable option differs (err names it).
  */
-int conf_compare(const struct conf *old_conf, const struct conf *new_conf, struct err *err);
+int conf_compare(const struct conf *old_conf, const struct conf *new_conf,
+    struct err *err);
 
-const struct conf_agent *conf_agent_find(const struct conf *c, const char *name, size_t n);
+const struct conf_agent *conf_agent_find(const struct conf *c, const char *name,
+    size_t n);
 const struct conf_provider *conf_provider_find(const struct conf *c, const char *name);
 
 /* For tests and documentation: every option by its dotted name. */
@@ -207,6 +211,8 @@ struct conf_option_info {
 	const char *name; /* "queue.lease_sec" */
 	const char *type; /* "string", "integer", ... */
 	const char *help;
+	const char *def;  /* text of the default; lists: words parted by blanks */
+	int64_t min, max; /* integers: inclusive bounds */
 	bool is_reloadable;
 	bool is_secret;
 };

@@ -5,3 +5,4 @@ common_libconf_a_SOURCES = \
 	common/conf/read.c common/conf/expand.c common/conf/agents.c \
 	common/conf/write.c common/conf/check.c
 common_libconf_a_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS)
+common_libconf_a_SOURCES += common/conf/targets.h common/conf/targets.c

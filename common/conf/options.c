@@ -411,8 +411,14 @@ conf_option_at(size_t i)
 	ASSERT(o != NULL);
 	(void)snprintf(name, sizeof(name), "%s%s%s%s", prefix,
 	    prefix[0] != '\0' ? "." : "", o->name, o->type == OPT_TEXT ? "_file" : "");
-	return (struct conf_option_info){ name, conf_type_names[o->type], o->help,
-		o->is_reloadable, o->type == OPT_SECRET || o->type == OPT_URL };
+	return (struct conf_option_info){ .name = name,
+		.type = conf_type_names[o->type],
+		.help = o->help,
+		.def = o->def,
+		.min = o->min,
+		.max = o->max,
+		.is_reloadable = o->is_reloadable,
+		.is_secret = o->type == OPT_SECRET || o->type == OPT_URL };
 }
 
 const struct conf_agent *

@@ -15,7 +15,7 @@ enum opt_type {
 	OPT_STRING,
 	OPT_SECRET, /* string; file:PATH allowed; masked */
 	OPT_URL,    /* string whose password is masked */
-	OPT_TEXT,   /* string in role texts; in files NAME_file names the file to read */
+	OPT_TEXT, /* string in role texts; in files NAME_file names the file to read */
 	OPT_BOOL,
 	OPT_INT,
 	OPT_FLOAT,
@@ -26,8 +26,8 @@ enum opt_type {
 /* Who gets a value: bits of 1U << enum role. */
 enum {
 	TO_WORKERS = 1U << ROLE_WORKER | 1U << ROLE_QUARANTINE,
-	TO_REDIS_USERS = TO_WORKERS | 1U << ROLE_GATEWAY | 1U << ROLE_SCHEDULER |
-	    1U << ROLE_REDIS,
+	TO_REDIS_USERS =
+	    TO_WORKERS | 1U << ROLE_GATEWAY | 1U << ROLE_SCHEDULER | 1U << ROLE_REDIS,
 	TO_STORE_USERS = TO_WORKERS | 1U << ROLE_MIGRATE,
 	TO_FETCH = 1U << ROLE_FETCH,
 	TO_GATEWAY = 1U << ROLE_GATEWAY,
@@ -38,7 +38,7 @@ struct conf_option {
 	const char *name; /* dotted, relative to the record */
 	enum opt_type type;
 	size_t offset;
-	const char *def; /* text of the default; lists: words parted by blanks */
+	const char *def;  /* text of the default; lists: words parted by blanks */
 	int64_t min, max; /* integers: inclusive bounds */
 	unsigned roles;
 	bool is_reloadable;
@@ -50,7 +50,7 @@ struct conf_record {
 	const char *name; /* "llm.providers" */
 	const struct conf_option *options;
 	size_t n_options;
-	size_t size;	 /* of one record */
+	size_t size;     /* of one record */
 	size_t v_offset; /* of the pointer in struct conf */
 	size_t n_offset;
 	bool is_named_group; /* the record's name is the group's name, not a member */
@@ -63,8 +63,8 @@ extern const struct conf_record conf_records[];
 extern const size_t conf_n_records;
 extern const char *const conf_type_names[OPT_TYPE_COUNT];
 
-const struct conf_option *conf_option_find(
-    const struct conf_option *options, size_t n, const char *name);
+const struct conf_option *conf_option_find(const struct conf_option *options, size_t n,
+    const char *name);
 
 /* Sets defaults in a zeroed record; 0 or -ENOMEM. */
 int conf_record_defaults(const struct conf_option *options, size_t n, void *record);
@@ -87,13 +87,14 @@ conf_field(const struct conf_option *o, const void *record)
 /* The checks that need more than one option; all findings joined by newlines in err. */
 int conf_check(const struct conf *c, struct err *err);
 
-/* Reads agents_dir and adds the built-in agent; base_dir is the configuration's folder. */
-int conf_read_agents(
-    struct conf *c, const char *base_dir, bool is_dir_required, struct err *err);
+/* Reads agents_dir and adds the built-in agent; base_dir is the configuration's folder.
+ */
+int conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
+    struct err *err);
 
 /* Adds the agent that one file defines; dir is where its other files lie. */
-int conf_read_agent_file(
-    struct conf *c, const char *path, const char *dir, struct err *err);
+int conf_read_agent_file(struct conf *c, const char *path, const char *dir,
+    struct err *err);
 
 /* Reads a whole small file (at most max bytes) as text; *out owned by the caller. */
 int conf_read_file(const char *path, size_t max, char **out, struct err *err);

@@ -5,7 +5,9 @@
 
 #include <stddef.h>
 
-enum { DIGEST_HEX_MAX = 65 }; /* 64 lower-case hexadecimal digits and a NUL */
+enum {
+	DIGEST_HEX_MAX = 65
+}; /* 64 lower-case hexadecimal digits and a NUL */
 
 struct digest;
 

@@ -9,6 +9,9 @@ common_libstore_a_SOURCES = \
 	common/store/store_migrate.c \
 	common/store/store_sqlite.c \
 	common/store/store_postgresql.c \
+	common/store/store_queue.h common/store/store_queue.c \
+	common/store/store_conf.h common/store/store_conf.c \
+	common/store/migrate_run.h common/store/migrate_run.c \
 	common/store/uuid.c \
 	common/store/digest.h common/store/digest.c \
 	common/store/cas.h common/store/cas.c \

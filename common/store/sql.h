@@ -53,27 +53,29 @@ struct sql_driver;
 
 struct sql {
 	const struct sql_driver *driver;
-	bool was_lost; /* the last failure ended the connection: trying again makes sense */
+	bool was_lost; /* the last failure ended the connection: trying again makes
+			  sense */
 };
 
 struct sql_driver {
 	const char *name;
 	/* Checks the target, connects nothing. */
-	int (*open)(const char *target, const struct sql_options *options, struct sql **out,
-	    struct err *err);
+	int (*open)(const char *target, const struct sql_options *options,
+	    struct sql **out, struct err *err);
 	void (*close)(struct sql *s);
 	const char *(*describe)(const struct sql *s);
 	/* Several statements without parameters; 0 for no time bound. */
-	int (*script)(struct sql *s, const char *text, uint64_t timeout_ms, struct err *err);
+	int (*script)(struct sql *s, const char *text, uint64_t timeout_ms,
+	    struct err *err);
 	int (*query)(struct sql *s, const struct sql_statement *st,
-	    const struct sql_value *params, size_t n_params, sql_row_fn *on_row, void *arg,
-	    uint64_t *changed, struct err *err);
+	    const struct sql_value *params, size_t n_params, sql_row_fn *on_row,
+	    void *arg, uint64_t *changed, struct err *err);
 	/* dialect */
 	const char *begin_alone;  /* a transaction that no other migration enters;
 				     waits without bound */
 	const char *table_exists; /* $1: a table's name; a row when it exists */
-	const char *fit_to_use;	  /* a row whose one column says what is wrong, or none */
-	const char *iso_before;	  /* around a time column: RFC 3339 text in UTC */
+	const char *fit_to_use; /* a row whose one column says what is wrong, or none */
+	const char *iso_before; /* around a time column: RFC 3339 text in UTC */
 	const char *iso_after;
 };
 

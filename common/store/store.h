@@ -3,19 +3,17 @@
  * store.h - where results live: one interface over SQLite and PostgreSQL, and the CAS.
  *
  * Calls are synchronous and may block (network, fsync): they belong to the worker's
- * helper thread (store_queue.h), to agentctl and to the migrate role, never to job code.
- * A struct store is used by one thread at a time. It connects at its first call and
- * again, by itself, after a connection was lost.
+ * helper thread (store_queue.h), to agentctl and to the migrate role, never to job
+ * code. A struct store is used by one thread at a time. It connects at its first call
+ * and again, by itself, after a connection was lost.
  *
  * Errors, the same for both drivers:
  *   -EAGAIN   the store is away (connection lost or refused, server stopping, too many
- *             connections, disk full, locked, serialisation): the same call may work later
- *   -EINVAL   the row or argument was refused for what it says; -EFBIG: for its size
- *   -EEXIST   a unique key is taken by another row
- *   -ENOENT   nothing there
- *   -ENODATA  the schema is behind this program; -ENOTSUP: it is ahead
- *   -EBADMSG  bytes read from the CAS are not those that were written
- *   -EACCES, -EIO, -ENOMEM as usual
+ *             connections, disk full, locked, serialisation): the same call may work
+ * later -EINVAL   the row or argument was refused for what it says; -EFBIG: for its
+ * size -EEXIST   a unique key is taken by another row -ENOENT   nothing there -ENODATA
+ * the schema is behind this program; -ENOTSUP: it is ahead -EBADMSG  bytes read from
+ * the CAS are not those that were written -EACCES, -EIO, -ENOMEM as usual
  */
 #ifndef COMMON_STORE_STORE_H
 #define COMMON_STORE_STORE_H
@@ -30,19 +28,20 @@ struct store;
 struct cas;
 
 enum {
-	STORE_BATCH_MAX = 16,	 /* rows in one store_put */
-	STORE_ID_MAX = 37,	 /* UUID text with its NUL */
-	STORE_REF_MAX = 96,	 /* "artifact://..." or "cas://sha256:..." with its NUL */
-	STORE_STATUS_MAX = 16,	 /* "completed", "failed" */
+	STORE_BATCH_MAX = 16,  /* rows in one store_put */
+	STORE_ID_MAX = 37,     /* UUID text with its NUL */
+	STORE_REF_MAX = 96,    /* "artifact://..." or "cas://sha256:..." with its NUL */
+	STORE_STATUS_MAX = 16, /* "completed", "failed" */
 	STORE_INLINE_DEFAULT = 10485760
 };
 
 struct store_options {
-	uint64_t connect_timeout_ms;   /* 0: 5,000 */
-	uint64_t statement_timeout_ms; /* 0: 10,000; also how long SQLite waits for a lock */
-	size_t max_inline_bytes;       /* 0: STORE_INLINE_DEFAULT; values of that size or
-					  more go to the CAS */
-	int64_t sqlite_max_pages;      /* 0: no bound; for tests of a full disk */
+	uint64_t connect_timeout_ms; /* 0: 5,000 */
+	uint64_t
+	    statement_timeout_ms; /* 0: 10,000; also how long SQLite waits for a lock */
+	size_t max_inline_bytes;  /* 0: STORE_INLINE_DEFAULT; values of that size or
+				     more go to the CAS */
+	int64_t sqlite_max_pages; /* 0: no bound; for tests of a full disk */
 };
 
 /*
@@ -51,13 +50,14 @@ struct store_options {
  * name only: nothing is read or connected yet. options may be NULL. Returns 0 with *out
  * owned by the caller, -EINVAL for a url that is none, or -ENOMEM.
  */
-int store_open(const char *url, const char *state_dir, const struct store_options *options,
-    struct store **out, struct err *err);
+int store_open(const char *url, const char *state_dir,
+    const struct store_options *options, struct store **out, struct err *err);
 void store_close(struct store *store); /* NULL allowed */
 void store_closep(struct store **store);
 
-const char *store_name(const struct store *store); /* "sqlite PATH", "postgresql host/db" */
-struct cas *store_cas(struct store *store);	   /* stays the store's */
+const char *store_name(
+    const struct store *store);             /* "sqlite PATH", "postgresql host/db" */
+struct cas *store_cas(struct store *store); /* stays the store's */
 
 /* One cheap round trip: 0, or why not. */
 int store_ping(struct store *store, struct err *err);
@@ -66,12 +66,14 @@ int store_ping(struct store *store, struct err *err);
 
 enum store_migrate_mode {
 	STORE_MIGRATE_CHECK, /* read only: is the schema what this program needs? */
-	STORE_MIGRATE_APPLY  /* bring it there, in one transaction, one process at a time */
+	STORE_MIGRATE_APPLY /* bring it there, in one transaction, one process at a time
+			     */
 };
 
 /*
- * 0 when the schema is now current (*applied, if not NULL, counts what was done), -ENODATA
- * when CHECK finds migrations missing, -ENOTSUP when the database is newer than we are.
+ * 0 when the schema is now current (*applied, if not NULL, counts what was done),
+ * -ENODATA when CHECK finds migrations missing, -ENOTSUP when the database is newer
+ * than we are.
  */
 int store_migrate(struct store *store, enum store_migrate_mode mode, unsigned *applied,
     struct err *err);
@@ -94,26 +96,26 @@ struct store_text {
 
 /* One result. C strings are never NULL but where said; nothing here is kept. */
 struct store_row {
-	const char *result_id; /* drawn once per attempt to store: a repeated put with the
-				  same id recognises its own row */
+	const char *result_id; /* drawn once per attempt to store: a repeated put with
+				  the same id recognises its own row */
 	const char *job_id;
-	const char *run_id;  /* "" when absent */
-	const char *node_id; /* "" when absent */
-	const char *owner;   /* "" when absent */
-	const char *status;  /* "completed" or "failed" */
+	const char *run_id;        /* "" when absent */
+	const char *node_id;       /* "" when absent */
+	const char *owner;         /* "" when absent */
+	const char *status;        /* "completed" or "failed" */
 	struct store_text message; /* the published message, byte for byte */
-	struct store_text data;	   /* the value's JSON text; moved to the CAS when it has
-				      max_inline_bytes or more */
-	const char *cas_id;	   /* NULL, or "sha256:<hex>" of a value placed before */
-	const char *s3_ref;	   /* NULL, or where the value is in S3 */
-	struct store_text error;   /* JSON */
+	struct store_text data;  /* the value's JSON text; moved to the CAS when it has
+				    max_inline_bytes or more */
+	const char *cas_id;      /* NULL, or "sha256:<hex>" of a value placed before */
+	const char *s3_ref;      /* NULL, or where the value is in S3 */
+	struct store_text error; /* JSON */
 	struct store_text tool_calls; /* JSON */
 	struct store_text trace;      /* JSON */
 	int64_t tokens_used;
 	bool cache_hit;
 	int64_t execution_time_ms;
 	const char *llm_model; /* "" when no model was asked */
-	int64_t token;	       /* of the queue's claim: a failed row yields to a higher one */
+	int64_t token; /* of the queue's claim: a failed row yields to a higher one */
 	int64_t retry_count;
 	int64_t completed_at_ms; /* wall clock */
 };
@@ -142,17 +144,17 @@ struct store_outcome {
 void store_outcome_release(struct store_outcome *o); /* may be used again */
 
 /*
- * Stores n rows (1 to STORE_BATCH_MAX) and fills one outcome each (any former content is
- * not released). A row replaces a former one of its job only if that one is "failed" and
- * has a lower token. Good rows land although others in the batch are refused. A
+ * Stores n rows (1 to STORE_BATCH_MAX) and fills one outcome each (any former content
+ * is not released). A row replaces a former one of its job only if that one is "failed"
+ * and has a lower token. Good rows land although others in the batch are refused. A
  * connection lost half-way, even in mid-COMMIT, is made again and the truth read back.
  */
 void store_put(struct store *store, const struct store_row *rows, size_t n,
     struct store_outcome *outcomes);
 
 /*
- * Decides where a value goes before its message is written: one with max_inline_bytes or
- * more is put into the CAS now (cas_id filled, reference "cas://..."), a smaller one
+ * Decides where a value goes before its message is written: one with max_inline_bytes
+ * or more is put into the CAS now (cas_id filled, reference "cas://..."), a smaller one
  * will travel in the row (cas_id "", reference "artifact://<result_id>"). Bytes come
  * from memory, or, with fd >= 0, from that file's beginning to its end (stays open).
  */
@@ -160,8 +162,8 @@ struct store_place {
 	char ref[STORE_REF_MAX];
 	char cas_id[STORE_REF_MAX];
 };
-int store_place(struct store *store, const char *result_id, const void *bytes, size_t len,
-    int fd, struct store_place *out, struct err *err);
+int store_place(struct store *store, const char *result_id, const void *bytes,
+    size_t len, int fd, struct store_place *out, struct err *err);
 
 /* ---- reading ---- */
 
@@ -171,9 +173,9 @@ struct store_result {
 	char status[STORE_STATUS_MAX];
 	char *message; /* owned */
 	size_t message_len;
-	char *error;	 /* owned JSON text or NULL */
-	char *cas_id;	 /* owned or NULL */
-	char *s3_ref;	 /* owned or NULL */
+	char *error;     /* owned JSON text or NULL */
+	char *cas_id;    /* owned or NULL */
+	char *s3_ref;    /* owned or NULL */
 	char *llm_model; /* owned, "" when none */
 	int64_t tokens_used, execution_time_ms, token, retry_count;
 	bool cache_hit;
@@ -184,10 +186,10 @@ struct store_result {
 	int data_fd; /* owned or -1: verified copy of the CAS content, data_len bytes */
 };
 
-#define STORE_RESULT_INIT                                                               \
-	{                                                                               \
-		.data_fd = -1                                                           \
-	}
+#define STORE_RESULT_INIT \
+ {                        \
+  .data_fd = -1           \
+ }
 void store_result_release(struct store_result *r); /* may be used again */
 
 /*
@@ -200,9 +202,9 @@ int store_get_by_job(struct store *store, const char *job_id, uint64_t max_data,
 
 /*
  * The same by "artifact://<result_id>" or "cas://sha256:<hex>". Several owners may have
- * stored equal content: a row of `owner` is preferred (NULL: any); out->owner says whose
- * was found, and the caller judges. A digest that no row names is -ENOENT, whether or
- * not the CAS has it.
+ * stored equal content: a row of `owner` is preferred (NULL: any); out->owner says
+ * whose was found, and the caller judges. A digest that no row names is -ENOENT,
+ * whether or not the CAS has it.
  */
 int store_get_by_ref(struct store *store, const char *ref, const char *owner,
     uint64_t max_data, struct store_result *out, struct err *err);
@@ -211,18 +213,19 @@ struct store_filter {
 	const char *owner;  /* NULL: all */
 	const char *status; /* NULL: all */
 	const char *run_id; /* NULL: all */
-	unsigned limit;	    /* 0: 100 */
+	unsigned limit;     /* 0: 100 */
 };
 
 /* Newest first, without messages and values. A negative answer of on_row stops and is
    returned. */
 typedef int store_list_fn(void *arg, const struct store_result *r);
-int store_list(struct store *store, const struct store_filter *filter, store_list_fn *on_row,
-    void *arg, struct err *err);
+int store_list(struct store *store, const struct store_filter *filter,
+    store_list_fn *on_row, void *arg, struct err *err);
 
 /*
- * Removes results created more than older_than_ms ago, then CAS content that no row names
- * and that is at least a week old. *count is what was (dry_run: would be) removed.
+ * Removes results created more than older_than_ms ago, then CAS content that no row
+ * names and that is at least a week old. *count is what was (dry_run: would be)
+ * removed.
  */
 struct store_purge_count {
 	uint64_t rows;

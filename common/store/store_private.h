@@ -9,9 +9,9 @@
 #include "common/store/store.h"
 
 struct store {
-	struct sql *sql; /* owned */
-	struct cas *cas; /* owned */
-	struct store_options options; /* every 0 replaced by its default */
+	struct sql *sql;                 /* owned */
+	struct cas *cas;                 /* owned */
+	struct store_options options;    /* every 0 replaced by its default */
 	char *put_text[STORE_BATCH_MAX]; /* owned, made when first needed; [n - 1] for n
 					    rows */
 	char *read_back_text[STORE_BATCH_MAX];

@@ -63,6 +63,8 @@ static const struct {
 	{ SQLITE_AUTH, -EACCES, false },
 	{ SQLITE_CORRUPT, -EIO, true },
 	{ SQLITE_NOTADB, -EIO, true },
+	/* our texts are right, so a plain error means a table that is missing */
+	{ SQLITE_ERROR, -ENODATA, false },
 };
 
 static void
@@ -170,14 +172,8 @@ prepare(struct sqlite *s, const struct sql_statement *st, sqlite3_stmt **out,
 	ASSERT(s->n_prepared < STATEMENTS_MAX && strlen(st->name) < NAME_MAX_LEN);
 	p = &s->prepared[s->n_prepared];
 	if (sqlite3_prepare_v3(s->db, st->text, -1, SQLITE_PREPARE_PERSISTENT, &p->stmt,
-		NULL) != SQLITE_OK) {
-		/* our texts are right, so a plain error means that a table is missing
-		 */
-		if (sqlite3_errcode(s->db) == SQLITE_ERROR)
-			return err_set(err, -ENODATA, "%s: %s", s->label,
-			    sqlite3_errmsg(s->db));
+		NULL) != SQLITE_OK)
 		return fail(s, err);
-	}
 	(void)strcpy(p->name, st->name);
 	s->n_prepared++;
 	*out = p->stmt;

@@ -20,6 +20,26 @@ test_fiber_LDADD = common/libcommon.a $(CRITERION_LIBS)
 endif
 # tests/unit
 
+# -- net, fetch, gateway
+if HAVE_CRITERION
+check_PROGRAMS += test_addr_guard test_http_client
+TESTS += test_addr_guard test_http_client
+test_addr_guard_SOURCES = tests/unit/test_addr_guard.c
+test_addr_guard_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_addr_guard_LDADD = common/libguard.a common/libcommon.a $(CRITERION_LIBS)
+test_http_client_SOURCES = tests/unit/test_http_client.c
+test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_fetch_request test_fetch
+TESTS += test_fetch_request test_fetch
+test_fetch_request_SOURCES = tests/unit/test_fetch_request.c worker/error_types.c
+test_fetch_request_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_request_LDADD = $(FETCH_LIBS) $(CRITERION_LIBS)
+test_fetch_SOURCES = tests/unit/test_fetch.c
+test_fetch_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_LDADD = tests/support/libhttpprobe.a $(FETCH_LIBS) $(CRITERION_LIBS)
+endif
+# -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
 if HAVE_CRITERION
 check_PROGRAMS += test_json
@@ -27,19 +47,54 @@ TESTS += test_json
 test_json_SOURCES = tests/unit/test_json.c
 test_json_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_LDADD = common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+
+check_PROGRAMS += test_compute_table
+TESTS += test_compute_table
+test_compute_table_SOURCES = tests/unit/test_compute_table.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_table_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_table_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_filter
+TESTS += test_compute_filter
+test_compute_filter_SOURCES = tests/unit/test_compute_filter.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_filter_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_filter_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_group
+TESTS += test_compute_group
+test_compute_group_SOURCES = tests/unit/test_compute_group.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_group_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_group_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_text
+TESTS += test_compute_text
+test_compute_text_SOURCES = tests/unit/test_compute_text.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_text_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_text_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jq
+TESTS += test_compute_jq
+test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
-# --- intent
-EXTRA_DIST += tests/unit/intent_prompts.tsv
+# --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_intent
-TESTS += test_intent
-test_intent_SOURCES = tests/unit/test_intent.c
-test_intent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-test_intent_LDADD = worker/agent/libintent.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+check_PROGRAMS += test_json_schema test_llm test_agent
+TESTS += test_json_schema test_llm test_agent
+test_json_schema_SOURCES = tests/unit/test_json_schema.c
+test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) -lm
+test_llm_SOURCES = tests/unit/test_llm.c
+test_llm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_llm_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
+test_agent_SOURCES = tests/unit/test_agent.c
+test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+	common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
 endif
-# --- end of intent
+# --- end of json_schema, llm, agent ---
 # --- queue ---
 if HAVE_CRITERION
 queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
@@ -79,3 +134,98 @@ test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of ctl
+# --- store: results, the CAS, the helper thread's queue
+if HAVE_CRITERION
+check_PROGRAMS += test_store test_store_queue test_cas
+TESTS += test_store test_store_queue test_cas
+test_store_SOURCES = tests/unit/test_store.c tests/unit/test_store_faults.c \
+	tests/unit/store_fixture.h tests/unit/store_fixture.c
+test_store_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_store_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
+
+test_store_queue_SOURCES = tests/unit/test_store_queue.c \
+	tests/unit/store_fixture.h tests/unit/store_fixture.c
+test_store_queue_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_store_queue_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
+
+test_cas_SOURCES = tests/unit/test_cas.c
+test_cas_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_cas_LDADD = $(STORE_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of store
+# --- intent
+EXTRA_DIST += tests/unit/intent_prompts.tsv
+if HAVE_CRITERION
+check_PROGRAMS += test_intent
+TESTS += test_intent
+test_intent_SOURCES = tests/unit/test_intent.c
+test_intent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_intent_LDADD = worker/agent/libintent.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+endif
+# --- end of intent
+
+# --- support: the stand-ins ---
+if HAVE_CRITERION
+check_PROGRAMS += test_standins
+TESTS += test_standins
+test_standins_SOURCES = tests/unit/test_standins.c
+test_standins_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_standins_LDADD = $(TESTTOOLS_LIBS) $(CRITERION_LIBS) -lm
+check_PROGRAMS += test_redis_proxy
+TESTS += test_redis_proxy
+test_redis_proxy_SOURCES = tests/unit/test_redis_proxy.c
+test_redis_proxy_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_redis_proxy_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of support ---
+
+# --- man_conf
+if HAVE_CRITERION
+check_PROGRAMS += test_man_conf
+TESTS += test_man_conf
+test_man_conf_SOURCES = tests/unit/test_man_conf.c
+test_man_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_man_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
+
+# --- job_message
+if HAVE_CRITERION
+check_PROGRAMS += test_job_message
+TESTS += test_job_message
+test_job_message_SOURCES = tests/unit/test_job_message.c worker/job_message.c worker/preview.c
+test_job_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_job_message_LDADD = common/libstore.a common/libjson.a common/libcommon.a \
+	$(CRYPTO_LIBS) $(CRITERION_LIBS) -lm
+endif
+
+# --- role, supervisor ---
+if HAVE_CRITERION
+role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
+	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+test_ipc_SOURCES = tests/unit/test_ipc.c
+test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ipc_LDADD = $(role_test_libs)
+test_slot_file_SOURCES = tests/unit/test_slot_file.c
+test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_slot_file_LDADD = $(role_test_libs)
+test_metrics_SOURCES = tests/unit/test_metrics.c
+test_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_metrics_LDADD = $(role_test_libs)
+test_log_SOURCES = tests/unit/test_log.c
+test_log_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_log_LDADD = $(role_test_libs)
+test_sandbox_SOURCES = tests/unit/test_sandbox.c
+test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_sandbox_LDADD = $(role_test_libs)
+test_pidfile_SOURCES = tests/unit/test_pidfile.c
+test_pidfile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
+test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+endif
+# --- end of role, supervisor ---

@@ -106,9 +106,9 @@ sleeps_masked(void *ctx)
 {
 	struct shared *s = ctx;
 
-	fiber_mask_interrupts(true);
+	(void)fiber_mask_interrupts(true);
 	s->order[0] = fiber_sleep_until(clock_mono_ms() + 5);
-	fiber_mask_interrupts(false);
+	(void)fiber_mask_interrupts(false);
 	s->order[1] = fiber_sleep_until(clock_mono_ms() + 60000);
 	s->order[2] = fiber_sleep_until(clock_mono_ms() + 1);
 }

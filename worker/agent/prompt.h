@@ -31,9 +31,14 @@ struct prompt_input {
 /* The built-in system text of the agent "workflow" (etc/prompts/workflow.txt). */
 const char *prompt_builtin(void);
 
-/* own: the agent's text, or "" for the built-in one. Returns a text to free(), or NULL.
+/*
+ * The system text of an agent: own, or the built-in one when own is "". A line "@tool
+ * NAME" begins a part that is left out when the agent lacks that tool, "@without NAME"
+ * one that is left out when it has it; "@end" ends the part (parts do not nest).
+ * Returns a text to free(), or NULL when memory is short.
  */
-char *prompt_system_text(const char *own);
+char *prompt_system_text(const char *own,
+    bool (*has_tool)(const void *ctx, const char *name, size_t n), const void *ctx);
 
 /* Appends the job's messages. 0 or -ENOMEM. */
 int prompt_messages(struct arena *a, const struct prompt_input *in,

@@ -1,1 +1,13 @@
-# worker/llm
+# worker/llm: what the providers speak, when to ask again, what it costs. No network.
+noinst_LIBRARIES += worker/libllm.a
+worker_libllm_a_SOURCES = \
+	worker/error_types.h worker/error_types.c \
+	worker/llm/llm.h worker/llm/llm.c \
+	worker/llm/provider.h worker/llm/provider.c \
+	worker/llm/openai.h worker/llm/openai.c \
+	worker/llm/openai_answer.h worker/llm/openai_answer.c \
+	worker/llm/error_body.h worker/llm/error_body.c \
+	worker/llm/retry.h worker/llm/retry.c \
+	worker/llm/prices.h worker/llm/prices.c \
+	worker/llm/llm_call.h worker/llm/llm_call.c
+worker_libllm_a_CFLAGS = $(AM_CFLAGS)

@@ -52,6 +52,9 @@ struct llm_headers {
 	size_t n;
 };
 
+/* Adds "name: before+value"; 0 or -ENOMEM. At most LLM_HEADERS_MAX. */
+int llm_headers_add(struct llm_headers *h, const char *name, const char *before,
+    const char *value);
 void llm_headers_release(struct llm_headers *h);
 
 struct llm_provider_type {

@@ -1,1 +1,15 @@
-# worker/tools
+# worker/tools: a file per tool, its parameters as JSON, one table of all.
+noinst_LIBRARIES += worker/libtools.a
+worker_libtools_a_SOURCES = \
+	worker/tools/tools.h worker/tools/tools.c \
+	worker/tools/execute_pipeline.h worker/tools/execute_pipeline.c
+nodist_worker_libtools_a_SOURCES = worker/tools/parameters.c
+worker_libtools_a_CFLAGS = $(AM_CFLAGS)
+
+EXTRA_DIST += worker/embed.sh worker/tools/execute_pipeline.json
+CLEANFILES += worker/tools/parameters.c
+worker/tools/parameters.c: worker/embed.sh worker/tools/execute_pipeline.json
+	$(AM_V_GEN)$(MKDIR_P) worker/tools && \
+	sh $(srcdir)/worker/embed.sh \
+		$(srcdir)/worker/tools/execute_pipeline.json execute_pipeline_parameters \
+		> $@.tmp && mv $@.tmp $@

@@ -43,8 +43,16 @@ bool tool_data_is_set(const struct tool_data *d);
 void tool_data_release(struct tool_data *d);
 void tool_data_move(struct tool_data *to, struct tool_data *from); /* to is released */
 
+/* The bytes, wherever they are; tool_view_release() before the data is. 0 or errno. */
+struct tool_view {
+	const char *text; /* not terminated */
+	size_t len;
+	bool is_mapped;
+};
+int tool_data_open(const struct tool_data *d, struct tool_view *view);
+void tool_view_release(struct tool_view *view);
+
 enum {
-	TOOL_ERROR_TEXT_MAX = 1000,
 	TOOL_STEP_MAX = 64,
 	TOOL_SUGGESTIONS_MAX = 3
 };

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_queue.c - one helper thread that does what would block the loop.
+ *
+ * Owns:   the thread, the store, and each request between submit and done.
+ * Called: by a worker's loop. The thread never touches a request that is finished, the
+ *         loop none that is waiting; the lock covers the two lists.
+ * Fails:  a request, never the queue. The thread ends by returning: pthread_exit and
+ *         pthread_cancel load a library, which the sandbox forbids.
+ */
+#include "config.h"
+
+#include "common/store/store_queue.h"
+
+#include "common/clock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+	PAUSE_MIN_MS = 50,
+	PAUSE_MAX_MS = 2000
+};
+
+struct list {
+	struct store_request *first, **end;
+};
+
+struct store_queue {
+	struct store *store; /* owned; used by the thread only */
+	struct store_queue_options options;
+	int event_fd;
+	pthread_t thread;
+	pthread_mutex_t lock; /* over the next four */
+	pthread_cond_t has_work;
+	struct list waiting;
+	struct list finished;
+	uint64_t stop_at_ms; /* 0: not stopping */
+	/* the thread's own */
+	uint64_t pause_ms;    /* 0: the store answers */
+	uint64_t retry_at_ms; /* while it does not */
+	atomic_uint unanswered;
+	atomic_uint_fast64_t away_since_ms;
+};
+
+/* ---- lists ---- */
+
+static void
+list_init(struct list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static void
+list_append(struct list *l, struct store_request *r)
+{
+	r->next = NULL;
+	*l->end = r;
+	l->end = &r->next;
+}
+
+static void
+list_prepend(struct list *l, struct store_request *r)
+{
+	r->next = l->first;
+	if (l->first == NULL)
+		l->end = &r->next;
+	l->first = r;
+}
+
+/* Takes out the request that *at points to. */
+static struct store_request *
+list_take(struct list *l, struct store_request **at)
+{
+	struct store_request *r = *at;
+
+	*at = r->next;
+	if (l->end == &r->next)
+		l->end = at;
+	r->next = NULL;
+	return r;
+}
+
+/* ---- operations ---- */
+
+static int
+do_get_by_job(struct store *s, struct store_request *r)
+{
+	return store_get_by_job(s, r->get.job_id, r->get.max_data, &r->get.result,
+	    &r->err);
+}
+
+static int
+do_get_by_ref(struct store *s, struct store_request *r)
+{
+	return store_get_by_ref(s, r->get.ref, r->get.owner, r->get.max_data,
+	    &r->get.result, &r->err);
+}
+
+static int
+do_place(struct store *s, struct store_request *r)
+{
+	return store_place(s, r->place.result_id, r->place.bytes, r->place.len,
+	    r->place.fd, &r->place.place, &r->err);
+}
+
+static int
+do_put_blob(struct store *s, struct store_request *r)
+{
+	return store_put_blob(s, r->put_blob.bytes, r->put_blob.len, r->put_blob.ref,
+	    &r->err);
+}
+
+static int
+do_get_blob(struct store *s, struct store_request *r)
+{
+	return store_get_blob(s, r->get_blob.ref, r->get_blob.max_len,
+	    &r->get_blob.bytes, &r->get_blob.len, &r->err);
+}
+
+static int
+do_call(struct store *s, struct store_request *r)
+{
+	return r->call.run(s, r->call.ctx, &r->err);
+}
+
+/* clang-format off */
+static const struct op {
+	const char *name;
+	int (*run)(struct store *s, struct store_request *r);
+	bool is_local; /* does not need the database */
+} ops[STORE_OP_COUNT] = {
+	[STORE_OP_PUT]         = { "put",         NULL,          false }, /* goes in batches */
+	[STORE_OP_GET_BY_JOB]  = { "get by job",  do_get_by_job, false },
+	[STORE_OP_GET_BY_REF]  = { "get by ref",  do_get_by_ref, false },
+	[STORE_OP_PLACE]       = { "place",       do_place,      true },
+	[STORE_OP_PUT_BLOB]    = { "put blob",    do_put_blob,   true },
+	[STORE_OP_GET_BLOB]    = { "get blob",    do_get_blob,   true },
+	[STORE_OP_CALL]        = { "call",        do_call,       false },
+	[STORE_OP_CALL_LOCAL]  = { "local call",  do_call,       true },
+};
+/* clang-format on */
+
+const char *
+store_op_name(enum store_op op)
+{
+	return (unsigned)op < STORE_OP_COUNT ? ops[op].name : "?";
+}
+
+/* ---- is the store there? ---- */
+
+static void
+note_answer(struct store_queue *q)
+{
+	q->pause_ms = q->retry_at_ms = 0;
+	atomic_store(&q->away_since_ms, 0);
+}
+
+/* Pauses double up to their bound, less up to a quarter, so that many processes do not
+   come back in step. */
+static void
+note_away(struct store_queue *q)
+{
+	uint64_t now = clock_mono_ms(), none = 0;
+
+	q->pause_ms = q->pause_ms == 0 ? q->options.pause_min_ms : q->pause_ms * 2;
+	if (q->pause_ms > q->options.pause_max_ms)
+		q->pause_ms = q->options.pause_max_ms;
+	q->retry_at_ms = now + q->pause_ms - clock_mono_us() % (q->pause_ms / 4 + 1);
+	(void)atomic_compare_exchange_strong(&q->away_since_ms, &none, now);
+}
+
+static void
+probe(struct store_queue *q)
+{
+	if (store_ping(q->store, NULL) == -EAGAIN)
+		note_away(q);
+	else
+		note_answer(q);
+}
+
+/* ---- answers ---- */
+
+static void
+tell_loop(struct store_queue *q)
+{
+	const uint64_t one = 1;
+
+	/* fails only when the counter is full, and then the loop has been told */
+	(void)!write(q->event_fd, &one, sizeof(one));
+}
+
+/* With the lock held. */
+static void
+answer(struct store_queue *q, struct store_request *r, int result)
+{
+	bool was_empty = q->finished.first == NULL;
+
+	r->result = result;
+	list_append(&q->finished, r);
+	if (was_empty)
+		tell_loop(q);
+}
+
+static void
+cancel(struct store_queue *q, struct store_request *r)
+{
+	(void)err_set(&r->err, -ECANCELED, "the store is being closed");
+	answer(q, r, -ECANCELED);
+}
+
+/* A try that met a store that is away: the request waits on, if it may. */
+static void
+settle(struct store_queue *q, struct store_request *r, int result)
+{
+	uint64_t now = clock_mono_ms();
+
+	(void)pthread_mutex_lock(&q->lock);
+	if (result == -EAGAIN && now < r->deadline_ms) {
+		r->not_before_ms =
+		    ops[r->op].is_local ? now + q->options.pause_min_ms : 0;
+		list_prepend(&q->waiting, r);
+	} else {
+		answer(q, r, result);
+	}
+	(void)pthread_mutex_unlock(&q->lock);
+}
+
+/* ---- work ---- */
+
+static int
+result_of(const struct store_outcome *o)
+{
+	switch (o->verdict) {
+	case STORE_STORED:
+	case STORE_KEPT:
+		return 0;
+	case STORE_REFUSED:
+		return o->err.code;
+	default:
+		return -EAGAIN;
+	}
+}
+
+static void
+run_puts(struct store_queue *q, struct store_request **batch, size_t n)
+{
+	struct store_row rows[STORE_BATCH_MAX] = { 0 };
+	struct store_outcome outcomes[STORE_BATCH_MAX];
+	bool is_away = false;
+
+	for (size_t i = 0; i < n; i++)
+		rows[i] = *batch[i]->put.row;
+	store_put(q->store, rows, n, outcomes);
+	for (size_t i = 0; i < n; i++)
+		is_away = is_away || outcomes[i].verdict == STORE_AWAY;
+	if (is_away)
+		note_away(q);
+	else
+		note_answer(q);
+	for (size_t i = n; i > 0; i--) { /* backwards: what waits on keeps its order */
+		batch[i - 1]->put.outcome = outcomes[i - 1];
+		batch[i - 1]->err = outcomes[i - 1].err;
+		settle(q, batch[i - 1], result_of(&outcomes[i - 1]));
+	}
+}
+
+static void
+run_one(struct store_queue *q, struct store_request *r)
+{
+	int result = ops[r->op].run(q->store, r);
+
+	if (!ops[r->op].is_local && result == -EAGAIN)
+		note_away(q);
+	else if (!ops[r->op].is_local)
+		note_answer(q);
+	settle(q, r, result);
+}
+
+static bool
+is_due(const struct store_queue *q, const struct store_request *r, uint64_t now)
+{
+	return ops[r->op].is_local ? now >= r->not_before_ms : now >= q->retry_at_ms;
+}
+
+/* With the lock held: the first request that may run now, and if it is a put, those
+   that may go with it. How many. */
+static size_t
+take_work(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX])
+{
+	struct store_request **at = &q->waiting.first;
+	uint64_t now = clock_mono_ms();
+	size_t n = 0;
+
+	while (*at != NULL && n < STORE_BATCH_MAX) {
+		bool fits = n == 0 || (*at)->op == STORE_OP_PUT;
+
+		if (!fits || !is_due(q, *at, now)) {
+			at = &(*at)->next;
+			continue;
+		}
+		batch[n++] = list_take(&q->waiting, at);
+		if (batch[0]->op != STORE_OP_PUT)
+			break;
+	}
+	return n;
+}
+
+/* With the lock held: answers what may not wait any longer for a store that is away. */
+static void
+expire(struct store_queue *q)
+{
+	struct store_request **at = &q->waiting.first;
+	uint64_t now = clock_mono_ms();
+
+	while (*at != NULL) {
+		struct store_request *r = *at;
+
+		if (is_due(q, r, now) || now < r->deadline_ms) {
+			at = &r->next;
+			continue;
+		}
+		(void)list_take(&q->waiting, at);
+		if (r->err.code == 0) /* it was never tried */
+			(void)err_set(&r->err, -EAGAIN, "%s: away for %llu ms",
+			    store_name(q->store),
+			    (unsigned long long)(now - atomic_load(&q->away_since_ms)));
+		answer(q, r, -EAGAIN);
+	}
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* With the lock held: when something will have to be done although nobody calls. */
+static uint64_t
+next_wake(const struct store_queue *q)
+{
+	uint64_t wake = q->retry_at_ms != 0 ? q->retry_at_ms : UINT64_MAX;
+
+	for (const struct store_request *r = q->waiting.first; r != NULL; r = r->next)
+		wake = earlier(wake,
+		    ops[r->op].is_local ? earlier(r->not_before_ms, r->deadline_ms)
+					: r->deadline_ms);
+	return q->stop_at_ms != 0 ? earlier(wake, q->stop_at_ms) : wake;
+}
+
+static void
+wait_until(struct store_queue *q, uint64_t wake_ms)
+{
+	const struct timespec at = { .tv_sec = (time_t)(wake_ms / 1000),
+		.tv_nsec = (long)(wake_ms % 1000) * 1000000 };
+
+	if (wake_ms == UINT64_MAX)
+		(void)pthread_cond_wait(&q->has_work, &q->lock);
+	else
+		(void)pthread_cond_timedwait(&q->has_work, &q->lock, &at);
+}
+
+enum turn {
+	TURN_WORK,
+	TURN_PROBE,
+	TURN_END
+};
+
+/* Sleeps until there is something to do. */
+static enum turn
+await_turn(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX],
+    size_t *n)
+{
+	enum turn turn = TURN_WORK;
+
+	(void)pthread_mutex_lock(&q->lock);
+	for (;;) {
+		if (q->stop_at_ms != 0 &&
+		    (q->waiting.first == NULL || clock_mono_ms() >= q->stop_at_ms)) {
+			turn = TURN_END;
+			break;
+		}
+		*n = take_work(q, batch);
+		if (*n > 0)
+			break;
+		if (q->retry_at_ms != 0 && clock_mono_ms() >= q->retry_at_ms) {
+			turn = TURN_PROBE;
+			break;
+		}
+		expire(q);
+		wait_until(q, next_wake(q));
+	}
+	(void)pthread_mutex_unlock(&q->lock);
+	return turn;
+}
+
+static void *
+run(void *arg)
+{
+	struct store_queue *q = arg;
+	struct store_request *batch[STORE_BATCH_MAX];
+	enum turn turn;
+	size_t n = 0;
+
+	probe(q);
+	while ((turn = await_turn(q, batch, &n)) != TURN_END) {
+		if (turn == TURN_PROBE)
+			probe(q);
+		else if (batch[0]->op == STORE_OP_PUT)
+			run_puts(q, batch, n);
+		else
+			run_one(q, batch[0]);
+	}
+	return NULL;
+}
+
+/* ---- the loop's side ---- */
+
+int
+store_queue_fd(const struct store_queue *q)
+{
+	return q->event_fd;
+}
+
+void
+store_queue_submit(struct store_queue *q, struct store_request *r)
+{
+	ASSERT((unsigned)r->op < STORE_OP_COUNT && r->done != NULL);
+	r->result = 0;
+	r->err = (struct err)ERR_INIT;
+	r->not_before_ms = 0;
+	if (r->op == STORE_OP_GET_BY_JOB || r->op == STORE_OP_GET_BY_REF)
+		r->get.result = (struct store_result)STORE_RESULT_INIT;
+	if (r->op == STORE_OP_PUT)
+		memset(&r->put.outcome, 0, sizeof(r->put.outcome));
+	if (r->op == STORE_OP_GET_BLOB)
+		r->get_blob.bytes = NULL;
+	atomic_fetch_add(&q->unanswered, 1);
+	(void)pthread_mutex_lock(&q->lock);
+	if (q->stop_at_ms != 0) {
+		cancel(q, r);
+	} else {
+		list_append(&q->waiting, r);
+		(void)pthread_cond_signal(&q->has_work);
+	}
+	(void)pthread_mutex_unlock(&q->lock);
+}
+
+unsigned
+store_queue_drain(struct store_queue *q)
+{
+	struct store_request *r, *next;
+	struct list taken;
+	uint64_t count;
+	unsigned n = 0;
+
+	(void)!read(q->event_fd, &count,
+	    sizeof(count)); /* nothing to read is no fault */
+	(void)pthread_mutex_lock(&q->lock);
+	taken = q->finished;
+	list_init(&q->finished);
+	(void)pthread_mutex_unlock(&q->lock);
+	for (r = taken.first; r != NULL; r = next) {
+		next = r->next; /* done may free r */
+		atomic_fetch_sub(&q->unanswered, 1);
+		r->done(r);
+		n++;
+	}
+	return n;
+}
+
+uint64_t
+store_queue_away_since(const struct store_queue *q)
+{
+	return atomic_load(&q->away_since_ms);
+}
+
+unsigned
+store_queue_waiting(const struct store_queue *q)
+{
+	return atomic_load(&q->unanswered);
+}
+
+/* ---- birth and death ---- */
+
+static void
+release(struct store_queue *q)
+{
+	closep(&q->event_fd);
+	(void)pthread_cond_destroy(&q->has_work);
+	(void)pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+static void
+init_locks(struct store_queue *q)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&q->has_work, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	(void)pthread_mutex_init(&q->lock, NULL);
+}
+
+/* Signals are the loop thread's business: the helper is born with all of them blocked.
+ */
+static int
+start_thread(struct store_queue *q)
+{
+	sigset_t all, before;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&q->thread, NULL, run, q);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
+}
+
+int
+store_queue_start(struct store *store, const struct store_queue_options *options,
+    struct store_queue **out, struct err *err)
+{
+	struct store_queue *q = calloc(1, sizeof(*q));
+	int r;
+
+	if (q == NULL)
+		return err_set(err, -ENOMEM, "no memory for the store's queue");
+	q->store = store;
+	if (options != NULL)
+		q->options = *options;
+	if (q->options.pause_min_ms == 0)
+		q->options.pause_min_ms = PAUSE_MIN_MS;
+	if (q->options.pause_max_ms == 0)
+		q->options.pause_max_ms = PAUSE_MAX_MS;
+	list_init(&q->waiting);
+	list_init(&q->finished);
+	init_locks(q);
+	atomic_store(&q->away_since_ms, clock_mono_ms());
+	q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = q->event_fd < 0 ? -errno : start_thread(q);
+	if (r < 0) {
+		release(q);
+		return err_set(err, r, "the store's helper thread: %s", strerror(-r));
+	}
+	*out = q;
+	return 0;
+}
+
+void
+store_queue_stop(struct store_queue *q, uint64_t grace_ms)
+{
+	if (q == NULL)
+		return;
+	(void)pthread_mutex_lock(&q->lock);
+	q->stop_at_ms = clock_mono_ms() + grace_ms;
+	(void)pthread_cond_signal(&q->has_work);
+	(void)pthread_mutex_unlock(&q->lock);
+	(void)pthread_join(q->thread, NULL);
+	while (q->waiting.first != NULL)
+		cancel(q, list_take(&q->waiting, &q->waiting.first));
+	while (store_queue_drain(q) > 0)
+		; /* done may submit again, and is told that it is too late */
+	store_close(q->store);
+	release(q);
+}

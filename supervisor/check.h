@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* check.h - what -t does. */
+#ifndef SUPERVISOR_CHECK_H
+#define SUPERVISOR_CHECK_H
+
+struct supervisor;
+
+/* Users, then a short-lived child that looks at the rest; prints what it finds. Returns
+   the exit status. s->now is set, nothing else is started. */
+int check_configuration(struct supervisor *s);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * generation.c - a configuration parted by role, its secrets in one locked region.
+ *
+ * Owns:   struct generation: the configuration without secrets, the region with them.
+ * Called: at the start and at each reload.
+ * Fails:  for want of memory. Locking is a wish: where limits forbid it, swap is not
+ * ruled out, and everything else holds.
+ */
+#include "config.h"
+
+#include "supervisor/generation.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void
+blank(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+}
+
+/* "scheme://user:password@host" loses the password; "password=..." in a query too. */
+static void
+blank_url(char *url)
+{
+	char *authority = strstr(url, "://"), *at, *colon, *word;
+
+	for (word = url; (word = strstr(word, "password=")) != NULL;) {
+		word += strlen("password=");
+		memset(word, '*', strcspn(word, "& "));
+	}
+	if (authority == NULL)
+		return;
+	authority += 3;
+	at = memrchr(authority, '@', strcspn(authority, "/?#"));
+	colon = at == NULL ? NULL : memchr(authority, ':', (size_t)(at - authority));
+	if (colon != NULL)
+		memset(colon + 1, '*', (size_t)(at - colon - 1));
+}
+
+static void
+blank_secrets(struct conf *c)
+{
+	for (size_t i = 0; i < c->llm.n_providers; i++)
+		blank(c->llm.providers[i].api_key);
+	for (size_t i = 0; i < c->n_auth_profiles; i++) {
+		blank(c->auth_profiles[i].value);
+		blank(c->auth_profiles[i].token);
+		blank(c->auth_profiles[i].password);
+	}
+	blank(c->http.token);
+	blank_url(c->redis.url);
+	blank_url(c->database.url);
+}
+
+static char *
+map_vault(size_t len)
+{
+	char *p =
+	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)mlock(p, len); /* RLIMIT_MEMLOCK may be small */
+	(void)madvise(p, len, MADV_DONTDUMP);
+	(void)madvise(p, len, MADV_WIPEONFORK);
+	return p;
+}
+
+static void
+write_parts(const struct conf *conf, struct buf *text, size_t end[ROLE_COUNT])
+{
+	for (int role = 0; role < ROLE_COUNT; role++) {
+		conf_write_role(text, conf, (enum role)role);
+		end[role] = text->len;
+	}
+}
+
+static int
+fill(struct generation *g, struct err *err)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	size_t end[ROLE_COUNT], begin = 0;
+	int r;
+
+	write_parts(g->conf, &text, end);
+	r = buf_status(&text);
+	if (r == 0) {
+		g->vault_len = text.len + 1;
+		g->vault = map_vault(g->vault_len);
+		r = g->vault == NULL ? -ENOMEM : 0;
+	}
+	if (r == 0)
+		memcpy(g->vault, text.data, text.len);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.len);
+	if (r < 0)
+		return err_set(err, r, "no memory for the configuration");
+	for (int role = 0; role < ROLE_COUNT; role++) {
+		g->part[role].text = g->vault + begin;
+		g->part[role].len = end[role] - begin;
+		begin = end[role];
+	}
+	blank_secrets(g->conf);
+	return 0;
+}
+
+int
+generation_new(struct conf **conf, unsigned number, struct generation **out,
+    struct err *err)
+{
+	CLEANUP(generation_freep) struct generation *g = calloc(1, sizeof(*g));
+	CLEANUP(conf_freep) struct conf *taken = TAKE_PTR(*conf);
+	int r;
+
+	if (g == NULL)
+		return err_set(err, -ENOMEM, "no memory for the configuration");
+	g->conf = TAKE_PTR(taken);
+	g->number = number;
+	r = fill(g, err);
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(g);
+	return 0;
+}
+
+void
+generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	if (g->vault != NULL) {
+		explicit_bzero(g->vault, g->vault_len);
+		(void)munmap(g->vault, g->vault_len);
+	}
+	conf_free(g->conf);
+	free(g);
+}
+
+void
+generation_freep(struct generation **g)
+{
+	generation_free(*g);
+}
+
+int
+generation_compare(const struct generation *old_one, const struct generation *new_one,
+    struct err *err)
+{
+	int r = conf_compare(old_one->conf, new_one->conf, err);
+
+	if (r != 0)
+		return r;
+	/* What is left to differ are secrets, which conf no longer holds. */
+	return old_one->vault_len != new_one->vault_len ||
+	    memcmp(old_one->vault, new_one->vault, old_one->vault_len) != 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * generation.h - one configuration as its children get it.
+ *
+ * The parts for the roles hold secrets. They stand in one locked mapping that is left
+ * out of core dumps and wiped in forked children; the struct conf beside it keeps none.
+ */
+#ifndef SUPERVISOR_GENERATION_H
+#define SUPERVISOR_GENERATION_H
+
+#include "common/conf/conf.h"
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct generation {
+	TAILQ_ENTRY(generation) link;
+	unsigned number;   /* 1, 2, ... */
+	struct conf *conf; /* owned; secrets are blanked */
+	char *vault;       /* owned mapping; all parts one after the other */
+	size_t vault_len;
+	struct {
+		const char *text;
+		size_t len;
+	} part[ROLE_COUNT];
+	bool is_retiring; /* replaced; gone when its last child is */
+};
+
+TAILQ_HEAD(generation_list, generation);
+
+/* Takes the configuration over (NULL is left in *conf) in any case. */
+int generation_new(struct conf **conf, unsigned number, struct generation **out,
+    struct err *err);
+void generation_free(struct generation *g);
+void generation_freep(struct generation **g);
+
+/* As conf_compare, secrets included: 0 equal, 1 reloadable differences, -EPERM. */
+int generation_compare(const struct generation *old_one,
+    const struct generation *new_one, struct err *err);
+
+#endif

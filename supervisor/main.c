@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - agent-runnerd: reads its command line and configuration, and supervises.
+ *
+ * Owns:   the one struct supervisor.
+ * Called: by init, systemd, a shell, or as PID 1 of a container.
+ * Fails:  before the first child with a sentence on standard error and a status that
+ *         exit_status.h names; later by stages_fail.
+ */
+#include "config.h"
+
+#include "supervisor/supervisor.h"
+
+#include "common/clock.h"
+#include "common/exit_status.h"
+#include "common/log.h"
+#include "supervisor/check.h"
+#include "supervisor/control_server.h"
+#include "supervisor/daemonize.h"
+#include "supervisor/notify.h"
+#include "supervisor/pidfile.h"
+#include "supervisor/places.h"
+#include "supervisor/signals.h"
+#include "supervisor/stages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static struct supervisor the_supervisor = { .listen_fd = -1,
+	.pid_fd = -1,
+	.ready_fd = -1 };
+
+/* Secrets pass through this heap while the configuration is read: freed memory is
+   overwritten, and nobody of our user may look. */
+static void
+keep_secrets(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)mallopt(M_PERTURB, 0xa5);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* Standard descriptors that are closed would become sockets that children write to. */
+static void
+open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	closep(&fd);
+}
+
+static int
+load(struct supervisor *s, struct err *err)
+{
+	CLEANUP(conf_freep) struct conf *conf = NULL;
+	int r = conf_load(s->options.conf_path, &conf, err);
+
+	if (r < 0)
+		return r;
+	if (s->options.command == COMMAND_DUMP) {
+		CLEANUP_BUF struct buf text = BUF_INIT;
+
+		conf_write_masked(&text, conf);
+		(void)fputs(buf_str(&text), stdout);
+		return fflush(stdout) == 0
+		    ? 0
+		    : err_set(err, -errno, "%s", strerror(errno));
+	}
+	r = generation_new(&conf, ++s->last_generation, &s->now, err);
+	if (r < 0)
+		return r;
+	TAILQ_INSERT_TAIL(&s->generations, s->now, link);
+	return 0;
+}
+
+static int
+open_log(const struct supervisor *s, struct err *err)
+{
+	const struct conf *c = s->now->conf;
+	struct log_settings settings = { .target = c->service.log.target,
+		.level = c->service.log.level,
+		.format = c->service.log.format,
+		.verbose = s->options.verbose,
+		.file_uid = s->identity.uid,
+		.file_gid = s->identity.gid };
+
+	return log_open(&settings, err);
+}
+
+static const char *
+pid_path(const struct supervisor *s)
+{
+	static char path[PATH_MAX];
+
+	if (s->options.pid_path != NULL)
+		return s->options.pid_path;
+	(void)snprintf(path, sizeof(path), "%s/agent-runnerd.pid",
+	    s->now->conf->service.run_dir);
+	return path;
+}
+
+static int
+open_http(struct supervisor *s, struct err *err)
+{
+	if (s->now->conf->http.listen[0] == '\0')
+		return 0;
+	s->listen_fd = places_listen(s->now->conf->http.listen, err);
+	return s->listen_fd < 0 ? s->listen_fd : 0;
+}
+
+/* What must be right before anything runs; the order is the order of complaints. */
+static int
+prepare(struct supervisor *s, struct err *err)
+{
+	int r = places_identity(s->now->conf, &s->identity, err);
+
+	if (r == 0)
+		r = places_prepare(s->now->conf, &s->identity, err);
+	if (r == 0)
+		r = spawn_open_programs(&s->programs, ~0u, err);
+	if (r == 0)
+		r = open_log(s, err);
+	return r;
+}
+
+/* After the last fork: the pid, the locks and the sockets are this process'. */
+static int
+settle(struct supervisor *s, struct err *err)
+{
+	int r;
+
+	s->pid_fd = pidfile_take(pid_path(s), err);
+	if (s->pid_fd < 0)
+		return s->pid_fd;
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	r = signals_open(s, err);
+	if (r == 0)
+		r = live_set_begin(s, err);
+	if (r == 0)
+		r = open_http(s, err);
+	if (r == 0)
+		r = control_server_open(s, err);
+	return r;
+}
+
+static void
+say_hello(const struct supervisor *s)
+{
+	const struct conf *c = s->now->conf;
+
+	log_info("agent-runnerd %s, node %s, boot %s, configuration %s",
+	    PACKAGE_VERSION, c->service.node, s->boot, s->options.conf_path);
+	if (!s->identity.is_root)
+		log_warning("started without root: every process runs as user %ld",
+		    (long)geteuid());
+	if (c->service.log.target[0] == 's' && s->options.is_daemon &&
+	    strcmp(c->service.log.target, "stderr") == 0)
+		log_warning(
+		    "service.log.target is stderr: nothing is seen of the log once "
+		    "this daemon is in the background");
+}
+
+static int
+supervise(struct supervisor *s)
+{
+	s->notify_every_ms = notify_watchdog_ms();
+	say_hello(s);
+	stages_begin(s);
+	while (s->phase != PHASE_OVER)
+		supervisor_turn(s);
+	log_info("stopped");
+	return s->exit_status;
+}
+
+static void
+tidy(struct supervisor *s)
+{
+	control_server_close(s->control);
+	s->control = NULL;
+	signals_close(s);
+	closep(&s->listen_fd);
+	if (s->now != NULL && s->pid_fd >= 0)
+		pidfile_drop(pid_path(s), s->pid_fd);
+	supervisor_release(s);
+}
+
+static int
+run(struct supervisor *s)
+{
+	struct err err = ERR_INIT;
+	int r = prepare(s, &err), status = EXIT_STATUS_CONFIG;
+
+	if (r == 0 && s->options.is_daemon)
+		r = daemonize(&s->ready_fd, &err);
+	if (r == 0) {
+		status = EXIT_STATUS_FAILURE;
+		s->started_ms = clock_mono_ms();
+		s->started_at_ms = s->reload.at_ms = clock_wall_ms();
+		r = settle(s, &err);
+	}
+	if (r == 0)
+		return supervise(s);
+	if (s->ready_fd >= 0)
+		daemonize_report(&s->ready_fd, status, err_text(&err));
+	else
+		(void)fprintf(stderr, "agent-runnerd: %s\n", err_text(&err));
+	return status;
+}
+
+static int
+obey(struct supervisor *s)
+{
+	struct err err = ERR_INIT;
+
+	if (s->options.command == COMMAND_VERSION) {
+		(void)printf("agent-runnerd %s\n", PACKAGE_VERSION);
+		return EXIT_STATUS_OK;
+	}
+	if (s->options.command == COMMAND_HELP) {
+		options_help(stdout);
+		return EXIT_STATUS_OK;
+	}
+	if (load(s, &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err_text(&err));
+		return EXIT_STATUS_CONFIG;
+	}
+	if (s->options.command == COMMAND_DUMP)
+		return EXIT_STATUS_OK;
+	s->events = events_new();
+	if (s->events == NULL) {
+		(void)fprintf(stderr, "agent-runnerd: epoll: %s\n", strerror(errno));
+		return EXIT_STATUS_FAILURE;
+	}
+	if (s->options.command == COMMAND_CHECK) {
+		if (signals_open(s, &err) < 0) {
+			(void)fprintf(stderr, "agent-runnerd: %s\n", err_text(&err));
+			return EXIT_STATUS_FAILURE;
+		}
+		return check_configuration(s);
+	}
+	return run(s);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct supervisor *s = &the_supervisor;
+	int status;
+
+	open_standard_descriptors();
+	keep_secrets();
+	(void)umask(027);
+	TAILQ_INIT(&s->children);
+	TAILQ_INIT(&s->generations);
+	for (int role = 0; role < ROLE_COUNT; role++)
+		s->programs.fd[role] = -1;
+	status = options_parse(argc, argv, &s->options);
+	if (status == 0)
+		status = obey(s);
+	tidy(s);
+	return status;
+}

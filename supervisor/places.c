@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * places.c - looks up users, makes directories, binds the HTTP address.
+ *
+ * Owns:   nothing.
+ * Called: by main before the first child, and by redis.c for its directory.
+ * Fails:  with a sentence that names the remedy.
+ */
+#include "config.h"
+
+#include "supervisor/places.h"
+
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static int
+find_user(const char *option, const char *name, uid_t *uid, gid_t *gid, struct err *err)
+{
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return err_set(err, errno != 0 && errno != ENOENT ? -errno : -ENOENT,
+		    "%s: there is no user \"%s\"; make it with: useradd --system "
+		    "--no-create-home --shell /usr/sbin/nologin --user-group %s",
+		    option, name, name);
+	if (pw->pw_uid == 0)
+		return err_set(err, -EPERM,
+		    "%s: \"%s\" is root; name a user without privileges", option, name);
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+int
+places_identity(const struct conf *c, struct identity *out, struct err *err)
+{
+	struct identity id = { .is_root = geteuid() == 0,
+		.uid = (uid_t)-1,
+		.compute_uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.compute_gid = (gid_t)-1 };
+	int r;
+
+	if (id.is_root) {
+		r = find_user("service.user", c->service.user, &id.uid, &id.gid, err);
+		if (r == 0)
+			r = find_user("service.compute_user", c->service.compute_user,
+			    &id.compute_uid, &id.compute_gid, err);
+		if (r < 0)
+			return r;
+	}
+	*out = id;
+	return 0;
+}
+
+static int
+make_parents(const char *path)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, n + 1);
+	for (char *slash = strchr(part + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
+int
+places_folder(const char *path, mode_t mode, const struct identity *who,
+    struct err *err)
+{
+	CLEANUP(closep) int fd = -1;
+	bool is_new;
+	int r = make_parents(path);
+
+	if (r < 0)
+		return err_set(err, r, "%s: %s", path, strerror(-r));
+	is_new = mkdir(path, mode) == 0;
+	if (!is_new && errno != EEXIST)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	/* An owner that an administrator chose stays; what we made is the service's. */
+	if (is_new && who->is_root && fchown(fd, who->uid, who->gid) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (is_new && fchmod(fd, mode) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* A directory that the service's user cannot write to fails late and far from here. */
+static int
+check_owner(const char *option, const char *path, const struct identity *who,
+    struct err *err)
+{
+	struct stat st;
+
+	if (!who->is_root)
+		return access(path, W_OK) == 0
+		    ? 0
+		    : err_set(err, -errno, "%s: %s: %s", option, path, strerror(errno));
+	if (stat(path, &st) < 0)
+		return err_set(err, -errno, "%s: %s: %s", option, path,
+		    strerror(errno));
+	if (st.st_uid != who->uid &&
+	    !(st.st_gid == who->gid && (st.st_mode & S_IWGRP) != 0))
+		return err_set(err, -EACCES,
+		    "%s: %s does not belong to the service's user; run: chown -R %u:%u %s",
+		    option, path, (unsigned)who->uid, (unsigned)who->gid, path);
+	return 0;
+}
+
+int
+places_prepare(const struct conf *c, const struct identity *who, struct err *err)
+{
+	int r = places_folder(c->service.run_dir, 0755, who, err);
+
+	if (r < 0)
+		return err_prefix(err, r, "service.run_dir");
+	r = places_folder(c->service.state_dir, 0750, who, err);
+	if (r < 0)
+		return err_prefix(err, r, "service.state_dir");
+	r = check_owner("service.run_dir", c->service.run_dir, who, err);
+	if (r == 0)
+		r = check_owner("service.state_dir", c->service.state_dir, who, err);
+	return r;
+}
+
+static int
+bind_one(const struct addrinfo *ai)
+{
+	CLEANUP(closep)
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (ai->ai_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int
+places_listen(const char *listen_at, struct err *err)
+{
+	struct addrinfo hints = { .ai_flags =
+				      AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+	const char *colon = strrchr(listen_at, ':');
+	char host[256];
+	size_t n;
+	int fd, r;
+
+	if (colon == NULL || (size_t)(colon - listen_at) >= sizeof(host))
+		return err_set(err, -EINVAL, "http.listen %s: not ADDRESS:PORT",
+		    listen_at);
+	n = (size_t)(colon - listen_at);
+	if (n >= 2 && listen_at[0] == '[' && listen_at[n - 1] == ']')
+		(void)snprintf(host, sizeof(host), "%.*s", (int)n - 2, listen_at + 1);
+	else
+		(void)snprintf(host, sizeof(host), "%.*s", (int)n, listen_at);
+	r = getaddrinfo(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, colon + 1,
+	    &hints, &found);
+	if (r != 0)
+		return err_set(err, -EINVAL, "http.listen %s: %s", listen_at,
+		    gai_strerror(r));
+	fd = bind_one(found);
+	freeaddrinfo(found);
+	if (fd < 0)
+		return err_set(err, fd, "http.listen %s: %s", listen_at, strerror(-fd));
+	return fd;
+}

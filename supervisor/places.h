@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* places.h - users, directories and addresses that the daemon needs before it starts.
+ */
+#ifndef SUPERVISOR_PLACES_H
+#define SUPERVISOR_PLACES_H
+
+#include "common/conf/conf.h"
+#include "common/err.h"
+
+#include <sys/types.h>
+
+struct identity;
+
+/* Who the children will be. As root both users must exist and be no root; else all run
+   as the caller. */
+int places_identity(const struct conf *c, struct identity *out, struct err *err);
+
+/* Makes the directory (its parents too) or takes the present one; as root it is given
+   to the service's user when it was made here. */
+int places_folder(const char *path, mode_t mode, const struct identity *who,
+    struct err *err);
+
+/* run_dir and state_dir. */
+int places_prepare(const struct conf *c, const struct identity *who, struct err *err);
+
+/* Binds "ADDRESS:PORT" ("[::1]:PORT", "localhost:PORT"); the descriptor or negative
+ * errno. */
+int places_listen(const char *listen_at, struct err *err);
+
+#endif

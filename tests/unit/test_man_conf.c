@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* test_man_conf.c - agent-runner.conf(5) and the example file name every option. */
+#include "config.h"
+
+#include "common/conf/conf.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+
+static char *
+read_source(const char *name)
+{
+	const char *srcdir = getenv("srcdir");
+	char path[512];
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	char chunk[4096];
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", srcdir != NULL ? srcdir : ".",
+	    name);
+	f = fopen(path, "r");
+	cr_assert(f != NULL, "%s", path);
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_add(&b, chunk, n);
+	fclose(f);
+	return buf_take(&b, NULL);
+}
+
+/* The text between ".Ss GROUP" and the next section. */
+static char *
+section_of(const char *page, const char *group)
+{
+	char head[256];
+	const char *p, *end;
+
+	(void)snprintf(head, sizeof(head), "\n%s %s\n",
+	    strcmp(group, "AGENT DEFINITIONS") == 0 ? ".Sh" : ".Ss", group);
+	p = strstr(page, head);
+	if (p == NULL)
+		return NULL;
+	p += strlen(head);
+	end = strstr(p, "\n.Ss");
+	if (end == NULL || (strstr(p, "\n.Sh") != NULL && strstr(p, "\n.Sh") < end))
+		end = strstr(p, "\n.Sh");
+	return strndup(p, end != NULL ? (size_t)(end - p) : strlen(p));
+}
+
+static const char *
+group_of(const char *name, char *group, size_t size)
+{
+	static const char *const records[] = { "llm.providers.", "auth_profiles.",
+		"agents." };
+	const char *dot = strchr(name, '.');
+
+	for (size_t i = 0; i < ARRAY_LEN(records); i++)
+		if (strncmp(name, records[i], strlen(records[i])) == 0) {
+			(void)snprintf(group, size, "%.*s", (int)strlen(records[i]) - 1,
+			    i == 2 ? "AGENT DEFINITIONS" : records[i]);
+			if (i == 2)
+				(void)snprintf(group, size, "AGENT DEFINITIONS");
+			return name + strlen(records[i]);
+		}
+	if (dot == NULL) {
+		(void)snprintf(group, size, "Top level");
+		return name;
+	}
+	(void)snprintf(group, size, "%.*s", (int)(dot - name), name);
+	return dot + 1;
+}
+
+Test(man_conf, every_option_is_on_the_page_with_its_default)
+{
+	CLEANUP(freep) char *page = read_source("man/agent-runner.conf.5");
+
+	for (size_t i = 0; i < conf_option_count(); i++) {
+		struct conf_option_info o = conf_option_at(i);
+		char group[128], item[160], def[256];
+		const char *leaf = group_of(o.name, group, sizeof(group));
+		CLEANUP(freep) char *section = section_of(page, group);
+		const char *p;
+
+		cr_assert(section != NULL, "no section '%s'", group);
+		(void)snprintf(item, sizeof(item), ".It Ic %s Pq", leaf);
+		p = strstr(section, item);
+		cr_expect(p != NULL, "%s is not on the page", o.name);
+		(void)snprintf(def, sizeof(def), ".Ql %s .", o.def);
+		if (p != NULL && o.def[0] != '\0')
+			cr_expect(strstr(p, def) != NULL, "%s: default %s", o.name,
+			    o.def);
+	}
+}
+
+Test(man_conf, the_example_file_is_valid_and_changes_nothing)
+{
+	const char *srcdir = getenv("srcdir");
+	struct conf *example = NULL, *plain = NULL;
+	struct err e = ERR_INIT;
+	char path[512];
+	CLEANUP_BUF struct buf a = BUF_INIT;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	(void)snprintf(path, sizeof(path), "%s/etc/agent-runner.conf",
+	    srcdir != NULL ? srcdir : ".");
+	cr_assert(eq(int, conf_load(path, &example, &e), 0), "%s", e.text);
+	cr_assert(eq(int, conf_load(NULL, &plain, &e), 0), "%s", e.text);
+	for (size_t i = 0; i < conf_option_count(); i++)
+		(void)conf_option_at(i);
+	conf_write_role(&a, example, ROLE_SCHEDULER);
+	conf_write_role(&b, plain, ROLE_SCHEDULER);
+	cr_expect_str_eq(buf_str(&a), buf_str(&b));
+	conf_free(example);
+	conf_free(plain);
+}

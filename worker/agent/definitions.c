@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * definitions.c - makes agents ready to run from their configuration.
+ *
+ * Owns:   every struct agent and what hangs below it.
+ * Called: once per configuration, at start or in the check of a configuration.
+ * Fails:  on a name that nobody knows, a schema outside the subset, a provider of an
+ *         unknown type; err names agent and field. Nothing half-built remains.
+ */
+#include "config.h"
+
+#include "worker/agent/definitions.h"
+
+#include "common/conf/targets.h"
+#include "common/fnv.h"
+#include "worker/agent/prompt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+struct definitions {
+	struct agent *agents;
+	size_t n;
+};
+
+/* ---- tools ---- */
+
+const struct agent_tool *
+agent_tool_find(const struct agent *a, const char *name, size_t n)
+{
+	for (size_t i = 0; i < a->n_tools; i++)
+		if (strlen(a->tools[i].tool->name) == n &&
+		    memcmp(a->tools[i].tool->name, name, n) == 0)
+			return &a->tools[i];
+	return NULL;
+}
+
+static bool
+has_tool(const void *ctx, const char *name, size_t n)
+{
+	return agent_tool_find(ctx, name, n) != NULL;
+}
+
+static void
+note(struct buf *notes, const struct agent *a, const char *field, const char *tool)
+{
+	if (notes != NULL)
+		buf_addf(notes,
+		    "agent %s: %s: \"%s\" is not part of this version and is ignored\n",
+		    a->conf->name, field, tool);
+}
+
+static int
+add_tool(struct agent *a, const char *name, struct buf *notes, struct err *err)
+{
+	const struct tool *tool = tool_find(name, strlen(name));
+	struct agent_tool *at = &a->tools[a->n_tools];
+	int r;
+
+	if (tool == NULL && !tool_is_reserved(name))
+		return err_set(err, -EINVAL, "agent %s: tools: there is no tool \"%s\"",
+		    a->conf->name, name);
+	if (tool == NULL) {
+		note(notes, a, "tools", name);
+		return 0;
+	}
+	if (agent_tool_find(a, name, strlen(name)) != NULL)
+		return 0;
+	r = json_schema_compile_text(tool->parameters, strlen(tool->parameters),
+	    &at->schema, err);
+	if (r < 0)
+		return err_prefix(err, r, "parameters of tool %s", name);
+	at->tool = tool;
+	a->n_tools++;
+	return 0;
+}
+
+static int
+mark_finish(struct agent *a, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < a->n_tools; i++)
+		if (strcmp(a->tools[i].tool->name, name) == 0) {
+			a->tools[i].ends_job = true;
+			return 0;
+		}
+	if (tool_is_reserved(name) || tool_find(name, strlen(name)) != NULL)
+		return 0; /* a tool that the agent does not have, cannot end its jobs */
+	return err_set(err, -EINVAL, "agent %s: finish_tools: there is no tool \"%s\"",
+	    a->conf->name, name);
+}
+
+static int
+build_tools(struct agent *a, struct buf *notes, struct err *err)
+{
+	const struct conf_list *names = &a->conf->tools;
+	const struct conf_list *finish = &a->conf->finish_tools;
+
+	a->tools = calloc(names->n + 1, sizeof(*a->tools));
+	if (a->tools == NULL)
+		return err_set(err, -ENOMEM, "no memory for agents");
+	for (size_t i = 0; i < names->n; i++) {
+		int r = add_tool(a, names->v[i], notes, err);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < finish->n; i++) {
+		int r = mark_finish(a, finish->v[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- schemas ---- */
+
+static int
+build_schema(const struct agent *a, const char *field, const char *text,
+    struct json_schema **out, struct err *err)
+{
+	int r;
+
+	if (text[0] == '\0')
+		return 0;
+	r = json_schema_compile_text(text, strlen(text), out, err);
+	if (r < 0)
+		return err_prefix(err, r, "agent %s: %s", a->conf->name, field);
+	return 0;
+}
+
+/* ---- providers ---- */
+
+static int
+add_target(struct agent *a, const struct conf *conf, const struct conf_provider *p,
+    struct err *err)
+{
+	struct llm_target *t = &a->targets[a->n_targets];
+
+	t->type = llm_provider_type_find(p->type);
+	if (t->type == NULL)
+		return err_set(err, -EINVAL,
+		    "llm.providers: %s: there is no type \"%s\"", p->name, p->type);
+	t->provider = p;
+	t->model = a->conf->model[0] != '\0' ? a->conf->model : p->model;
+	t->temperature =
+	    isnan(a->conf->temperature) ? p->temperature : a->conf->temperature;
+	t->metrics_target = conf_target_index(conf, p->name, t->model);
+	a->n_targets++;
+	return 0;
+}
+
+/* In the agent's order when it names providers, else in the configuration's. */
+static int
+build_targets(struct agent *a, const struct conf *conf, struct err *err)
+{
+	const struct conf_list *names = &a->conf->providers;
+	size_t n = names->n > 0 ? names->n : conf->llm.n_providers;
+
+	a->targets = calloc(n + 1, sizeof(*a->targets));
+	if (a->targets == NULL)
+		return err_set(err, -ENOMEM, "no memory for agents");
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_provider *p = names->n > 0
+		    ? conf_provider_find(conf, names->v[i])
+		    : &conf->llm.providers[i];
+		int r;
+
+		if (p == NULL)
+			return err_set(err, -EINVAL,
+			    "agent %s: providers: there is no provider \"%s\"",
+			    a->conf->name, names->v[i]);
+		r = add_target(a, conf, p, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- prefixes ---- */
+
+static const unsigned offer_lanes[AGENT_OFFER_COUNT] = {
+	[AGENT_OFFER_ALL] = TOOL_LANE_ANY,
+	[AGENT_OFFER_EXECUTE] = TOOL_LANE_EXECUTE,
+	[AGENT_OFFER_PATCH] = TOOL_LANE_PATCH,
+};
+
+bool
+agent_offers(const struct agent *a, enum agent_offer offer, const struct agent_tool *t)
+{
+	unsigned lane = offer_lanes[offer];
+
+	(void)a;
+	return lane == TOOL_LANE_ANY || t->tool->lane == TOOL_LANE_ANY ||
+	    (t->tool->lane & lane) != 0;
+}
+
+enum agent_offer
+agent_offer_for(const struct agent *a, unsigned lane)
+{
+	for (unsigned o = 0; o < AGENT_OFFER_COUNT; o++) {
+		if (lane == TOOL_LANE_ANY || offer_lanes[o] != lane)
+			continue;
+		for (size_t i = 0; i < a->n_tools; i++)
+			if ((a->tools[i].tool->lane & lane) != 0)
+				return (enum agent_offer)o;
+	}
+	return AGENT_OFFER_ALL;
+}
+
+/* Parameters as the model gets them: the schema without the white space of its file. */
+static int
+write_parameters(const struct agent *a, struct buf *texts)
+{
+	for (size_t i = 0; i < a->n_tools; i++) {
+		json_write(&texts[i], json_schema_source(a->tools[i].schema),
+		    JSON_COMPACT);
+		if (buf_status(&texts[i]) != 0)
+			return buf_status(&texts[i]);
+	}
+	return 0;
+}
+
+static int
+build_offer(struct agent *a, enum agent_offer offer, const struct buf *texts,
+    struct llm_tool_spec *specs)
+{
+	size_t n = 0;
+
+	a->prefixes[offer] = calloc(a->n_targets + 1, sizeof(struct llm_prefix *));
+	if (a->prefixes[offer] == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->n_tools; i++)
+		if (agent_offers(a, offer, &a->tools[i]))
+			specs[n++] = (struct llm_tool_spec){ a->tools[i].tool->name,
+				a->tools[i].tool->description, buf_str(&texts[i]),
+				false };
+	for (size_t i = 0; i < a->n_targets; i++) {
+		int r = llm_prefix_new(a->targets[i].type, a->system_text, specs, n,
+		    &a->prefixes[offer][i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void
+hash_prompt(struct agent *a, const struct buf *texts)
+{
+	struct fnv f;
+
+	fnv_init(&f);
+	fnv_adds(&f, a->system_text);
+	for (size_t i = 0; i < a->n_tools; i++) {
+		fnv_adds(&f, a->tools[i].tool->name);
+		fnv_adds(&f, a->tools[i].tool->description);
+		fnv_adds(&f, buf_str(&texts[i]));
+	}
+	fnv_hex(&f, a->prompt_hash);
+}
+
+static int
+build_prefixes(struct agent *a)
+{
+	CLEANUP(freep)
+	struct llm_tool_spec *specs = calloc(a->n_tools + 1, sizeof(*specs));
+	CLEANUP(freep) struct buf *texts = calloc(a->n_tools + 1, sizeof(*texts));
+	int r;
+
+	if (specs == NULL || texts == NULL)
+		return -ENOMEM;
+	r = write_parameters(a, texts);
+	for (unsigned o = 0; r == 0 && o < AGENT_OFFER_COUNT; o++)
+		r = build_offer(a, (enum agent_offer)o, texts, specs);
+	if (r == 0)
+		hash_prompt(a, texts);
+	for (size_t i = 0; i < a->n_tools; i++)
+		buf_release(&texts[i]);
+	return r;
+}
+
+/* ---- agents ---- */
+
+static int
+build_agent(struct agent *a, const struct conf *conf, struct buf *notes,
+    struct err *err)
+{
+	const struct conf_agent *c = a->conf;
+	int r;
+
+	a->max_turns = c->max_turns > 0 ? c->max_turns : conf->limits.max_turns;
+	a->max_tokens =
+	    c->max_tokens > 0 ? c->max_tokens : conf->limits.max_tokens_per_job;
+	a->budget_usd = c->budget_usd;
+	a->tool_choice = llm_tool_choice_from_name(c->tool_choice);
+	r = build_tools(a, notes, err);
+	if (r == 0)
+		r = build_targets(a, conf, err);
+	if (r == 0)
+		r = build_schema(a, "input_schema_file", c->input_schema,
+		    &a->input_schema, err);
+	if (r == 0)
+		r = build_schema(a, "output_schema_file", c->output_schema,
+		    &a->output_schema, err);
+	if (r < 0)
+		return r;
+	a->system_text = prompt_system_text(c->system_prompt, has_tool, a);
+	if (a->system_text == NULL || build_prefixes(a) < 0)
+		return err_set(err, -ENOMEM, "no memory for agents");
+	return 0;
+}
+
+static void
+release_agent(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_tools; i++)
+		json_schema_free(a->tools[i].schema);
+	for (unsigned o = 0; o < AGENT_OFFER_COUNT; o++) {
+		for (size_t i = 0; a->prefixes[o] != NULL && i < a->n_targets; i++)
+			llm_prefix_free(a->prefixes[o][i]);
+		free(a->prefixes[o]);
+	}
+	json_schema_free(a->input_schema);
+	json_schema_free(a->output_schema);
+	free(a->tools);
+	free(a->targets);
+	free(a->system_text);
+}
+
+int
+definitions_new(const struct conf *conf, struct definitions **out, struct buf *notes,
+    struct err *err)
+{
+	CLEANUP(definitions_freep) struct definitions *d = calloc(1, sizeof(*d));
+
+	if (d == NULL ||
+	    (d->agents = calloc(conf->n_agents + 1, sizeof(*d->agents))) == NULL)
+		return err_set(err, -ENOMEM, "no memory for agents");
+	for (size_t i = 0; i < conf->n_agents; i++) {
+		int r;
+
+		d->agents[d->n].conf = &conf->agents[i];
+		r = build_agent(&d->agents[d->n++], conf, notes, err);
+		if (r < 0)
+			return r;
+	}
+	*out = TAKE_PTR(d);
+	return 0;
+}
+
+void
+definitions_free(struct definitions *d)
+{
+	if (d == NULL)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		release_agent(&d->agents[i]);
+	free(d->agents);
+	free(d);
+}
+
+void
+definitions_freep(struct definitions **d)
+{
+	definitions_free(*d);
+}
+
+const struct agent *
+definitions_find(const struct definitions *d, const char *name, size_t n)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (strlen(d->agents[i].conf->name) == n &&
+		    memcmp(d->agents[i].conf->name, name, n) == 0)
+			return &d->agents[i];
+	return NULL;
+}
+
+const struct agent *
+definitions_at(const struct definitions *d, size_t i)
+{
+	return i < d->n ? &d->agents[i] : NULL;
+}

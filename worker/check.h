@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* check.h - what -t and a reload find out beyond the form of the configuration. */
+#ifndef WORKER_CHECK_H
+#define WORKER_CHECK_H
+
+#include "common/conf/conf.h"
+
+/*
+ * Builds every agent, looks for the users, and does the sums of the limits. Remarks
+ * that do not stop the service are appended to notes, a line each. 0 or negative errno
+ * with err.
+ */
+int check_conf(const struct conf *conf, struct buf *notes, struct err *err);
+
+#endif

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * claim.c - moves elements from the queue to this holder's list, and never loses one.
+ *
+ * Owns:   the claim connection, and nothing that it has handed to a job.
+ * Called: by the loop; claim_wake by jobs that end.
+ * Fails:  never for good. After each connection, after a claim that ended in anything
+ * but a reply, and every few seconds, the held list is compared with the jobs in hand,
+ * and what is in the list but not in hand is adopted.
+ *
+ * A claim is one BLMOVE; while it hits, LMOVEs follow in a pipeline, doubling up to the
+ * free places, and the first miss goes back to BLMOVE.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <string.h>
+
+enum {
+	BLOCK_SEC = 5,
+	SILENCE_MS = (BLOCK_SEC + 10) * 1000,
+	ADOPT_EVERY_MS = 5000,
+	PAUSE_MS = 200,
+	ADOPT_PAGE = 256,
+	STORE_PATIENCE_MS = 5000 /* the store away for longer: claim no more */
+};
+
+struct claim {
+	struct worker *worker;
+	struct redis_link *link;
+	struct buf held;     /* key of the held list */
+	long long client_id; /* of the connection, for CLIENT UNBLOCK; 0: unknown */
+	unsigned in_flight;  /* moves without a reply */
+	unsigned burst;      /* LMOVEs to send next; 0: BLMOVE */
+	bool is_adopting, must_adopt, is_ready, is_stopping;
+	bool is_paused; /* after an error of the server: until the timer's next turn */
+	struct loop_timer adopt_timer;
+	bool was_down;
+};
+
+static void adopt_begin(struct claim *c);
+static void claim_next(struct claim *c);
+
+static unsigned
+free_places(const struct claim *c)
+{
+	const struct worker *w = c->worker;
+	unsigned max = (unsigned)w->conf->service.jobs_per_worker;
+
+	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
+}
+
+static bool
+store_is_long_away(const struct worker *w)
+{
+	uint64_t since = store_queue_away_since(w->store);
+
+	return since != 0 && clock_mono_ms() - since > STORE_PATIENCE_MS;
+}
+
+static bool
+may_claim(const struct claim *c)
+{
+	return c->is_ready && !c->is_stopping && !c->is_paused &&
+	    !c->worker->is_fenced && !store_is_long_away(c->worker);
+}
+
+static void
+take(struct claim *c, const char *bytes, size_t n)
+{
+	char *element = c->is_stopping ? NULL : malloc(n + 1);
+
+	if (element == NULL) { /* it stays in the held list: adoption deals with it */
+		c->must_adopt = true;
+		return;
+	}
+	memcpy(element, bytes, n);
+	element[n] = '\0';
+	if (job_new(c->worker, element, n, false) < 0)
+		c->must_adopt = true;
+}
+
+static void
+on_move(void *ctx, const struct redisReply *reply)
+{
+	struct claim *c = ctx;
+
+	c->in_flight--;
+	if (reply == NULL) {
+		c->must_adopt = true;
+		return; /* on_up goes on */
+	}
+	if (reply->type == REDIS_REPLY_STRING) {
+		take(c, reply->str, reply->len);
+		if (c->in_flight == 0)
+			c->burst = c->burst > 0 ? c->burst * 2 : 1;
+	} else if (reply->type == REDIS_REPLY_NIL) {
+		c->burst = 0;
+	} else { /* an error: LOADING, READONLY, a key of a wrong type ... */
+		if (!c->is_paused && reply->type == REDIS_REPLY_ERROR)
+			log_warning("claim: %s; trying again", reply->str);
+		c->must_adopt = true;
+		c->is_paused = true;
+		c->burst = 0;
+	}
+	claim_next(c);
+}
+
+static void
+send_move(struct claim *c, bool is_blocking)
+{
+	char timeout[8];
+	const char *argv[] = { is_blocking ? "BLMOVE" : "LMOVE", c->worker->setup.jobs,
+		buf_str(&c->held), "LEFT", "RIGHT", timeout };
+
+	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
+	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)
+		c->in_flight++;
+}
+
+static void
+claim_next(struct claim *c)
+{
+	unsigned places = free_places(c), n;
+
+	if (c->in_flight > 0 || c->is_adopting)
+		return;
+	if (c->must_adopt && c->is_ready && !c->is_paused) {
+		adopt_begin(c);
+		return;
+	}
+	if (!may_claim(c) || places == 0)
+		return;
+	n = c->burst < places ? c->burst : places;
+	if (n == 0)
+		send_move(c, true);
+	for (unsigned i = 0; i < n; i++)
+		send_move(c, false);
+}
+
+void
+claim_wake(struct claim *c)
+{
+	claim_next(c);
+}
+
+/* ---- adoption: what stands in the held list and is in nobody's hand ---- */
+
+struct adoption {
+	struct claim *claim;
+	struct { /* copies of the list's elements */
+		char *bytes;
+		size_t n;
+		bool is_id;
+	} * rows;
+	size_t n_rows, cap_rows;
+	bool has_failed;
+};
+
+static void
+copy_rows(void *ctx, const struct queue_answer *answer)
+{
+	struct adoption *a = ctx;
+
+	if (answer->word != QUEUE_OK)
+		return;
+	for (size_t i = 0; i < answer->adopt.rows.n; i++) {
+		struct queue_list row = queue_list_list(&answer->adopt.rows, i);
+		struct queue_text text = queue_list_text(&row, 1);
+
+		if (a->n_rows == a->cap_rows) {
+			size_t cap = a->cap_rows > 0 ? a->cap_rows * 2 : 64;
+			void *rows = realloc(a->rows, cap * sizeof(*a->rows));
+
+			if (rows == NULL) {
+				a->has_failed = true;
+				return;
+			}
+			a->rows = rows;
+			a->cap_rows = cap;
+		}
+		a->rows[a->n_rows].bytes = malloc(text.n + 1);
+		if (a->rows[a->n_rows].bytes == NULL) {
+			a->has_failed = true;
+			return;
+		}
+		memcpy(a->rows[a->n_rows].bytes, text.p, text.n);
+		a->rows[a->n_rows].bytes[text.n] = '\0';
+		a->rows[a->n_rows].n = text.n;
+		a->rows[a->n_rows].is_id = queue_list_int(&row, 0) == 1;
+		a->n_rows++;
+	}
+}
+
+/* Does the job stand for that element? A begun job's element is its id. */
+static bool
+stands_for(const struct job *j, const char *bytes, size_t n, bool is_id)
+{
+	if (is_id || j->is_id)
+		return j->msg.job_id != NULL
+		    ? strlen(j->msg.job_id) == n && memcmp(j->msg.job_id, bytes, n) == 0
+		    : j->element_len == n && memcmp(j->element, bytes, n) == 0;
+	return j->element_len == n && memcmp(j->element, bytes, n) == 0;
+}
+
+/* Starts jobs for elements that no job in hand stands for. Every job stands for one. */
+static void
+adopt_strays(struct adoption *a)
+{
+	struct worker *w = a->claim->worker;
+	struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		for (size_t i = 0; i < a->n_rows; i++)
+			if (a->rows[i].bytes != NULL &&
+			    stands_for(j, a->rows[i].bytes, a->rows[i].n,
+				a->rows[i].is_id)) {
+				free(TAKE_PTR(a->rows[i].bytes));
+				break;
+			}
+	for (size_t i = 0; i < a->n_rows; i++) {
+		if (a->rows[i].bytes == NULL || w->is_draining)
+			continue;
+		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
+			a->rows[i].is_id) < 0)
+			a->claim->must_adopt = true;
+	}
+}
+
+/* While draining: hands back what is in nobody's hand. */
+static void
+return_strays(struct adoption *a)
+{
+	struct worker *w = a->claim->worker;
+
+	for (size_t i = 0; i < a->n_rows; i++) {
+		struct queue_command cmd;
+		struct queue_answer answer;
+		struct err e = ERR_INIT;
+
+		if (a->rows[i].bytes == NULL)
+			continue;
+		queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
+		    (struct queue_text){ a->rows[i].bytes, a->rows[i].n },
+		    a->rows[i].is_id);
+		(void)redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	}
+}
+
+static void
+adopt_run(void *ctx)
+{
+	struct claim *c = ctx;
+	struct worker *w = c->worker;
+	struct adoption a = { .claim = c };
+	struct queue_answer answer = { .word = QUEUE_OK };
+	struct err e = ERR_INIT;
+	int r = 0;
+
+	c->must_adopt = false;
+	for (size_t from = 0; r == 0 && answer.word == QUEUE_OK; from = a.n_rows) {
+		struct queue_command cmd;
+
+		queue_cmd_adopt(&cmd, &w->setup, w->role->holder, from, ADOPT_PAGE);
+		r = redis_op(w->redis, &cmd, copy_rows, &a, &answer, 0, &e);
+		if (a.has_failed || a.n_rows < from + ADOPT_PAGE)
+			break;
+	}
+	if (r < 0 || a.has_failed) {
+		c->must_adopt = true;
+	} else if (answer.word == QUEUE_FENCED) {
+		worker_fenced(w);
+	} else {
+		adopt_strays(&a);
+		if (w->is_draining)
+			return_strays(&a);
+	}
+	for (size_t i = 0; i < a.n_rows; i++)
+		free(a.rows[i].bytes);
+	free(a.rows);
+	c->is_adopting = false;
+	c->is_paused |= c->must_adopt; /* it failed: again at the timer's next turn */
+	claim_next(c);
+}
+
+/* Looks at the held list only while no move is on its way: what moves is in no hand. */
+static void
+adopt_begin(struct claim *c)
+{
+	c->is_adopting = fiber_start(c->worker->fibers, adopt_run, c) != NULL;
+}
+
+static void
+on_held_len(void *ctx, const struct redisReply *reply)
+{
+	struct claim *c = ctx;
+
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER &&
+	    (unsigned long long)reply->integer > c->worker->n_jobs)
+		c->must_adopt = true;
+}
+
+/* A move may be served for a connection that is long dead: look every few seconds. */
+static void
+on_adopt_timer(void *ctx)
+{
+	struct claim *c = ctx;
+	const char *argv[] = { "LLEN", buf_str(&c->held) };
+	bool was_paused = c->is_paused;
+
+	c->is_paused = false;
+	claim_next(c);
+	if (!c->must_adopt && !c->is_stopping)
+		(void)redis_link_send(c->worker->redis, 2, argv, NULL, on_held_len, c);
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() +
+		(was_paused || c->must_adopt || store_is_long_away(c->worker)
+			? PAUSE_MS
+			: ADOPT_EVERY_MS));
+}
+
+/* ---- the connection ---- */
+
+static void
+on_client_id(void *ctx, const struct redisReply *reply)
+{
+	struct claim *c = ctx;
+
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
+		c->client_id = reply->integer;
+}
+
+static void
+on_up(void *ctx)
+{
+	struct claim *c = ctx;
+	const char *argv[] = { "CLIENT", "ID" };
+
+	if (c->was_down)
+		log_info("claim connection to Redis is back");
+	c->was_down = false;
+	c->client_id = 0;
+	(void)redis_link_send(c->link, 2, argv, NULL, on_client_id, c);
+	c->is_ready = true;
+	c->must_adopt = true;
+	claim_next(c);
+}
+
+static void
+on_down(void *ctx, const char *why)
+{
+	struct claim *c = ctx;
+
+	if (!c->was_down)
+		log_warning("claim connection to Redis: %s; trying again", why);
+	c->was_down = true;
+	c->is_ready = false;
+	c->client_id = 0;
+	c->burst = 0;
+}
+
+int
+claim_new(struct worker *w, struct err *err)
+{
+	struct claim *c = calloc(1, sizeof(*c));
+	struct redis_hooks hooks = { c, on_up, on_down };
+
+	if (c == NULL)
+		return err_set(err, -ENOMEM, "no memory");
+	c->worker = w;
+	c->adopt_timer = (struct loop_timer){ .fn = on_adopt_timer, .ctx = c };
+	queue_key_held(&c->held, w->role->holder);
+	c->link = redis_link_new(w->loop, &w->url, SILENCE_MS, &hooks);
+	if (c->link == NULL || buf_status(&c->held) != 0) {
+		claim_free(c);
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	w->claim = c;
+	return 0;
+}
+
+void
+claim_free(struct claim *c)
+{
+	if (c == NULL)
+		return;
+	loop_timer_cancel(c->worker->loop, &c->adopt_timer);
+	redis_link_free(c->link);
+	buf_release(&c->held);
+	free(c);
+}
+
+void
+claim_start(struct claim *c)
+{
+	redis_link_start(c->link);
+	on_adopt_timer(c);
+}
+
+static void
+on_unblocked(void *ctx, const struct redisReply *reply)
+{
+	(void)ctx;
+	(void)reply;
+}
+
+void
+claim_stop(struct claim *c)
+{
+	char id[24];
+	const char *argv[] = { "CLIENT", "UNBLOCK", id };
+
+	if (c->is_stopping)
+		return;
+	c->is_stopping = true;
+	c->must_adopt =
+	    true; /* one last look at the list, once the moves are answered */
+	if (c->in_flight > 0 && c->client_id != 0) {
+		(void)snprintf(id, sizeof(id), "%lld", c->client_id);
+		(void)redis_link_send(c->worker->redis, 3, argv, NULL, on_unblocked, c);
+	}
+	c->is_paused = false;
+	claim_next(c);
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
+}
+
+bool
+claim_is_idle(const struct claim *c)
+{
+	return c->in_flight == 0 && !c->is_adopting && (!c->must_adopt || !c->is_ready);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.c - drain, release, renewal, lanes, and published cancels.
+ *
+ * Owns:   the subscription's connection (w->events).
+ * Called: by the loop and by the worker's main.
+ * Fails:  a descriptor that cannot be attached is closed; the supervisor sends another
+ *         when the peer dies.
+ */
+#include "config.h"
+
+#include "worker/control.h"
+
+#include "common/clock.h"
+#include "common/exit_status.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+	EVENTS_SILENCE_MS = 15000
+};
+
+static void
+drain(struct worker *w)
+{
+	if (w->is_draining)
+		return;
+	w->is_draining = true;
+	claim_stop(w->claim);
+}
+
+static void
+release_all(struct worker *w)
+{
+	struct job *j;
+
+	drain(w);
+	TAILQ_FOREACH (j, &w->jobs, link)
+		job_stop(j, JOB_STOP_RELEASE);
+}
+
+static void
+attach_lane(struct worker *w, enum role peer, int fd)
+{
+	struct lane_client *c = peer == ROLE_FETCH ? w->fetch
+	    : peer == ROLE_COMPUTE                 ? w->compute
+						   : NULL;
+
+	if (fd < 0)
+		return;
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (c == NULL || lane_client_attach(c, fd) < 0) {
+		log_error("a lane to %s cannot be attached", role_name(peer));
+		if (c == NULL)
+			(void)close(fd);
+	}
+}
+
+void
+control_turn(struct worker *w)
+{
+	struct ipc_message msg;
+	int fds[IPC_FDS_MAX];
+
+	while (role_next(w->role, &msg, fds) == 1) {
+		switch (msg.type) {
+		case IPC_LANE:
+			attach_lane(w, (enum role)msg.peer, TAKE_FD(fds[0]));
+			break;
+		case IPC_DRAIN:
+			drain(w);
+			break;
+		case IPC_RELEASE:
+			release_all(w);
+			break;
+		default:
+			break;
+		}
+		for (int i = 0; i < IPC_FDS_MAX; i++)
+			closep(&fds[i]);
+	}
+}
+
+static void
+on_control(void *ctx, uint32_t events)
+{
+	(void)events;
+	control_turn(ctx);
+}
+
+int
+control_watch(struct worker *w)
+{
+	return loop_watch(w->loop, w->role->control_fd, EPOLLIN, on_control, w);
+}
+
+static bool
+is_too_big(const struct worker *w)
+{
+	char text[64] = "";
+	unsigned long pages = 0, resident = 0;
+	int64_t max = w->conf->service.max_memory_mb;
+	ssize_t n;
+
+	if (max == 0 || w->statm_fd < 0)
+		return false;
+	n = pread(w->statm_fd, text, sizeof(text) - 1, 0);
+	if (n <= 0 || sscanf(text, "%lu %lu", &pages, &resident) != 2)
+		return false;
+	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) > max;
+}
+
+void
+control_tick(struct worker *w)
+{
+	uint64_t away = store_queue_away_since(w->store);
+	int64_t max_jobs = w->conf->service.max_jobs;
+
+	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
+	if (!w->is_draining &&
+	    ((max_jobs > 0 && w->jobs_done >= (uint64_t)max_jobs) || is_too_big(w))) {
+		log_info("renewing this worker after %llu jobs",
+		    (unsigned long long)w->jobs_done);
+		w->is_renewing = true;
+		drain(w);
+	}
+}
+
+int
+control_exit_status(struct worker *w)
+{
+	if (w->n_jobs > 0)
+		return -1;
+	if (w->is_fenced)
+		return EXIT_STATUS_FENCED;
+	if (!w->is_draining || !claim_is_idle(w->claim))
+		return -1;
+	return w->is_renewing ? EXIT_STATUS_RENEW : EXIT_STATUS_OK;
+}
+
+/* ---- cancels ---- */
+
+static void
+on_event(void *ctx, const struct redisReply *reply)
+{
+	struct worker *w = ctx;
+	struct job *j;
+
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING ||
+	    strcmp(reply->element[0]->str, "message") != 0 ||
+	    reply->element[2]->type != REDIS_REPLY_STRING)
+		return;
+	j = job_find(w, reply->element[2]->str, reply->element[2]->len);
+	if (j != NULL)
+		job_stop(j, JOB_STOP_CANCEL);
+}
+
+static void
+on_events_up(void *ctx)
+{
+	struct worker *w = ctx;
+	const char *argv[] = { "SUBSCRIBE", w->setup.cancel_channel };
+
+	(void)redis_link_send(w->events, 2, argv, NULL, on_event, w);
+}
+
+int
+cancel_watch_new(struct worker *w)
+{
+	struct redis_hooks hooks = { w, on_events_up, NULL };
+
+	w->events = redis_link_new(w->loop, &w->url, EVENTS_SILENCE_MS, &hooks);
+	return w->events != NULL ? 0 : -ENOMEM;
+}

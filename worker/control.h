@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.h - what the supervisor tells a worker, what a worker does about its own age,
+ * and the cancels that others publish.
+ */
+#ifndef WORKER_CONTROL_H
+#define WORKER_CONTROL_H
+
+#include "worker/worker.h"
+
+/* Reads every waiting message of the supervisor: lanes, DRAIN, RELEASE. */
+void control_turn(struct worker *w);
+
+/* Watches the control socket on the loop. 0 or negative errno. */
+int control_watch(struct worker *w);
+
+/* Once a second: heartbeat, age and memory bounds, progress of a drain. */
+void control_tick(struct worker *w);
+
+/* The exit status when the worker should end now, else -1. */
+int control_exit_status(struct worker *w);
+
+/* Subscribes to cancelled ids. 0 or -ENOMEM. */
+int cancel_watch_new(struct worker *w);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job.c - the way of one job, from an element in hand to an empty place.
+ *
+ * Owns:   struct job; it dies with its fiber.
+ * Called: by claim.c for every element; by control and cancel code to stop one.
+ * Fails:  never silently: each failure either publishes a message, schedules another
+ *         attempt, hands the job back, or leaves the element in the held list for the
+ *         recovery to find (log line).
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/agent/conversation.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+	PARSE_OVERSIZE_MAX =
+	    64 * 1024 * 1024, /* longer payloads are not even looked into */
+	JOB_ARENA_MAX = 512 * 1024 * 1024,
+	BACK_TO_RUN = 1 /* private status: go on and run it */
+};
+
+struct metrics_page *
+worker_metrics(struct worker *w)
+{
+	return &w->role->slots->metrics;
+}
+
+/* ---- rows of the slot file ---- */
+
+static unsigned
+row_take(struct worker *w)
+{
+	for (unsigned row = 0; row < SLOT_ROWS; row++)
+		if ((w->rows_used[row / 32] & 1U << row % 32) == 0) {
+			w->rows_used[row / 32] |= 1U << row % 32;
+			return row;
+		}
+	return SLOT_ROWS; /* cannot happen: jobs_per_worker is bounded by the option */
+}
+
+static void
+row_give(struct worker *w, unsigned row)
+{
+	slot_row_clear(w->role->slots, row);
+	w->rows_used[row / 32] &= ~(1U << row % 32);
+}
+
+static void
+show(struct job *j, const char *step, uint64_t deadline_ms)
+{
+	const char *id = j->msg.job_id != NULL ? j->msg.job_id : "";
+
+	slot_row_set(j->worker->role->slots, j->row, id, strlen(id), step,
+	    j->started_ms, deadline_ms);
+}
+
+/* ---- begin ---- */
+
+static int
+read_payload(struct job *j, const char *payload, size_t n)
+{
+	size_t max = (size_t)j->worker->conf->queue.max_payload_bytes;
+
+	if (n > PARSE_OVERSIZE_MAX) {
+		j->fault_status = -ENOMSG;
+		(void)snprintf(j->fault.text, sizeof(j->fault.text),
+		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu)",
+		    n, max);
+		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+		return 0;
+	}
+	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &j->fault);
+	if (j->fault_status == -ENOMEM)
+		return -ENOMEM;
+	if (n > max && j->fault_status != -ENOMSG) {
+		j->fault_status = -EINVAL;
+		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+		(void)snprintf(j->fault.text, sizeof(j->fault.text),
+		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu); "
+		    "pass large data by reference",
+		    n, max);
+	}
+	return 0;
+}
+
+static void
+copy_journal(struct job *j, const struct queue_list *list)
+{
+	j->records = arena_alloc(j->arena, (list->n + 1) * sizeof(*j->records));
+	if (j->records == NULL)
+		return;
+	for (size_t i = 0; i < list->n; i++) {
+		struct queue_text t = queue_list_text(list, i);
+		char *copy = arena_strndup(j->arena, t.p, t.n);
+
+		if (copy == NULL)
+			return;
+		j->records[i] = (struct conversation_record){ copy, t.n };
+		j->n_records = i + 1;
+	}
+}
+
+/* The part of begin's answer that dies with the reply. */
+static void
+copy_begin(void *ctx, const struct queue_answer *answer)
+{
+	struct job *j = ctx;
+
+	if (answer->word != QUEUE_OK && answer->word != QUEUE_CANCELLED &&
+	    answer->word != QUEUE_SPENT)
+		return;
+	j->n_records = 0;
+	copy_journal(j, &answer->begin.journal);
+	free(j->evidence);
+	j->evidence = answer->begin.evidence.n > 0
+	    ? strndup(answer->begin.evidence.p, answer->begin.evidence.n)
+	    : NULL;
+	if (j->is_id && j->payload == NULL)
+		j->payload = strndup(answer->begin.payload.p, answer->begin.payload.n);
+}
+
+static int
+begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct err *err)
+{
+	struct worker *w = j->worker;
+	struct queue_command cmd;
+	struct queue_begin b = { .holder = w->role->holder,
+		.is_id = j->is_id,
+		.element = { j->element, j->element_len },
+		.claim = j->claim,
+		.digest = queue_text(j->is_id ? "" : j->msg.digest),
+		.retry_count = j->msg.retry_count,
+		.min_token = min_token };
+
+	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
+	queue_cmd_begin(&cmd, &w->setup, &b);
+	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+}
+
+static void
+note_begin(struct job *j, const struct queue_answer *a)
+{
+	struct metrics_page *m = worker_metrics(j->worker);
+
+	j->is_begun = true;
+	j->token = a->begin.token;
+	j->attempts = a->begin.attempts;
+	j->crashes = a->begin.crashes;
+	j->suspicions = a->begin.suspicions;
+	j->run_ms_before = a->begin.run_ms;
+	j->base_token = a->begin.base_token;
+	j->is_rerun = a->begin.is_rerun;
+	j->queue_ms = -1;
+	if (j->msg.created_at_ms >= 0) {
+		int64_t at =
+		    a->begin.first_ms > 0 ? a->begin.first_ms : a->begin.now_ms;
+
+		j->queue_ms = at > j->msg.created_at_ms ? at - j->msg.created_at_ms : 0;
+		if (a->begin.attempts == 0)
+			metric_observe(m, METRIC_QUEUE_SECONDS, 0,
+			    (uint64_t)j->queue_ms * 1000);
+	}
+	metric_add(m, METRIC_JOBS_TAKEN, 0, 1);
+}
+
+/* What to do about a begin that did not give the job to us. */
+static int
+not_ours(struct job *j, enum queue_word word)
+{
+	struct metrics_page *m = worker_metrics(j->worker);
+
+	switch (word) {
+	case QUEUE_DUPLICATE:
+	case QUEUE_REPUBLISHED:
+		metric_add(m, METRIC_JOBS_DUPLICATE, 0, 1);
+		log_debug("job %s: a copy, %s", j->msg.job_id,
+		    word == QUEUE_DUPLICATE ? "dropped"
+					    : "its result is published again");
+		break;
+	case QUEUE_CONFLICT:
+		log_warning(
+		    "job %s: another job of this id with other content was sent; "
+		    "it is a dead letter now",
+		    j->msg.job_id);
+		break;
+	case QUEUE_FENCED:
+		worker_fenced(j->worker);
+		break;
+	default:
+		log_debug("an element of the held list is gone; ignoring");
+		break;
+	}
+	return 0;
+}
+
+static int
+file_dead_payload(struct job *j, struct err *err)
+{
+	struct worker *w = j->worker;
+	struct queue_command cmd;
+	struct queue_answer answer;
+	int r;
+
+	queue_cmd_dead_payload(&cmd, &w->setup, w->role->holder,
+	    (struct queue_text){ j->element, j->element_len },
+	    queue_text(error_type_name(j->fault.type)), queue_text(j->fault.text));
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	if (r < 0)
+		return r;
+	if (answer.word == QUEUE_FENCED)
+		worker_fenced(w);
+	else
+		log_warning(
+		    "a payload without a readable job_id (%s) is a dead letter now",
+		    error_type_name(j->fault.type));
+	return 0;
+}
+
+/* ---- a result that is stored already ---- */
+
+/* Does this stored failure belong to a run that the present one supersedes? */
+static bool
+is_superseded(const struct job *j, const struct store_result *row)
+{
+	return strcmp(row->status, "failed") == 0 &&
+	    (row->token <= j->base_token || j->msg.retry_count > row->retry_count);
+}
+
+/* 0: published from the row; BACK_TO_RUN: nothing stored that counts. */
+static int
+look_for_result(struct job *j, struct err *err)
+{
+	CLEANUP(store_result_release) struct store_result row = STORE_RESULT_INIT;
+	struct queue_answer answer;
+	int r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row, 0, err);
+
+	if (r == -ENOENT)
+		return BACK_TO_RUN;
+	if (r < 0)
+		return r;
+	if (!is_superseded(j, &row))
+		return job_publish_stored(j, &row);
+	if (j->token > row.token)
+		return BACK_TO_RUN;
+	/* the row was written under a token that this Redis no longer knows */
+	r = begin_op(j, row.token, &answer, err);
+	if (r < 0)
+		return r;
+	if (answer.word != QUEUE_OK)
+		return not_ours(j, answer.word);
+	j->token = answer.begin.token;
+	return BACK_TO_RUN;
+}
+
+/* ---- the run ---- */
+
+static uint64_t
+time_left_ms(const struct job *j)
+{
+	int64_t sec = j->msg.timeout_sec, max = j->worker->conf->limits.max_timeout_sec;
+	int64_t left = (sec < max ? sec : max) * 1000 - j->run_ms_before;
+
+	return left > 0 ? (uint64_t)left : 0;
+}
+
+static bool
+is_too_old(const struct job *j)
+{
+	int64_t max = j->worker->conf->queue.max_age_sec;
+
+	return max > 0 && j->attempts == 0 && j->queue_ms > max * 1000;
+}
+
+static int
+run(struct job *j, struct err *err)
+{
+	CLEANUP(conversation_result_release) struct conversation_result result;
+	int r;
+
+	conversation_result_init(&result);
+	if (is_too_old(j))
+		return job_fail(j, ERROR_TYPE_TIMEOUT,
+		    "waited %lld s in the queue, longer than queue.max_age_sec",
+		    (long long)(j->queue_ms / 1000));
+	if (time_left_ms(j) == 0)
+		return job_fail(j, ERROR_TYPE_TIMEOUT,
+		    "timeout_sec (%lld) was used up by earlier attempts",
+		    (long long)j->msg.timeout_sec);
+	j->deadline_ms = j->started_ms + time_left_ms(j);
+	show(j, "llm", j->deadline_ms + 30000);
+	r = job_converse(j, &result, err);
+	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
+		return -ESTALE;
+	if (j->stop == JOB_STOP_RELEASE && !result.is_completed)
+		return job_release(j);
+	if (r < 0)
+		return r;
+	slot_row_step(j->worker->role->slots, j->row, "store");
+	return result.is_completed ? job_complete(j, &result)
+				   : job_fail_with(j, &result);
+}
+
+static int
+go(struct job *j, struct err *err)
+{
+	struct queue_answer answer = { .word = QUEUE_OK };
+	int r = j->is_id ? 0 : read_payload(j, j->element, j->element_len);
+
+	if (r < 0)
+		return r;
+	if (j->fault_status == -ENOMSG)
+		return file_dead_payload(j, err);
+	r = begin_op(j, 0, &answer, err);
+	if (r < 0)
+		return r;
+	if (answer.word != QUEUE_OK && answer.word != QUEUE_CANCELLED &&
+	    answer.word != QUEUE_SPENT)
+		return not_ours(j, answer.word);
+	if (j->is_id &&
+	    (j->payload == NULL || read_payload(j, j->payload, strlen(j->payload)) < 0))
+		return -ENOMEM;
+	note_begin(j, &answer);
+	show(j, "begin", j->started_ms + 60000);
+	r = look_for_result(j, err);
+	if (r != BACK_TO_RUN)
+		return r;
+	if (answer.word == QUEUE_CANCELLED)
+		return job_fail(j, ERROR_TYPE_CANCELLED, "cancelled before it ran");
+	if (answer.word == QUEUE_SPENT)
+		return job_bury(j);
+	if (j->fault_status < 0)
+		return job_fail(j, j->fault.type, "%s", j->fault.text);
+	return run(j, err);
+}
+
+static void
+job_end(struct job *j)
+{
+	struct worker *w = j->worker;
+
+	TAILQ_REMOVE(&w->jobs, j, link);
+	w->n_jobs--;
+	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
+	w->role->slots->jobs_in_flight = w->n_jobs;
+	row_give(w, j->row);
+	arena_free(j->arena);
+	free(j->evidence);
+	free(j->payload);
+	free(j->element);
+	free(j);
+	if (!w->is_fenced)
+		claim_wake(w->claim);
+}
+
+static void
+job_main(void *ctx)
+{
+	struct job *j = ctx;
+	struct err err = ERR_INIT;
+	int r = go(j, &err);
+
+	if (r == -ESTALE || j->stop == JOB_STOP_FENCED)
+		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
+	else if (r < 0 && j->is_begun && job_release(j) < 0)
+		log_error(
+		    "job %s: %s, and it could not be handed back: it stays held until "
+		    "this worker ends",
+		    j->msg.job_id, err_text(&err));
+	else if (r < 0 && j->stop == JOB_RUNS)
+		log_warning("job %s: %s; handed back",
+		    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(&err));
+	job_end(j);
+}
+
+int
+job_new(struct worker *w, char *element, size_t n, bool is_id)
+{
+	struct job *j = calloc(1, sizeof(*j));
+	unsigned row = row_take(w);
+
+	if (j == NULL || row == SLOT_ROWS)
+		goto failed;
+	*j = (struct job){ .worker = w,
+		.row = row,
+		.element = element,
+		.element_len = n,
+		.is_id = is_id,
+		.claim = ++w->next_claim,
+		.queue_ms = -1,
+		.intent = "",
+		.started_ms = clock_mono_ms(),
+		.arena = arena_new(JOB_ARENA_MAX) };
+	j->fiber = j->arena != NULL ? fiber_start(w->fibers, job_main, j) : NULL;
+	if (j->fiber == NULL)
+		goto failed;
+	fiber_set_tag(j->fiber, row + 1);
+	TAILQ_INSERT_TAIL(&w->jobs, j, link);
+	w->n_jobs++;
+	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
+	w->role->slots->jobs_in_flight = w->n_jobs;
+	return 0;
+failed:
+	if (row != SLOT_ROWS)
+		row_give(w, row);
+	if (j != NULL)
+		arena_free(j->arena);
+	free(j);
+	free(element);
+	return -ENOMEM;
+}
+
+void
+job_stop(struct job *j, enum job_stop why)
+{
+	if (j->stop >= why || (why == JOB_STOP_CANCEL && j->is_ending))
+		return;
+	j->stop = why;
+	fiber_interrupt(j->fiber);
+}
+
+struct job *
+job_find(struct worker *w, const char *id, size_t n)
+{
+	struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		if (j->is_begun && strlen(j->msg.job_id) == n &&
+		    memcmp(j->msg.job_id, id, n) == 0)
+			return j;
+	return NULL;
+}
+
+void
+worker_fenced(struct worker *w)
+{
+	struct job *j;
+
+	if (w->is_fenced)
+		return;
+	log_warning(
+	    "this worker's holder is fenced; dropping %u jobs, which others have now",
+	    w->n_jobs);
+	w->is_fenced = true;
+	TAILQ_FOREACH (j, &w->jobs, link)
+		job_stop(j, JOB_STOP_FENCED);
+}

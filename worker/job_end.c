@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job_end.c - stores a result, publishes what the store says, and lets the job go.
+ *
+ * Owns:   nothing beyond the call.
+ * Called: by the job, as its last step.
+ * Fails:  the store away or Redis away only costs time; -ESTALE when the job was
+ * fenced.
+ *
+ * The order is the protocol's: the row first, then the script that publishes the row's
+ * own message and takes the job out of the held list.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/preview.h"
+#include "worker/result_message.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+	RETRY_BASE_MS = 1000,
+	RETRY_CAP_MS = 60000
+};
+
+static uint64_t
+ran_ms(const struct job *j)
+{
+	return clock_mono_ms() - j->started_ms;
+}
+
+static struct queue_job_ref
+job_ref(const struct job *j)
+{
+	return (struct queue_job_ref){ j->worker->role->holder,
+		queue_text(j->msg.job_id), j->token };
+}
+
+/* OK and ALREADY are success, FENCED is -ESTALE. */
+static int
+run_op(struct job *j, struct queue_command *cmd)
+{
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+	int r = redis_op(j->worker->redis, cmd, NULL, NULL, &answer, 0, &e);
+
+	if (r < 0) {
+		if (r != -ECANCELED)
+			log_error("job %s: %s: %s", j->msg.job_id,
+			    queue_op_name(cmd->op), err_text(&e));
+		return r;
+	}
+	if (answer.word == QUEUE_OK || answer.word == QUEUE_ALREADY)
+		return 0;
+	log_warning("job %s: %s answers %s; dropping it, others have it", j->msg.job_id,
+	    queue_op_name(cmd->op), queue_word_name(answer.word));
+	return -ESTALE;
+}
+
+/* ---- the one info line, the metrics ---- */
+
+static void
+note_end(struct job *j, const struct result_facts *f, bool is_completed)
+{
+	struct metrics_page *m = worker_metrics(j->worker);
+	const struct conversation_result *r = f->result;
+	const char *type = is_completed ? "" : error_type_name(f->error.type);
+
+	metric_add(m, METRIC_JOBS_DONE, is_completed ? 0 : (unsigned)f->error.type, 1);
+	metric_observe(m, METRIC_JOB_SECONDS, 0, f->execution_ms * 1000);
+	j->worker->jobs_done++;
+	j->worker->role->slots->jobs_done = j->worker->jobs_done;
+	log_info(
+	    "job %s owner=%s status=%s%s%s queued=%lldms ran=%llums turns=%u tokens=%llu "
+	    "cost=%.6f attempts=%u",
+	    j->msg.job_id, j->msg.owner[0] != '\0' ? j->msg.owner : "-",
+	    is_completed ? "completed" : "failed", is_completed ? "" : " error=", type,
+	    (long long)f->queue_ms, (unsigned long long)f->execution_ms,
+	    r != NULL ? r->turns : 0,
+	    (unsigned long long)(r != NULL ? r->usage.input + r->usage.output : 0),
+	    r != NULL ? (double)r->cost_microusd / 1e6 : 0.0, f->attempts);
+}
+
+static void
+base_facts(struct job *j, struct conversation_result *r, struct result_facts *f)
+{
+	*f = (struct result_facts){ .job_id = j->msg.job_id,
+		.intent = j->intent,
+		.model = "",
+		.attempts = (unsigned)j->attempts + 1,
+		.execution_ms = ran_ms(j) + (uint64_t)j->run_ms_before,
+		.queue_ms = j->queue_ms,
+		.completed_at_ms = clock_wall_ms(),
+		.result = r };
+	if (r != NULL && r->model.len > 0) {
+		const char *model = arena_strndup(j->arena, r->model.s, r->model.len);
+
+		f->model = model != NULL ? model : "";
+	}
+}
+
+/* ---- storing and publishing ---- */
+
+static int
+finish(struct job *j, const char *status, const char *message, size_t n)
+{
+	struct queue_job_ref ref = job_ref(j);
+	struct queue_command cmd;
+
+	queue_cmd_finish(&cmd, &j->worker->setup, &ref, strcmp(status, "failed") == 0,
+	    (struct queue_text){ message, n });
+	return run_op(j, &cmd);
+}
+
+static int
+bury(struct job *j, const struct result_facts *f, const char *message, size_t n)
+{
+	struct queue_job_ref ref = job_ref(j);
+	struct queue_command cmd;
+
+	queue_cmd_bury(&cmd, &j->worker->setup, &ref, (struct queue_text){ message, n },
+	    queue_text(error_type_name(f->error.type)), queue_text(f->error.message));
+	return run_op(j, &cmd);
+}
+
+/*
+ * Puts the row; a refused one (what it says cannot be stored) is -EINVAL with the
+ * reason in err. *out then holds what the store says, which may be another's message.
+ */
+static int
+put_row(struct job *j, const struct store_row *row, struct store_outcome *out,
+    struct err *err)
+{
+	int r = store_client_put(j->worker, row, out, 0, err);
+
+	if (r < 0)
+		return r;
+	if (out->verdict == STORE_STORED || out->verdict == STORE_KEPT)
+		return 0;
+	return err_set(err, -EINVAL, "%s", err_text(&out->err));
+}
+
+static void
+fill_row(struct job *j, const struct result_facts *f, const char *status,
+    const char *result_id, const struct buf *message, struct store_row *row)
+{
+	const struct conversation_result *r = f->result;
+
+	*row = (struct store_row){ .result_id = result_id,
+		.job_id = j->msg.job_id,
+		.run_id = j->msg.run_id,
+		.node_id = j->msg.node_id,
+		.owner = j->msg.owner,
+		.status = status,
+		.message = { buf_str(message), message->len },
+		.execution_time_ms = (int64_t)f->execution_ms,
+		.llm_model = f->model,
+		.token = j->token,
+		.retry_count = j->msg.retry_count,
+		.completed_at_ms = f->completed_at_ms };
+	if (r != NULL) {
+		row->tokens_used = (int64_t)(r->usage.input + r->usage.output);
+		row->cache_hit = r->usage.cached > 0;
+	}
+}
+
+static int
+store_and_finish(struct job *j, struct store_row *row, const struct result_facts *f,
+    bool is_burial, struct err *err)
+{
+	CLEANUP_BUF struct buf calls = BUF_INIT;
+	CLEANUP_BUF struct buf error = BUF_INIT;
+	CLEANUP(store_outcome_release)
+	struct store_outcome out = { .verdict = STORE_AWAY };
+	bool is_failed = strcmp(row->status, "failed") == 0;
+	int r;
+
+	if (f->result != NULL)
+		result_message_tool_calls(&calls, f->result);
+	else
+		buf_adds(&calls, "[]");
+	row->tool_calls = (struct store_text){ buf_str(&calls), calls.len };
+	if (is_failed) {
+		result_message_error(&error, f);
+		row->error = (struct store_text){ buf_str(&error), error.len };
+	}
+	if (buf_status(&calls) != 0 || buf_status(&error) != 0)
+		return -ENOMEM;
+	r = put_row(j, row, &out, err);
+	if (r < 0)
+		return r;
+	r = is_burial && out.verdict == STORE_STORED
+	    ? bury(j, f, out.message, out.message_len)
+	    : finish(j, out.status, out.message, out.message_len);
+	if (r == 0)
+		note_end(j, f, !is_failed);
+	return r;
+}
+
+/* Writes, stores and publishes a failure. */
+static int
+fail(struct job *j, struct result_facts *f, bool is_burial)
+{
+	CLEANUP_BUF struct buf message = BUF_INIT;
+	char result_id[STORE_ID_MAX];
+	struct store_row row;
+	struct err e = ERR_INIT;
+	int r;
+
+	j->is_ending = true;
+	result_message_failed(&message, f);
+	if (buf_status(&message) != 0 || store_new_id(result_id) < 0)
+		return -ENOMEM;
+	fill_row(j, f, "failed", result_id, &message, &row);
+	r = store_and_finish(j, &row, f, is_burial, &e);
+	if (r ==
+	    -EINVAL) /* not even the failure can be stored: publish it all the same */
+		log_error("job %s: its failure cannot be stored: %s", j->msg.job_id,
+		    err_text(&e));
+	if (r == -EINVAL) {
+		r = finish(j, "failed", buf_str(&message), message.len);
+		if (r == 0)
+			note_end(j, f, false);
+	}
+	return r;
+}
+
+int
+job_fail(struct job *j, enum error_type type, const char *fmt, ...)
+{
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	struct result_facts f;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	base_facts(j, NULL, &f);
+	f.error.type = type;
+	f.error.message = text;
+	f.error.tool = f.error.step = "";
+	return fail(j, &f, false);
+}
+
+int
+job_bury(struct job *j)
+{
+	struct result_facts f;
+	char text[256];
+
+	base_facts(j, NULL, &f);
+	f.attempts = (unsigned)j->attempts;
+	f.error.type = ERROR_TYPE_CRASHED;
+	(void)snprintf(text, sizeof(text),
+	    "not run again after %lld attempts, %lld crashes and %lld suspicions",
+	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions);
+	f.error.message = text;
+	f.error.tool = f.error.step = "";
+	f.error.evidence = "";
+	if (j->evidence != NULL) {
+		CLEANUP_BUF struct buf quoted = BUF_INIT;
+
+		json_write_string(&quoted, j->evidence, strlen(j->evidence));
+		f.error.evidence =
+		    arena_strndup(j->arena, buf_str(&quoted), quoted.len);
+	}
+	return fail(j, &f, true);
+}
+
+/* ---- another attempt ---- */
+
+/* Full jitter under a doubling, capped bound; what the server asked for wins. */
+static int64_t
+retry_delay_ms(const struct job *j, const struct conversation_result *r)
+{
+	unsigned shift = j->attempts < 16 ? (unsigned)j->attempts : 16;
+	uint64_t bound = (uint64_t)RETRY_BASE_MS << shift;
+
+	if (r->error.has_retry_after)
+		return (int64_t)(r->error.retry_after_ms < 86400000U
+			? r->error.retry_after_ms
+			: 86400000U);
+	if (bound > RETRY_CAP_MS)
+		bound = RETRY_CAP_MS;
+	return (int64_t)(drand48() * (double)bound);
+}
+
+static bool
+deserves_retry(const struct job *j, const struct conversation_result *r)
+{
+	return error_type_is_retryable(r->error.type) &&
+	    r->error.type != ERROR_TYPE_TIMEOUT && /* its running time is used up */
+	    j->attempts + 1 < j->worker->conf->queue.max_attempts;
+}
+
+static int
+retry(struct job *j, const struct conversation_result *r)
+{
+	struct queue_job_ref ref = job_ref(j);
+	int64_t delay = retry_delay_ms(j, r);
+	struct queue_command cmd;
+	int status;
+
+	j->is_ending = true;
+	queue_cmd_retry(&cmd, &j->worker->setup, &ref, delay,
+	    queue_text(error_type_name(r->error.type)), (int64_t)ran_ms(j));
+	status = run_op(j, &cmd);
+	if (status == 0) {
+		metric_add(worker_metrics(j->worker), METRIC_JOBS_RETRIED, 0, 1);
+		log_info("job %s: attempt %lld failed (%s); next try in %lld ms",
+		    j->msg.job_id, (long long)j->attempts + 1,
+		    error_type_name(r->error.type), (long long)delay);
+	}
+	return status;
+}
+
+int
+job_fail_with(struct job *j, struct conversation_result *r)
+{
+	struct result_facts f;
+
+	if (deserves_retry(j, r))
+		return retry(j, r);
+	base_facts(j, r, &f);
+	f.error.type = r->error.type;
+	f.error.message = r->error.text;
+	f.error.tool = r->error.tool;
+	f.error.step = r->error.step;
+	for (size_t i = 0;
+	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
+		f.error.suggestions[i] = r->error.suggestion[i];
+	return fail(j, &f, false);
+}
+
+/* ---- success ---- */
+
+/* The value's bytes in memory: inline text, or its memory file mapped. */
+struct value_bytes {
+	const char *p;
+	size_t n;
+	void *map;
+};
+
+static void
+value_unmap(struct value_bytes *v)
+{
+	if (v->map != NULL)
+		(void)munmap(v->map, v->n);
+}
+
+static int
+value_open(const struct tool_data *d, struct value_bytes *v)
+{
+	*v = (struct value_bytes){ d->text, d->len, NULL };
+	if (d->fd < 0)
+		return 0;
+	v->map = mmap(NULL, d->len, PROT_READ, MAP_SHARED, d->fd, 0);
+	if (v->map == MAP_FAILED) {
+		v->map = NULL;
+		return -errno;
+	}
+	v->p = v->map;
+	return 0;
+}
+
+/* A result that cannot be stored is a failed job, with the store's own words. */
+static int
+cannot_store(struct job *j, struct conversation_result *r, const struct err *err)
+{
+	r->is_completed = false;
+	r->error.type = ERROR_TYPE_STORAGE_ERROR;
+	(void)snprintf(r->error.text, sizeof(r->error.text),
+	    "the result cannot be stored: %.900s", err_text(err));
+	return job_fail_with(j, r);
+}
+
+int
+job_complete(struct job *j, struct conversation_result *r)
+{
+	CLEANUP_BUF struct buf message = BUF_INIT;
+	CLEANUP_BUF struct buf preview = BUF_INIT;
+	CLEANUP(value_unmap) struct value_bytes value = { NULL, 0, NULL };
+	char result_id[STORE_ID_MAX];
+	struct store_place place;
+	struct result_facts f;
+	struct store_row row;
+	struct err e = ERR_INIT;
+	int status = value_open(&r->value, &value);
+
+	j->is_ending = true;
+	if (status == 0)
+		status = store_new_id(result_id);
+	if (status == 0)
+		status = store_client_place(j->worker, result_id, value.p, value.n, -1,
+		    &place, 0, &e);
+	if (status == 0)
+		status = preview_write(&preview, value.p, value.n,
+		    r->value_kind == VALUE_PATCH ? PREVIEW_PATCH : PREVIEW_DATA);
+	if (status < 0)
+		return status == -ECANCELED || status == -ESTALE
+		    ? status
+		    : cannot_store(j, r, &e);
+	base_facts(j, r, &f);
+	f.result_ref = place.ref;
+	f.preview = buf_str(&preview);
+	result_message_completed(&message, &f);
+	if (buf_status(&message) != 0)
+		return -ENOMEM;
+	fill_row(j, &f, "completed", result_id, &message, &row);
+	if (place.cas_id[0] != '\0')
+		row.cas_id = place.cas_id;
+	else
+		row.data = (struct store_text){ value.p, value.n };
+	status = store_and_finish(j, &row, &f, false, &e);
+	return status == -EINVAL || status == -EFBIG ? cannot_store(j, r, &e) : status;
+}
+
+/* ---- the other ways out ---- */
+
+int
+job_publish_stored(struct job *j, const struct store_result *row)
+{
+	int r;
+
+	j->is_ending = true;
+	r = finish(j, row->status, row->message, row->message_len);
+	if (r == 0) {
+		metric_add(worker_metrics(j->worker), METRIC_JOBS_DUPLICATE, 0, 1);
+		log_info("job %s: its result was stored before; published again",
+		    j->msg.job_id);
+	}
+	return r;
+}
+
+int
+job_release(struct job *j)
+{
+	struct queue_job_ref ref = job_ref(j);
+	struct queue_command cmd;
+	int r;
+
+	if (j->stop == JOB_STOP_FENCED)
+		return -ESTALE;
+	(void)fiber_mask_interrupts(true); /* this is the way out already */
+	queue_cmd_release(&cmd, &j->worker->setup, &ref, 0, queue_text("released"),
+	    (int64_t)ran_ms(j));
+	r = run_op(j, &cmd);
+	return r;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * openai_answer.c - from the body of a Chat Completions answer to the neutral form.
+ *
+ * Owns:   nothing; texts live in the caller's arena (the body need not outlive the
+ * call). Called: by llm_call for every exchange that brought a status. Fails:  with a
+ * typed error: what is not an answer to act upon is llm_bad_response.
+ */
+#include "config.h"
+
+#include "worker/llm/openai_answer.h"
+
+#include "worker/llm/error_body.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	CALLS_MAX = 64 /* in one answer; a model that wants more has lost its way */
+};
+
+static uint64_t
+count_of(const struct json *v, const char *name)
+{
+	int64_t i = 0;
+
+	return json_int64(json_get(v, name), &i) == 0 && i > 0 ? (uint64_t)i : 0;
+}
+
+static void
+read_usage(const struct json *doc, struct llm_usage *usage)
+{
+	const struct json *u = json_get(doc, "usage");
+
+	usage->input = count_of(u, "prompt_tokens");
+	usage->output = count_of(u, "completion_tokens");
+	usage->cached = count_of(json_get(u, "prompt_tokens_details"), "cached_tokens");
+	if (usage->cached == 0)
+		usage->cached = count_of(u, "prompt_cache_hit_tokens");
+	if (usage->cached > usage->input)
+		usage->cached = usage->input;
+}
+
+static struct llm_text
+text_of(struct arena *a, const struct json *v)
+{
+	if (!json_is(v, JSON_STRING))
+		return (struct llm_text){ NULL, 0 };
+	return llm_text_dup(a, v->text, v->len);
+}
+
+/* content is a string, null, or a list of parts whose texts are joined. */
+static struct llm_text
+read_content(struct arena *a, const struct json *content)
+{
+	CLEANUP_BUF struct buf all = BUF_INIT;
+
+	if (!json_is(content, JSON_ARRAY))
+		return text_of(a, content);
+	for (uint32_t i = 0; i < content->len; i++) {
+		const struct json *t =
+		    json_get_typed(&content->items[i], "text", JSON_STRING);
+
+		if (t != NULL)
+			buf_add(&all, t->text, t->len);
+	}
+	return llm_text_dup(a, buf_str(&all), all.len);
+}
+
+/* arguments are JSON in a string; some servers send the object itself. */
+static struct llm_text
+read_arguments(struct arena *a, const struct json *v)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+
+	if (v == NULL || json_is(v, JSON_STRING) || json_is(v, JSON_NULL))
+		return text_of(a, v);
+	json_write(&text, v, JSON_COMPACT);
+	return llm_text_dup(a, buf_str(&text), text.len);
+}
+
+static bool
+id_is_taken(const struct llm_tool_call *calls, size_t n, const struct json *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (calls[i].id.len == id->len &&
+		    memcmp(calls[i].id.s, id->text, id->len) == 0)
+			return true;
+	return false;
+}
+
+static struct llm_text
+read_id(struct arena *a, const struct json *v, const struct llm_tool_call *calls,
+    size_t i)
+{
+	char own[32];
+
+	if (json_is(v, JSON_STRING) && v->len > 0 && !id_is_taken(calls, i, v))
+		return text_of(a, v);
+	return llm_text_dup(a, own, (size_t)snprintf(own, sizeof(own), "call_%zu", i));
+}
+
+static int
+read_calls(struct arena *a, const struct json *list, struct llm_answer *out)
+{
+	struct llm_tool_call *calls;
+
+	if (list == NULL || list->len == 0)
+		return 0;
+	if (list->len > CALLS_MAX)
+		return -E2BIG;
+	calls = arena_alloc(a, list->len * sizeof(*calls));
+	if (calls == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < list->len; i++) {
+		const struct json *f =
+		    json_get_typed(&list->items[i], "function", JSON_OBJECT);
+		const struct json *name = json_get_typed(f, "name", JSON_STRING);
+
+		if (name == NULL || name->len == 0)
+			return -EINVAL;
+		calls[i].id = read_id(a, json_get(&list->items[i], "id"), calls, i);
+		calls[i].name = text_of(a, name);
+		calls[i].arguments = read_arguments(a, json_get(f, "arguments"));
+	}
+	out->calls = calls;
+	out->n_calls = list->len;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	enum llm_finish finish;
+} finishes[] = {
+	{ "stop", LLM_FINISH_STOP },
+	{ "tool_calls", LLM_FINISH_TOOL_CALLS },
+	{ "function_call", LLM_FINISH_TOOL_CALLS },
+	{ "length", LLM_FINISH_LENGTH },
+	{ "max_tokens", LLM_FINISH_LENGTH },
+	{ "content_filter", LLM_FINISH_CONTENT_FILTER },
+};
+
+/* An unknown or absent reason is read from what the answer holds. */
+static enum llm_finish
+read_finish(const struct json *choice, const struct llm_answer *answer)
+{
+	const struct json *reason = json_get(choice, "finish_reason");
+	enum llm_finish finish = LLM_FINISH_STOP;
+
+	for (size_t i = 0; i < ARRAY_LEN(finishes); i++)
+		if (json_eq_str(reason, finishes[i].name))
+			finish = finishes[i].finish;
+	if (finish == LLM_FINISH_STOP && answer->n_calls > 0)
+		return LLM_FINISH_TOOL_CALLS;
+	if (finish == LLM_FINISH_TOOL_CALLS && answer->n_calls == 0)
+		return LLM_FINISH_STOP;
+	return finish;
+}
+
+static int
+bad(struct llm_error *e, int status, const char *what)
+{
+	return llm_error_set(e, ERROR_TYPE_LLM_BAD_RESPONSE, status,
+	    "the provider's answer cannot be used: %s", what);
+}
+
+static int
+read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
+    const char **what)
+{
+	const struct json *m = json_get_typed(choice, "message", JSON_OBJECT);
+	int r;
+
+	if (m == NULL) {
+		*what = "a choice without a message";
+		return -EINVAL;
+	}
+	out->text = read_content(a, json_get(m, "content"));
+	out->refusal = text_of(a, json_get(m, "refusal"));
+	r = read_calls(a, json_get_typed(m, "tool_calls", JSON_ARRAY), out);
+	if (r == -E2BIG)
+		*what = "more tool calls than can be meant";
+	else if (r < 0)
+		*what = "a tool call without a name";
+	if (r < 0)
+		return r;
+	out->finish = read_finish(choice, out);
+	if (out->finish == LLM_FINISH_STOP && out->text.len == 0 &&
+	    out->refusal.len == 0) {
+		*what = "it holds neither text nor tool calls";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+read_document(struct arena *a, int status, const struct json *doc,
+    struct llm_answer *out, struct llm_error *e)
+{
+	const struct json *choices = json_get_typed(doc, "choices", JSON_ARRAY);
+	const char *what = "no choices in it";
+
+	read_usage(doc, &out->usage);
+	out->model = text_of(a, json_get(doc, "model"));
+	if (choices == NULL || choices->len == 0)
+		return bad(e, status, what);
+	if (read_message(a, &choices->items[0], out, &what) < 0)
+		return bad(e, status, what);
+	if (arena_failed(a))
+		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
+		    "no memory for an answer");
+	return 0;
+}
+
+int
+openai_answer(struct arena *a, int status, const char *body, size_t n,
+    struct llm_answer *out, struct llm_error *e)
+{
+	struct arena *scratch = NULL;
+	const struct json *doc = NULL, *error;
+	struct err why = ERR_INIT;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	scratch = arena_new(0);
+	if (scratch == NULL)
+		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
+		    "no memory for an answer");
+	r = n == 0 ? -EINVAL : json_read(scratch, body, n, 0, &doc, &why);
+	error = r == 0 ? json_get(doc, "error") : NULL;
+	if (r == 0)
+		read_usage(doc, &out->usage);
+	if (status < 200 || status > 299)
+		r = llm_error_from_json(status, r == 0 ? doc : NULL, body, n, e);
+	else if (n == 0)
+		r = bad(e, status, "it is empty");
+	else if (r < 0)
+		r = bad(e, status, why.text[0] != '\0' ? why.text : "it is no JSON");
+	else if (error != NULL && !json_is(error, JSON_NULL))
+		r = llm_error_from_json(status, doc, body, n, e);
+	else
+		r = read_document(a, status, doc, out, e);
+	arena_free(scratch);
+	return r;
+}

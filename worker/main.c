@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the worker process, and the short-lived check and migrate roles.
+ *
+ * Owns:   the struct worker.
+ * Called: by the supervisor, through fork and execveat.
+ * Fails:  a configuration or server that refuses us for good ends the process with
+ *         EXIT_STATUS_CONFIG and a sentence; a server that is away is waited for.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "common/exit_status.h"
+#include "common/log.h"
+#include "common/queue/redis_sync.h"
+#include "common/store/migrate_run.h"
+#include "common/store/store_conf.h"
+#include "worker/check.h"
+#include "worker/control.h"
+#include "worker/pipeline_tool.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+enum {
+	OPS_SILENCE_MS = 15000,
+	AWAY_WAIT_MS = 200,
+	IDLE_STACKS = 64,
+	FETCHES_AT_A_TIME = 256
+};
+
+/* ---- check and migrate ---- */
+
+static void
+log_lines(const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		log_warning("%.*s", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
+static int
+check_main(struct role_process *p)
+{
+	CLEANUP_BUF struct buf notes = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (check_conf(p->conf, &notes, &err) < 0)
+		return role_failed(p, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+	log_lines(buf_str(&notes));
+	role_ready(p);
+	return EXIT_STATUS_OK;
+}
+
+static int
+migrate_main(struct role_process *p)
+{
+	struct err err = ERR_INIT;
+	int status = role_sandbox(p), r;
+
+	if (status != 0)
+		return status;
+	r = migrate_run(p->conf, &err);
+	if (r < 0)
+		return role_failed(p, migrate_exit_status(r), "%s", err_text(&err));
+	role_ready(p);
+	return EXIT_STATUS_OK;
+}
+
+/* ---- what needs open permissions ---- */
+
+static void
+seed_random(void)
+{
+	long seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = (long)clock_mono_us();
+	srand48(seed);
+}
+
+static void
+on_http(void *ctx, uint32_t events)
+{
+	(void)events;
+	http_client_turn(ctx);
+}
+
+static int
+open_network(struct worker *w, struct err *err)
+{
+	struct http_client_options options = {
+		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16
+	};
+	int r = http_client_new(&options, &w->http, err);
+
+	if (r < 0)
+		return r;
+	r = loop_watch(w->loop, http_client_fd(w->http), EPOLLIN, on_http, w->http);
+	return r < 0 ? err_set(err, r, "epoll: %s", strerror(-r)) : 0;
+}
+
+static int
+prepare(struct worker *w, struct err *err)
+{
+	struct redis_hooks none = { 0 };
+	int r;
+
+	w->loop = loop_new();
+	w->fibers = w->loop != NULL ? fibers_new(w->loop, IDLE_STACKS) : NULL;
+	w->fetch = w->loop != NULL
+	    ? lane_client_new(w->loop, "fetch", FETCHES_AT_A_TIME)
+	    : NULL;
+	w->compute = w->loop != NULL
+	    ? lane_client_new(w->loop, "compute", LANE_WAITING_MAX)
+	    : NULL;
+	if (w->fibers == NULL || w->fetch == NULL || w->compute == NULL)
+		return err_set(err, -ENOMEM, "no memory");
+	r = redis_url_parse(w->conf->redis.url, w->conf->service.run_dir, &w->url, err);
+	if (r == 0)
+		r = queue_setup_init(&w->setup, w->conf);
+	if (r == 0)
+		r = definitions_new(w->conf, &w->agents, NULL, err);
+	if (r == 0)
+		r = open_network(w, err);
+	if (r == 0)
+		r = claim_new(w, err);
+	if (r < 0)
+		return r;
+	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &none);
+	if (w->redis == NULL || cancel_watch_new(w) < 0)
+		return err_set(err, -ENOMEM, "no memory");
+	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+/* ---- the servers: wait while they are away, end when they refuse us ---- */
+
+static bool
+is_refusal(int r)
+{
+	return r < 0 && r != -EAGAIN;
+}
+
+static int
+check_store(struct store *store, char id[STORE_ID_MAX], struct err *err)
+{
+	int r = store_migrate(store, STORE_MIGRATE_CHECK, NULL, err);
+
+	return r < 0 ? r : store_id(store, id, err);
+}
+
+/* Is this Redis fit, and ours? Registers the holder, so that claims may begin. */
+static int
+check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *err)
+{
+	struct redisReply *reply = NULL;
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err warning = ERR_INIT;
+	uint64_t beat = 0;
+	int r = redis_sync_connect(s, err);
+
+	if (r == 0)
+		r = queue_check_server(s, w->conf->redis.allow_eviction, &warning, err);
+	if (r == 0)
+		r = queue_meta_check(s, &w->setup, id, err);
+	if (r < 0)
+		return r;
+	if (warning.text[0] != '\0' && w->role->slot == 0)
+		log_warning("%s", warning.text);
+	if (getrandom(&beat, sizeof(beat), 0) != sizeof(beat))
+		beat = clock_mono_us();
+	queue_cmd_register(&cmd, &w->setup, w->role->holder, beat >> 12);
+	r = queue_run(s, &cmd, &reply, &answer, err);
+	if (r < 0)
+		return r;
+	redis_reply_freep(&reply);
+	if (answer.word != QUEUE_OK && answer.word != QUEUE_ALREADY)
+		return err_set(err, -EEXIST, "the holder %s is known to Redis already",
+		    w->role->holder);
+	return 0;
+}
+
+/* Tries until it works, is refused, or the supervisor wants the worker to go. */
+static int
+meet_servers(struct worker *w, struct store *store, struct err *err)
+{
+	struct redis_sync_options options = { .url = w->conf->redis.url,
+		.run_dir = w->conf->service.run_dir };
+	CLEANUP(redis_sync_freep) struct redis_sync *s = NULL;
+	char id[STORE_ID_MAX];
+	bool has_warned = false;
+	int r = redis_sync_new(&options, &s, err);
+
+	while (r == 0 && !w->is_draining) {
+		r = check_store(store, id, err);
+		if (r == 0)
+			r = check_redis(w, s, id, err);
+		if (r == 0 || is_refusal(r))
+			return r;
+		if (!has_warned)
+			log_warning("%s; waiting for it", err_text(err));
+		has_warned = true;
+		(void)poll(NULL, 0, AWAY_WAIT_MS);
+		w->role->slots->heartbeat_ms = clock_mono_ms();
+		control_turn(w);
+		r = 0;
+	}
+	return r;
+}
+
+/* ---- the loop ---- */
+
+static int
+serve(struct worker *w)
+{
+	uint64_t next_tick = 0;
+	int status;
+
+	while ((status = control_exit_status(w)) < 0) {
+		int r = loop_turn(w->loop, 500);
+
+		if (r < 0) {
+			log_error("epoll: %s", strerror(-r));
+			return EXIT_STATUS_FAILURE;
+		}
+		w->role->slots->heartbeat_ms = loop_now(w->loop);
+		if (loop_now(w->loop) >= next_tick) {
+			control_tick(w);
+			next_tick = loop_now(w->loop) + 1000;
+		}
+	}
+	if (w->is_draining && !w->is_renewing)
+		role_drained(w->role);
+	return status;
+}
+
+static int
+worker_main(struct role_process *p)
+{
+	struct worker w = { .role = p, .conf = p->conf, .statm_fd = -1 };
+	struct store *store = NULL;
+	struct err err = ERR_INIT;
+	int status, r;
+
+	TAILQ_INIT(&w.jobs);
+	seed_random();
+	pipeline_tool_install();
+	r = store_open_conf(p->conf, &store, &err);
+	if (r == 0)
+		r = prepare(&w, &err);
+	if (r < 0)
+		return role_failed(p, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+	status = role_sandbox(p);
+	if (status != 0)
+		return status;
+	r = meet_servers(&w, store, &err);
+	if (r < 0)
+		return role_failed(p, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+	if (w.is_draining) {
+		role_drained(p);
+		return EXIT_STATUS_OK;
+	}
+	r = store_queue_start(store, NULL, &w.store, &err);
+	if (r == 0)
+		r = store_client_watch(&w);
+	if (r == 0)
+		r = control_watch(&w);
+	if (r < 0)
+		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
+	redis_link_start(w.redis);
+	redis_link_start(w.events);
+	claim_start(w.claim);
+	role_ready(p);
+	return serve(&w);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct role_process p;
+	int status = role_start(argc, argv, &p);
+
+	if (status != 0)
+		return status;
+	(void)signal(SIGPIPE, SIG_IGN);
+	switch (p.role) {
+	case ROLE_CHECK:
+		return check_main(&p);
+	case ROLE_MIGRATE:
+		return migrate_main(&p);
+	case ROLE_WORKER:
+	case ROLE_QUARANTINE:
+		return worker_main(&p);
+	default:
+		return role_failed(&p, EXIT_STATUS_USAGE, "this program is not a %s",
+		    role_name(p.role));
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * redis.h - the worker's connections to Redis, on its loop.
+ *
+ * A link is one connection that is made again for ever. Commands are pipelined; those
+ * under way when it breaks are answered with NULL, and redis_op() sends them again,
+ * which every operation of the queue allows.
+ */
+#ifndef WORKER_REDIS_H
+#define WORKER_REDIS_H
+
+#include "common/queue/queue_ops.h"
+#include "common/queue/redis_url.h"
+#include "worker/fiber.h"
+
+struct redis_link;
+struct redisReply;
+
+struct redis_hooks {
+	void *ctx;
+	void (*on_up)(void *ctx); /* connected, authenticated, selected */
+	void (*on_down)(void *ctx, const char *why); /* was up, or a try failed */
+};
+
+/* url stays the caller's and must outlive the link. max_silence_ms: a command without a
+   reply for that long means that the server is gone. NULL for want of memory. */
+struct redis_link *redis_link_new(struct loop *l, const struct redis_url *url,
+    uint64_t max_silence_ms, const struct redis_hooks *hooks);
+void redis_link_start(struct redis_link *link);
+void redis_link_free(struct redis_link *link); /* answers what is under way with NULL */
+
+bool redis_link_is_up(const struct redis_link *link);
+uint64_t redis_link_down_since(
+    const struct redis_link *link); /* monotonic ms; 0: is up */
+
+/* Called exactly once per command; reply is NULL when the connection was lost, and
+   valid during the call only. For SUBSCRIBE: once per message. */
+typedef void redis_reply_fn(void *ctx, const struct redisReply *reply);
+
+/* 0, or -ENOTCONN while the link is down. */
+int redis_link_send(struct redis_link *link, int argc, const char **argv,
+    const size_t *argvlen, redis_reply_fn *fn, void *ctx);
+
+/* Copies what the caller needs from texts and lists, which die with the reply. */
+typedef void redis_copy_fn(void *ctx, const struct queue_answer *answer);
+
+/*
+ * In a fiber: runs one operation of the queue, sending it again after a lost connection
+ * and while Redis is away, until due_ms (0: no bound). Returns 0 with *out (numbers are
+ * valid, texts only through copy, which may be NULL), -ETIMEDOUT, -ECANCELED, or what
+ * the server refused it with.
+ */
+int redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy,
+    void *copy_ctx, struct queue_answer *out, uint64_t due_ms, struct err *err);
+
+#endif

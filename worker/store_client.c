@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_client.c - waits in a fiber for what the store's helper thread does.
+ *
+ * Owns:   nothing; a request lives in its fiber's frame and cannot be withdrawn while
+ * the thread may hold it, so each wait is masked and short, and repeated. Called: by
+ * job code only. Fails:  as store.h says; -ECANCELED between two tries when the job was
+ * stopped.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+	TRY_MS = 1000,
+	PAUSE_MS = 20
+};
+
+static void
+on_answers(void *ctx, uint32_t events)
+{
+	struct worker *w = ctx;
+
+	(void)events;
+	(void)store_queue_drain(w->store);
+}
+
+int
+store_client_watch(struct worker *w)
+{
+	return loop_watch(w->loop, store_queue_fd(w->store), EPOLLIN, on_answers, w);
+}
+
+static void
+on_done(struct store_request *r)
+{
+	wait_done(r->arg, 0);
+}
+
+static int
+run(struct worker *w, struct store_request *r, uint64_t due_ms, struct err *err)
+{
+	for (;;) {
+		uint64_t now = clock_mono_ms();
+		struct wait wait;
+		bool was_masked;
+		int status;
+
+		wait_begin(&wait);
+		r->arg = &wait;
+		r->done = on_done;
+		r->deadline_ms =
+		    due_ms != 0 && due_ms < now + TRY_MS ? due_ms : now + TRY_MS;
+		r->result = 0;
+		r->err = (struct err)ERR_INIT;
+		was_masked = fiber_mask_interrupts(true);
+		store_queue_submit(w->store, r);
+		(void)wait_for(&wait, 0);
+		(void)fiber_mask_interrupts(was_masked);
+		if (r->result != -EAGAIN)
+			return r->result < 0
+			    ? err_set(err, r->result, "%s", err_text(&r->err))
+			    : 0;
+		if (due_ms != 0 && clock_mono_ms() >= due_ms)
+			return err_set(err, -ETIMEDOUT, "%s", err_text(&r->err));
+		status = fiber_sleep_until(clock_mono_ms() + PAUSE_MS);
+		if (status < 0)
+			return err_set(err, status, "stopped while the store was away");
+	}
+}
+
+int
+store_client_put(struct worker *w, const struct store_row *row,
+    struct store_outcome *out, uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_PUT };
+	int status;
+
+	r.put.row = row;
+	status = run(w, &r, due_ms, err);
+	*out = r.put.outcome;
+	return status;
+}
+
+int
+store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_data,
+    struct store_result *out, uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_GET_BY_JOB };
+	int status;
+
+	r.get.job_id = job_id;
+	r.get.max_data = max_data;
+	r.get.result = (struct store_result)STORE_RESULT_INIT;
+	status = run(w, &r, due_ms, err);
+	*out = r.get.result;
+	return status;
+}
+
+int
+store_client_get_by_ref(struct worker *w, const char *ref, const char *owner,
+    uint64_t max_data, struct store_result *out, uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_GET_BY_REF };
+	int status;
+
+	r.get.ref = ref;
+	r.get.owner = owner;
+	r.get.max_data = max_data;
+	r.get.result = (struct store_result)STORE_RESULT_INIT;
+	status = run(w, &r, due_ms, err);
+	*out = r.get.result;
+	return status;
+}
+
+int
+store_client_place(struct worker *w, const char *result_id, const void *bytes,
+    size_t len, int fd, struct store_place *out, uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_PLACE };
+	int status;
+
+	r.place.result_id = result_id;
+	r.place.bytes = bytes;
+	r.place.len = len;
+	r.place.fd = fd;
+	status = run(w, &r, due_ms, err);
+	*out = r.place.place;
+	return status;
+}
+
+int
+store_client_put_blob(struct worker *w, const void *bytes, size_t len,
+    char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_PUT_BLOB };
+	int status;
+
+	r.put_blob.bytes = bytes;
+	r.put_blob.len = len;
+	status = run(w, &r, due_ms, err);
+	if (status == 0)
+		memcpy(ref, r.put_blob.ref, STORE_REF_MAX);
+	return status;
+}
+
+int
+store_client_get_blob(struct worker *w, const char *ref, size_t max_len, char **bytes,
+    size_t *len, uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_GET_BLOB };
+	int status;
+
+	r.get_blob.ref = ref;
+	r.get_blob.max_len = max_len;
+	status = run(w, &r, due_ms, err);
+	*bytes = r.get_blob.bytes;
+	*len = r.get_blob.len;
+	return status;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h - what the parts of one worker process share.
+ *
+ * One struct worker per process, one struct job per element in hand. Everything runs on
+ * the loop's thread; the store's driver alone runs on the helper thread.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "common/net/http_client.h"
+#include "common/queue/keys.h"
+#include "common/role/role.h"
+#include "common/store/store_queue.h"
+#include "worker/agent/definitions.h"
+#include "worker/fiber.h"
+#include "worker/job_message.h"
+#include "worker/lane_client.h"
+#include "worker/redis.h"
+
+#include <sys/queue.h>
+
+enum {
+	JOB_CLASS_NAME_MAX = 32
+};
+
+/* Why a job must leave its way before its end. */
+enum job_stop {
+	JOB_RUNS,
+	JOB_STOP_CANCEL,  /* somebody cancelled it */
+	JOB_STOP_RELEASE, /* the worker must go: hand it back uncounted */
+	JOB_STOP_FENCED   /* no longer ours: forget it */
+};
+
+struct worker;
+
+struct job {
+	struct worker *worker;
+	struct fiber *fiber; /* NULL once it has ended */
+	unsigned row;        /* in the slot file */
+	TAILQ_ENTRY(job) link;
+
+	char *element; /* owned: what stands in the held list, byte for byte */
+	size_t element_len;
+	bool is_id;     /* the element is an id, not a payload */
+	bool is_begun;  /* begin was answered: the id stands in the held list */
+	uint64_t claim; /* number of this element in this holder's life */
+
+	struct arena *arena;
+	char *payload; /* owned when is_id; else NULL: the element is the payload */
+	struct job_message msg;
+	struct job_message_fault fault;
+	int fault_status; /* of job_message_read */
+
+	int64_t token;
+	int64_t attempts; /* before this one */
+	int64_t crashes, suspicions;
+	int64_t run_ms_before;
+	int64_t queue_ms; /* -1: unknown */
+	int64_t base_token;
+	bool is_rerun;
+	char *evidence; /* owned: of the last crash, or NULL */
+	struct conversation_record
+	    *records; /* arena: the journal as begin answered it */
+	size_t n_records;
+
+	uint64_t started_ms; /* monotonic */
+	uint64_t deadline_ms;
+	const struct agent *agent;
+	const char *intent;
+	enum job_stop stop;
+	bool is_ending; /* its result is decided: a cancel comes too late */
+};
+
+TAILQ_HEAD(job_list, job);
+
+struct claim;
+
+struct worker {
+	struct role_process *role;
+	const struct conf *conf;
+	struct loop *loop;
+	struct fibers *fibers;
+	struct queue_setup setup;
+	struct redis_url url;
+	struct redis_link *redis;  /* operations, pipelined */
+	struct redis_link *events; /* subscription to cancels */
+	struct claim *claim;
+	struct store_queue *store;
+	struct http_client *http;
+	struct lane_client *fetch, *compute;
+	struct definitions *agents;
+	struct job_list jobs;
+	unsigned n_jobs;
+	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
+	uint64_t next_claim;
+	uint64_t jobs_done;
+	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
+	bool is_draining; /* takes no more work */
+	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
+	bool is_fenced;
+};
+
+/* Logging of a job's one info line and of trouble: see log.h; here only the metrics. */
+struct metrics_page *worker_metrics(struct worker *w);
+
+/* ---- claim.c: takes elements from the queue and starts their jobs ---- */
+int claim_new(struct worker *w, struct err *err);
+void claim_free(struct claim *c);
+void claim_start(struct claim *c);
+void claim_wake(struct claim *c); /* a place became free */
+/* Ends claiming: lets the open BLMOVE go and hands back what came meanwhile. is_idle is
+   true from then on. */
+void claim_stop(struct claim *c);
+bool claim_is_idle(const struct claim *c);
+
+/* ---- job.c: one job's way ---- */
+/* Takes ownership of element. 0, or -ENOMEM with element freed (the held list keeps it,
+   a later adoption brings it back). */
+int job_new(struct worker *w, char *element, size_t n, bool is_id);
+void job_stop(struct job *j, enum job_stop why);
+struct job *job_find(struct worker *w, const char *id, size_t n);
+void worker_fenced(struct worker *w); /* drops every job; the process will end */
+
+/* ---- job_run.c: from begun to a conversation's result ---- */
+struct conversation_result;
+int job_converse(struct job *j, struct conversation_result *result, struct err *err);
+
+/*
+ * ---- job_end.c: from a result to an empty place in the held list ----
+ * Each returns 0 when the queue no longer holds the job here, -ESTALE when it was
+ * fenced, or another errno when the job is still held.
+ */
+int job_complete(struct job *j, struct conversation_result *result);
+int job_fail_with(struct job *j, struct conversation_result *result); /* or retry */
+int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+int job_bury(struct job *j); /* its counters are spent */
+int job_publish_stored(struct job *j, const struct store_result *row);
+int job_release(struct job *j); /* uncounted, to the head of the queue */
+
+/*
+ * ---- store_client.c: the helper thread's operations, as a fiber sees them ----
+ * A store that is away is waited for until due_ms (0: for ever). 0, -ECANCELED when the
+ * job was stopped while the store was away, -ETIMEDOUT, or the store's own error.
+ */
+int store_client_watch(struct worker *w); /* after store_queue_start */
+int store_client_put(struct worker *w, const struct store_row *row,
+    struct store_outcome *out, uint64_t due_ms, struct err *err);
+int store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_data,
+    struct store_result *out, uint64_t due_ms, struct err *err);
+int store_client_get_by_ref(struct worker *w, const char *ref, const char *owner,
+    uint64_t max_data, struct store_result *out, uint64_t due_ms, struct err *err);
+int store_client_place(struct worker *w, const char *result_id, const void *bytes,
+    size_t len, int fd, struct store_place *out, uint64_t due_ms, struct err *err);
+int store_client_put_blob(struct worker *w, const void *bytes, size_t len,
+    char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err);
+int store_client_get_blob(struct worker *w, const char *ref, size_t max_len,
+    char **bytes, size_t *len, uint64_t due_ms, struct err *err);
+
+#endif
