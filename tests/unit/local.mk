@@ -124,6 +124,16 @@ test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+
+# --- ctl
+if HAVE_CRITERION
+check_PROGRAMS += test_ctl
+TESTS += test_ctl
+test_ctl_SOURCES = tests/unit/test_ctl.c
+test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
 check_PROGRAMS += test_store test_store_queue test_cas
