@@ -13,3 +13,16 @@ test_e2e_faults_SOURCES = tests/e2e/test_faults.c
 test_e2e_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
+
+# --- the main job, and cuts on the way to Redis
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_main_job test_e2e_redis_cuts
+TESTS += test_e2e_main_job test_e2e_redis_cuts
+test_e2e_main_job_SOURCES = tests/e2e/test_main_job.c
+test_e2e_main_job_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_main_job_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_cuts_SOURCES = tests/e2e/test_redis_cuts.c
+test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the main job
