@@ -1,6 +1,6 @@
 # tests/e2e: Criterion programs over the real daemon and real servers.
 if HAVE_CRITERION
-e2e_programs = test_e2e_jobs test_e2e_faults test_e2e_agentctl
+e2e_programs = test_e2e_jobs test_e2e_faults test_e2e_agentctl test_e2e_pipelines
 check_PROGRAMS += $(e2e_programs)
 TESTS += $(e2e_programs)
 EXTRA_DIST += tests/e2e/e2e.h
@@ -16,6 +16,10 @@ test_e2e_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_agentctl_SOURCES = tests/e2e/test_agentctl.c
 test_e2e_agentctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_agentctl_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+
+test_e2e_pipelines_SOURCES = tests/e2e/test_pipelines.c
+test_e2e_pipelines_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_pipelines_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 
 # --- the main job, and cuts on the way to Redis
