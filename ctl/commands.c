@@ -46,6 +46,10 @@ static const struct ctl_option result_options[] = {
 	{ OPT_OUTPUT, "output", 0,   VALUE_FILE, "FILE", "write the value to FILE (implies --raw)", false },
 	{ .name = NULL },
 };
+static const struct ctl_option pipeline_options[] = {
+	{ OPT_INPUT, "input", 'i', VALUE_FILE, "FILE", "JSON, CSV or NDJSON that the first step gets", false },
+	{ .name = NULL },
+};
 static const struct ctl_option fsck_options[] = {
 	{ OPT_REPAIR, "repair", 0, VALUE_NONE, NULL, "put right what can be put right safely", false },
 	{ .name = NULL },
@@ -82,6 +86,10 @@ static const struct command commands[] = {
 	{ "intent", "TEXT|-", 1, CTL_WORDS_MAX, no_options, ctl_intent,
 	  "classify a prompt: patch, execute or unclear",
 	  "Prints the label and its confidence. Below 0.70 the model is offered all tools.", false },
+	{ "pipeline", "FILE|-", 1, 1, pipeline_options, ctl_pipeline,
+	  "run a pipeline here, without a model",
+	  "FILE holds the list of steps, or the arguments of execute_pipeline, as JSON. Steps run\n"
+	  "in the same jail and behind the same network guard as those of a job.", false },
 	{ "agents", "[NAME]", 0, 1, no_options, ctl_agents,
 	  "list the agent definitions, or show one", NULL, false },
 	{ "fsck", "", 0, 0, fsck_options, ctl_fsck,
