@@ -1,1 +1,16 @@
-# compute
+# compute: text to arena tables, one file per family of steps, text out; the jail around.
+noinst_LIBRARIES += compute/libcompute.a
+compute_libcompute_a_SOURCES = \
+	compute/run.h compute/run.c \
+	compute/read.h compute/read.c compute/read_csv.c \
+	compute/value.h compute/value.c \
+	compute/columns.h compute/columns.c \
+	compute/pattern.h compute/pattern.c \
+	compute/iso_date.h compute/iso_date.c \
+	compute/child.h \
+	compute/step_sort.c compute/step_filter.c compute/step_select.c \
+	compute/step_groupby.c compute/step_join.c compute/step_jq.c \
+	compute/step_regex.c compute/step_date.c
+compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
+compute_libs = compute/libcompute.a common/libpipeline.a common/libjson.a \
+	common/libcommon.a $(JQ_LIBS) $(PCRE2_LIBS) $(CSV_LIBS) -lm

@@ -17,7 +17,7 @@
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
-#include "worker/tools/execute_pipeline.h"
+#include "worker/pipeline_tool.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -179,7 +179,8 @@ check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *
 		return r;
 	if (warning.text[0] != '\0' && w->role->slot == 0)
 		log_warning("%s", warning.text);
-	(void)getrandom(&beat, sizeof(beat), 0);
+	if (getrandom(&beat, sizeof(beat), 0) != sizeof(beat))
+		beat = clock_mono_us();
 	queue_cmd_register(&cmd, &w->setup, w->role->holder, beat >> 12);
 	r = queue_run(s, &cmd, &reply, &answer, err);
 	if (r < 0)
@@ -255,6 +256,7 @@ worker_main(struct role_process *p)
 
 	TAILQ_INIT(&w.jobs);
 	seed_random();
+	pipeline_tool_install();
 	r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);

@@ -364,3 +364,34 @@ queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
 	start(c, q, QUEUE_OP_JOB_SHOW);
 	add_text(c, id);
 }
+
+void
+queue_cmd_fsck_job(struct queue_command *c, const struct queue_setup *q, bool repair,
+    struct queue_text id)
+{
+	start(c, q, QUEUE_OP_FSCK_JOB);
+	add_bool(c, repair);
+	add_text(c, id);
+	add_int(c, q->result_ttl_sec);
+}
+
+void
+queue_cmd_fsck_held(struct queue_command *c, const struct queue_setup *q, bool repair,
+    struct queue_text holder)
+{
+	start(c, q, QUEUE_OP_FSCK_HELD);
+	add_bool(c, repair);
+	add_text(c, holder);
+}
+
+void
+queue_cmd_fsck_key(struct queue_command *c, const struct queue_setup *q, bool repair,
+    const char *kind, struct queue_text key, struct queue_text id)
+{
+	start(c, q, QUEUE_OP_FSCK_KEY);
+	add_bool(c, repair);
+	add_str(c, kind);
+	add_text(c, key);
+	add_text(c, id);
+	add_int(c, q->result_ttl_sec);
+}

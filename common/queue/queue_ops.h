@@ -47,7 +47,10 @@
 	X(META)          /* start check: protocol number, store id, queue names           */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
-	X(JOB_SHOW)      /* operator: one job                                             */
+	X(JOB_SHOW)      /* operator: one job                                             */ \
+	X(FSCK_JOB)      /* operator: is one job where its state says?                    */ \
+	X(FSCK_HELD)     /* operator: one holder's list                                   */ \
+	X(FSCK_KEY)      /* operator: any other key                                       */
 /* clang-format on */
 
 enum queue_op {
@@ -212,6 +215,12 @@ void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_survey(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
     struct queue_text id);
+void queue_cmd_fsck_job(struct queue_command *c, const struct queue_setup *q,
+    bool repair, struct queue_text id);
+void queue_cmd_fsck_held(struct queue_command *c, const struct queue_setup *q,
+    bool repair, struct queue_text holder);
+void queue_cmd_fsck_key(struct queue_command *c, const struct queue_setup *q,
+    bool repair, const char *kind, struct queue_text key, struct queue_text id);
 
 /* ---- answers ---- */
 
@@ -274,7 +283,8 @@ struct queue_answer {
 			struct queue_text what;
 			struct queue_text present; /* META */
 		} state;
-		struct { /* DEAD_PAGE: {element, id, reason, detail, at_ms, payload} */
+		struct { /* DEAD_PAGE: {element, id, reason, detail, at_ms, payload,
+			    name} */
 			int64_t total;
 			struct queue_list rows;
 		} page;
@@ -293,6 +303,9 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
+		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
+			struct queue_list rows;
+		} fsck;
 	};
 };
 

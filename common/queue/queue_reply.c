@@ -237,6 +237,12 @@ read_job(struct reader *r, struct queue_answer *a)
 	a->job.fields = take_list(r);
 }
 
+static void
+read_fsck(struct reader *r, struct queue_answer *a)
+{
+	a->fsck.rows = take_list(r);
+}
+
 static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answer *) = {
 	[QUEUE_OP_BEAT] = read_beat,
 	[QUEUE_OP_ADOPT] = read_adopt,
@@ -255,6 +261,9 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
 	[QUEUE_OP_JOB_SHOW] = read_job,
+	[QUEUE_OP_FSCK_JOB] = read_fsck,
+	[QUEUE_OP_FSCK_HELD] = read_fsck,
+	[QUEUE_OP_FSCK_KEY] = read_fsck,
 };
 
 /* ---- errors ---- */

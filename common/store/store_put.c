@@ -46,6 +46,9 @@ store_outcome_release(struct store_outcome *o)
 
 /* ---- statements ---- */
 
+/* What a row says of itself; for take_truth. */
+#define TRUTH "job_id, result_id, status, token, message"
+
 static void
 add_tuple(struct buf *text, size_t row)
 {
@@ -73,7 +76,7 @@ make_put_text(size_t rows)
 			buf_addf(&text, ", %s = excluded.%s", columns[i], columns[i]);
 	buf_adds(&text,
 	    " WHERE agent_results.status = 'failed'"
-	    " AND excluded.token > agent_results.token");
+	    " AND excluded.token > agent_results.token RETURNING " TRUTH);
 	return buf_take(&text, NULL);
 }
 
@@ -82,9 +85,7 @@ make_read_back_text(size_t rows)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
-	buf_adds(&text,
-	    "SELECT job_id, result_id, status, token, message"
-	    " FROM agent_results WHERE job_id IN (");
+	buf_adds(&text, "SELECT " TRUTH " FROM agent_results WHERE job_id IN (");
 	for (size_t i = 0; i < rows; i++)
 		buf_addf(&text, "%s$%zu", i == 0 ? "" : ", ", i + 1);
 	buf_addc(&text, ')');
@@ -159,25 +160,6 @@ fill_params(struct sql_value *v, const struct putting *p,
 	memcpy(v, values, sizeof(values));
 }
 
-static int
-insert_group(struct store *store, const struct group *g, struct err *err)
-{
-	struct sql_value params[STORE_BATCH_MAX * PUT_COLUMNS];
-	char times[STORE_BATCH_MAX][CLOCK_ISO_MAX];
-	struct sql_statement st = { .text = text_for(store->put_text, g->n,
-					make_put_text) };
-	char name[16];
-
-	if (st.text == NULL)
-		return err_set(err, -ENOMEM, "no memory for a statement");
-	(void)snprintf(name, sizeof(name), "put.%u", (unsigned)g->n);
-	st.name = name;
-	for (size_t i = 0; i < g->n; i++)
-		fill_params(params + i * PUT_COLUMNS, g->items[i], times[i]);
-	return store_query(store, &st, params, g->n * PUT_COLUMNS, NULL, NULL, NULL,
-	    err);
-}
-
 static struct putting *
 find_job(const struct group *g, const struct sql_value *job_id)
 {
@@ -187,7 +169,7 @@ find_job(const struct group *g, const struct sql_value *job_id)
 	return NULL;
 }
 
-/* Columns as make_read_back_text names them. */
+/* Columns as TRUTH names them. */
 static int
 take_truth(void *arg, const struct sql_value *column, size_t n)
 {
@@ -215,6 +197,63 @@ take_truth(void *arg, const struct sql_value *column, size_t n)
 	return 0;
 }
 
+/* What was read belongs to a transaction that did not end well. */
+static void
+forget(struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		store_outcome_release(g->items[i]->outcome);
+		g->items[i]->is_done = false;
+	}
+}
+
+/* Rows that were inserted or replaced tell their truth at once; others stay undecided.
+ */
+static int
+insert_once(struct store *store, struct group *g, const struct sql_statement *st,
+    const struct sql_value *params, struct err *err)
+{
+	int r;
+
+	r = store->sql->driver->query(store->sql, st, params, g->n * PUT_COLUMNS,
+	    take_truth, g, NULL, err);
+	if (r < 0)
+		forget(g);
+	return r;
+}
+
+static int
+insert_group(struct store *store, struct group *g, struct err *err)
+{
+	struct sql_value params[STORE_BATCH_MAX * PUT_COLUMNS];
+	char times[STORE_BATCH_MAX][CLOCK_ISO_MAX];
+	struct sql_statement st = { .text = text_for(store->put_text, g->n,
+					make_put_text) };
+	char name[16];
+	int r;
+
+	if (st.text == NULL)
+		return err_set(err, -ENOMEM, "no memory for a statement");
+	(void)snprintf(name, sizeof(name), "put.%u", (unsigned)g->n);
+	st.name = name;
+	for (size_t i = 0; i < g->n; i++)
+		fill_params(params + i * PUT_COLUMNS, g->items[i], times[i]);
+	r = insert_once(store, g, &st, params, err);
+	if (r == -EAGAIN && store->sql->was_lost)
+		r = insert_once(store, g, &st, params, err);
+	return r;
+}
+
+static bool
+is_decided(const struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->items[i]->is_done)
+			return false;
+	return true;
+}
+
+/* The truth about rows that were there before. */
 static int
 read_back(struct store *store, struct group *g, struct err *err)
 {
@@ -258,6 +297,8 @@ put_group(struct store *store, struct group *g)
 		decide_all(g, STORE_REFUSED, &err);
 		return;
 	}
+	if (r == 0 && is_decided(g))
+		return;
 	if (r == 0)
 		r = read_back(store, g, &err);
 	if (r == 0)

@@ -1,1 +1,28 @@
-# tests/e2e
+# tests/e2e: Criterion programs over the real daemon and real servers.
+if HAVE_CRITERION
+e2e_programs = test_e2e_jobs test_e2e_faults
+check_PROGRAMS += $(e2e_programs)
+TESTS += $(e2e_programs)
+EXTRA_DIST += tests/e2e/e2e.h
+
+test_e2e_jobs_SOURCES = tests/e2e/test_jobs.c
+test_e2e_jobs_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_jobs_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+
+test_e2e_faults_SOURCES = tests/e2e/test_faults.c
+test_e2e_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+
+# --- the main job, and cuts on the way to Redis
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_main_job test_e2e_redis_cuts
+TESTS += test_e2e_main_job test_e2e_redis_cuts
+test_e2e_main_job_SOURCES = tests/e2e/test_main_job.c
+test_e2e_main_job_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_main_job_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_cuts_SOURCES = tests/e2e/test_redis_cuts.c
+test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the main job

@@ -26,10 +26,18 @@ check_PROGRAMS += test_addr_guard test_http_client
 TESTS += test_addr_guard test_http_client
 test_addr_guard_SOURCES = tests/unit/test_addr_guard.c
 test_addr_guard_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-test_addr_guard_LDADD = common/net/libguard.a common/libcommon.a $(CRITERION_LIBS)
+test_addr_guard_LDADD = common/libguard.a common/libcommon.a $(CRITERION_LIBS)
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_fetch_request test_fetch
+TESTS += test_fetch_request test_fetch
+test_fetch_request_SOURCES = tests/unit/test_fetch_request.c worker/error_types.c
+test_fetch_request_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_request_LDADD = $(FETCH_LIBS) $(CRITERION_LIBS)
+test_fetch_SOURCES = tests/unit/test_fetch.c
+test_fetch_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_LDADD = tests/support/libhttpprobe.a $(FETCH_LIBS) $(CRITERION_LIBS)
 endif
 # -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
@@ -39,13 +47,39 @@ TESTS += test_json
 test_json_SOURCES = tests/unit/test_json.c
 test_json_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_LDADD = common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+
+check_PROGRAMS += test_compute_table
+TESTS += test_compute_table
+test_compute_table_SOURCES = tests/unit/test_compute_table.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_table_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_table_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_filter
+TESTS += test_compute_filter
+test_compute_filter_SOURCES = tests/unit/test_compute_filter.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_filter_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_filter_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_group
+TESTS += test_compute_group
+test_compute_group_SOURCES = tests/unit/test_compute_group.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_group_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_group_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_text
+TESTS += test_compute_text
+test_compute_text_SOURCES = tests/unit/test_compute_text.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_text_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_text_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jq
+TESTS += test_compute_jq
+test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm
-TESTS += test_json_schema test_llm
+check_PROGRAMS += test_json_schema test_llm test_agent
+TESTS += test_json_schema test_llm test_agent
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -54,6 +88,11 @@ test_llm_SOURCES = tests/unit/test_llm.c
 test_llm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_llm_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) -lm
+test_agent_SOURCES = tests/unit/test_agent.c
+test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+	common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
 endif
 # --- end of json_schema, llm, agent ---
 # --- queue ---
@@ -61,8 +100,10 @@ if HAVE_CRITERION
 queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(HIREDIS_LIBS) $(CRITERION_LIBS)
-check_PROGRAMS += test_redis_url test_redis_sync test_queue_ops test_queue_recover
-TESTS += test_redis_url test_redis_sync test_queue_ops test_queue_recover
+queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
+	test_queue_fsck test_queue_operator
+check_PROGRAMS += $(queue_tests)
+TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
 test_redis_url_CFLAGS = $(queue_test_cflags)
 test_redis_url_LDADD = $(queue_test_libs)
@@ -75,8 +116,24 @@ test_queue_ops_LDADD = $(queue_test_libs)
 test_queue_recover_SOURCES = tests/unit/test_queue_recover.c
 test_queue_recover_CFLAGS = $(queue_test_cflags)
 test_queue_recover_LDADD = $(queue_test_libs)
+test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
+test_queue_fsck_CFLAGS = $(queue_test_cflags)
+test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
+test_queue_operator_CFLAGS = $(queue_test_cflags)
+test_queue_operator_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+
+# --- ctl
+if HAVE_CRITERION
+check_PROGRAMS += test_ctl
+TESTS += test_ctl
+test_ctl_SOURCES = tests/unit/test_ctl.c
+test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
 check_PROGRAMS += test_store test_store_queue test_cas
@@ -180,3 +237,13 @@ test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
 	common/librole.a common/libconf.a common/libcommon.a
 endif
 # --- end of role, supervisor ---
+
+# --- pipeline
+if HAVE_CRITERION
+check_PROGRAMS += test_pipeline
+TESTS += test_pipeline
+test_pipeline_SOURCES = tests/unit/test_pipeline.c
+test_pipeline_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
+	common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+endif

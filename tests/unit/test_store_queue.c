@@ -88,7 +88,7 @@ BOTH(rows_go_through_in_batches_and_come_back_one_by_one)
 		(void)snprintf(jobs[i], sizeof(jobs[i]), "job-%d", i);
 		fixture_row(&rows[i], jobs[i], jobs[i]);
 		if (i == 20)
-			rows[i].row.message.text = "\xff\xff\xff\xff";
+			rows[i].row.message = (struct store_text){ "\xff\xff", 2 };
 		requests[i] = request(STORE_OP_PUT);
 		requests[i].put.row = &rows[i].row;
 		store_queue_submit(q, &requests[i]);

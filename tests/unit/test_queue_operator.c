@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_queue_operator.c - what people and producers use: counts, one job, dead letters,
+ * submit and wait.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "common/queue/queue_client.h"
+#include "common/queue/queue_dead.h"
+#include "common/queue/queue_stats.h"
+#include "tests/support/queue_fixture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <hiredis.h>
+#include <string.h>
+
+static struct fixture f;
+
+#define W0 "n.b.0.1"
+
+static void
+setup(void)
+{
+	fixture_init(&f);
+	do_register(&f, W0);
+}
+
+static void
+teardown(void)
+{
+	fixture_release(&f);
+}
+
+TestSuite(operator, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(operator, stats_tell_the_age_of_the_oldest)
+{
+	struct queue_stats stats;
+	struct err err = ERR_INIT;
+	char payload[100], iso[CLOCK_ISO_MAX];
+
+	cr_assert(queue_stats_read(f.redis, &f.setup, &stats, &err) == 0, "%s",
+	    err.text);
+	cr_expect(
+	    stats.queued == 0 && stats.oldest_ms == -1 && stats.head_digest[0] == '\0');
+	(void)snprintf(payload, sizeof(payload), "{\"created_at\":\"%s\"}",
+	    clock_iso(clock_wall_ms() - 60000, iso));
+	push(&f, payload);
+	cr_assert(queue_stats_read(f.redis, &f.setup, &stats, &err) == 0, "%s",
+	    err.text);
+	cr_expect(stats.queued == 1 && stats.holders == 1);
+	cr_expect(stats.oldest_ms >= 60000 && stats.oldest_ms < 120000, "%d",
+	    (int)stats.oldest_ms);
+	cr_expect(strlen(stats.head_digest) == 40);
+	DO(&f, "LPUSH", "agent:jobs", "garbage");
+	cr_assert(queue_stats_read(f.redis, &f.setup, &stats, &err) == 0, "%s",
+	    err.text);
+	cr_expect(stats.oldest_ms == -1);
+}
+
+Test(operator, one_job_is_read_with_all_its_counters)
+{
+	CLEANUP(queue_job_release) struct queue_job job = { 0 };
+	struct err err = ERR_INIT;
+	int64_t token = take(&f, W0, "{p}", "j");
+
+	cr_assert(retry_job(&f, W0, "j", token, 60000) == QUEUE_OK);
+	cr_assert(queue_job_read(f.redis, &f.setup, queue_text("j"), &job, &err) == 0);
+	cr_expect_str_eq(job.state, "delayed");
+	cr_expect_str_eq(job.why, "timeout");
+	cr_expect_str_eq(job.holder, W0);
+	cr_expect(job.attempts == 1 && job.token == 1 && job.run_ms == 1500);
+	cr_expect(job.due_ms > job.begun_ms && job.begun_ms >= job.first_ms &&
+	    job.first_ms > 0);
+	cr_expect(job.ttl_sec == -1 && !job.is_cancelled);
+	cr_expect(
+	    queue_job_read(f.redis, &f.setup, queue_text("k"), &job, &err) == -ENOENT);
+	cr_expect(strstr(err.text, "k") != NULL);
+}
+
+Test(operator, cancel_and_resume_say_what_they_met)
+{
+	struct err err = ERR_INIT;
+	char state[16] = "untouched";
+	int64_t token = take(&f, W0, "{p}", "j");
+
+	cr_expect(queue_resume(f.redis, &f.setup, queue_text("j"), &err) == -ENOENT);
+	cr_assert(park(&f, W0, "j", token) == QUEUE_OK);
+	cr_expect(queue_resume(f.redis, &f.setup, queue_text("j"), &err) == 0);
+	cr_expect(queue_cancel(f.redis, &f.setup, queue_text("j"), state, &err) == 0);
+	cr_expect_str_eq(state, "queued");
+	cr_assert(claim(&f, W0));
+	cr_assert(begin(&f, W0, "{p}", "j") == QUEUE_CANCELLED);
+	cr_assert(fail(&f, W0, "j", token + 1, "m") == QUEUE_OK);
+	cr_expect(
+	    queue_cancel(f.redis, &f.setup, queue_text("j"), state, &err) == -EALREADY);
+	cr_expect_str_eq(state, "failed");
+}
+
+/* ---- dead letters ---- */
+
+static int
+count_letters(const struct queue_letter *letter, void *arg)
+{
+	int *n = arg;
+
+	cr_expect(letter->name.n == 40);
+	(*n)++;
+	return 0;
+}
+
+static int
+stop_at_first(const struct queue_letter *letter, void *arg)
+{
+	cr_expect(strncmp(letter->job_id.p, arg, letter->job_id.n) == 0, "%.*s",
+	    (int)letter->job_id.n, letter->job_id.p);
+	return 42;
+}
+
+static int
+keep_name(const struct queue_letter *letter, void *arg)
+{
+	(void)snprintf(arg, 9, "%.8s", letter->name.p);
+	return 1;
+}
+
+Test(operator, dead_letters_are_read_in_pages_newest_first)
+{
+	struct err err = ERR_INIT;
+	char id[16], newest[] = "j44";
+	int64_t total = 0;
+	int n = 0;
+
+	for (int i = 0; i < 45; i++) {
+		(void)snprintf(id, sizeof(id), "j%d", i);
+		cr_assert(bury(&f, W0, id, take(&f, W0, "{p}", id), "m") == QUEUE_OK);
+	}
+	cr_expect(queue_dead_each(f.redis, &f.setup, 0, UINT64_MAX, count_letters, &n,
+		      &total, &err) == 0);
+	cr_expect(n == 45 && total == 45);
+	n = 0;
+	cr_expect(queue_dead_each(f.redis, &f.setup, 40, 30, count_letters, &n, &total,
+		      &err) == 0);
+	cr_expect(n == 5);
+	n = 0;
+	cr_expect(queue_dead_each(f.redis, &f.setup, 3, 2, count_letters, &n, &total,
+		      &err) == 0);
+	cr_expect(n == 2);
+	cr_expect(queue_dead_each(f.redis, &f.setup, 0, 9, stop_at_first, newest, NULL,
+		      &err) == 42);
+	f.setup.dead_max = 10;
+	cr_expect(queue_dead_trim(f.redis, &f.setup, &err) == 0);
+	cr_expect(queue_dead_each(f.redis, &f.setup, 0, 1, stop_at_first, newest,
+		      &total, &err) == 42);
+	cr_expect(total == 10);
+}
+
+Test(operator, letters_are_retried_and_dropped_by_id_or_name)
+{
+	struct err err = ERR_INIT;
+	struct queue_command c;
+	char name[16];
+
+	cr_assert(bury(&f, W0, "j", take(&f, W0, "{p}", "j"), "m") == QUEUE_OK);
+	DO(&f, "RPUSH", "agent:held:" W0, "garbage");
+	queue_cmd_dead_payload(&c, &f.setup, W0, queue_text("garbage"),
+	    queue_text("invalid_message"), queue_text(""));
+	cr_assert(run(&f, &c) == QUEUE_OK);
+	cr_expect(
+	    queue_dead_each(f.redis, &f.setup, 0, 1, keep_name, name, NULL, &err) == 1);
+	cr_expect(queue_dead_retry(f.redis, &f.setup, "nobody", &err) == -ENOENT);
+	cr_expect(queue_dead_retry(f.redis, &f.setup, "", &err) == -ENOENT);
+	cr_expect(queue_dead_drop(f.redis, &f.setup, name, &err) == 0, "%s", err.text);
+	cr_expect(queue_dead_drop(f.redis, &f.setup, name, &err) == -ENOENT);
+	cr_expect(queue_dead_retry(f.redis, &f.setup, "j", &err) == 0, "%s", err.text);
+	cr_expect(INT(&f, "LLEN", "agent:dead") == 0);
+	cr_expect(INT(&f, "LLEN", "agent:jobs") == 1);
+}
+
+/* ---- producers ---- */
+
+Test(operator, a_submitted_job_and_its_result)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct queue_text id = queue_text("j");
+	struct queue_text payload = { "{\0}", 3 };
+
+	cr_assert(queue_submit(f.redis, &f.setup, payload, &err) == 0);
+	cr_expect(INT(&f, "STRLEN", "x") == 0);
+	(void)TEXT(&f, "LPOP", "agent:jobs");
+	cr_expect(f.reply->len == 3);
+	cr_expect(queue_wait_result(f.redis, &f.setup, id, QUEUE_WAIT_POP, 0, NULL,
+		      NULL, &out, &err) == -ETIMEDOUT);
+	cr_expect(queue_wait_result(f.redis, &f.setup, id, QUEUE_WAIT_PEEK, 30, NULL,
+		      NULL, &out, &err) == -ETIMEDOUT);
+	cr_expect(queue_wait_result(f.redis, &f.setup, id, QUEUE_WAIT_POP, 30, NULL,
+		      NULL, &out, &err) == -ETIMEDOUT);
+	DO(&f, "RPUSH", "agent:results:j", "message");
+	cr_expect(queue_wait_result(f.redis, &f.setup, id, QUEUE_WAIT_PEEK, 1000, NULL,
+		      NULL, &out, &err) == 0);
+	cr_expect(queue_wait_result(f.redis, &f.setup, id, QUEUE_WAIT_POP, 1000, NULL,
+		      NULL, &out, &err) == 0);
+	cr_expect_str_eq(buf_str(&out), "messagemessage");
+	cr_expect(INT(&f, "LLEN", "agent:results:j") == 0);
+}
+
+static bool
+nobody_waits(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+Test(operator, waiting_ends_when_nobody_wants_the_result)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	cr_expect(queue_wait_result(f.redis, &f.setup, queue_text("j"), QUEUE_WAIT_POP,
+		      30000, nobody_waits, NULL, &out, &err) == -ECANCELED);
+}
+
+/* asked between two looks: the server dies, comes back, and the result arrives */
+static bool
+play_restart(void *arg)
+{
+	int *turn = arg;
+
+	switch ((*turn)++) {
+	case 0:
+		redis_server_kill(f.server);
+		break;
+	case 2:
+		cr_assert(redis_server_restart(f.server));
+		break;
+	default:
+		break;
+	}
+	if (*turn > 3 && redis_sync_is_up(f.redis))
+		DO(&f, "RPUSH", "agent:results:j", "late");
+	return true;
+}
+
+Test(operator, waiting_outlives_a_restart_of_the_server)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+	int turn = 0;
+
+	cr_expect(queue_wait_result(f.redis, &f.setup, queue_text("j"), QUEUE_WAIT_POP,
+		      20000, play_restart, &turn, &out, &err) == 0,
+	    "%s", err.text);
+	cr_expect_str_eq(buf_str(&out), "late");
+	cr_expect(redis_sync_epoch(f.redis) == 2);
+}
