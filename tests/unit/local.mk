@@ -227,6 +227,14 @@ test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
 test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+# The daemon over fake roles; runs in the build directory, where the programs are.
+check_PROGRAMS += test_supervisor
+TESTS += test_supervisor
+test_supervisor_SOURCES = tests/unit/test_supervisor.c
+test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_supervisor_LDADD = $(role_test_libs)
+test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
+	common/librole.a common/libconf.a common/libcommon.a
 endif
 # --- end of role, supervisor ---
 
