@@ -51,6 +51,9 @@ int ctl_dead_drop(struct ctl *ctl);
 int ctl_help(struct ctl *ctl);
 int ctl_completion(struct ctl *ctl);
 
+/* What --help shows: everything, a command, or the commands of a first word. */
+int ctl_show_help(const struct ctl_args *a);
+
 /* ---- context.c ---- */
 
 void ctl_init(struct ctl *ctl);
