@@ -246,6 +246,9 @@ test_supervisor_LDADD = $(role_test_libs)
 test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
 	common/librole.a common/libconf.a common/libcommon.a
 endif
+# The init script over the daemon over fake roles.
+TESTS += tests/unit/test_init_script.sh
+EXTRA_DIST += tests/unit/test_init_script.sh
 # --- end of role, supervisor ---
 
 # --- pipeline
