@@ -24,6 +24,7 @@ static const char *const class_names[HTTP_CLASS_COUNT] = {
 	[HTTP_TLS] = "tls",
 	[HTTP_BROKEN] = "broken",
 	[HTTP_PROTOCOL] = "protocol",
+	[HTTP_REDIRECTS] = "redirects",
 	[HTTP_TOO_LARGE] = "too_large",
 	[HTTP_BAD_URL] = "bad_url",
 	[HTTP_FORBIDDEN_URL] = "forbidden_url",

@@ -33,7 +33,8 @@ enum http_class {
 	HTTP_TIMEOUT,       /* a deadline passed */
 	HTTP_TLS,           /* no trusted TLS connection */
 	HTTP_BROKEN,        /* the connection broke before the answer was whole */
-	HTTP_PROTOCOL,      /* the answer is not HTTP, or too many redirects */
+	HTTP_PROTOCOL,      /* the answer is not HTTP */
+	HTTP_REDIRECTS,     /* more of them than max_redirects */
 	HTTP_TOO_LARGE,     /* the body passed max_body_bytes */
 	HTTP_BAD_URL,       /* not a URL that can be fetched */
 	HTTP_FORBIDDEN_URL, /* the guard refused scheme, domain or port */
@@ -50,7 +51,11 @@ bool http_class_is_transient(enum http_class c);
 
 enum http_version {
 	HTTP_VERSION_AUTO, /* HTTP/2 where TLS offers it, else 1.1 */
-	HTTP_VERSION_1_1
+	HTTP_VERSION_1_1,
+	/* As AUTO, but a request waits for a connection that is being made, to share it
+	   if it turns out to be HTTP/2. For https hosts that are known to speak it: a
+	   server that says nothing keeps the others waiting for its first answer. */
+	HTTP_VERSION_SHARED
 };
 
 struct http_header {

@@ -147,7 +147,6 @@ http_request_easy(struct http_transfer *t)
 	(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
 	(void)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, -1L);
-	(void)curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
 	(void)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)o->buffer_bytes);
 	(void)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
@@ -229,6 +228,8 @@ http_request_apply(struct http_transfer *t)
 	    (long)t->connect_timeout_ms);
 	(void)curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE,
 	    (curl_off_t)t->max_body_bytes);
+	(void)curl_easy_setopt(e, CURLOPT_PIPEWAIT,
+	    t->version == HTTP_VERSION_SHARED && t->target.is_https ? 1L : 0L);
 	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
 	    t->version == HTTP_VERSION_1_1 ? (long)CURL_HTTP_VERSION_1_1
 					   : (long)CURL_HTTP_VERSION_2TLS);
@@ -305,7 +306,7 @@ http_request_redirect(struct http_transfer *t, enum http_class *class)
 	if (t->redirects >= t->max_redirects) {
 		(void)snprintf(t->message, sizeof(t->message), "more than %u redirects",
 		    t->max_redirects);
-		*class = HTTP_PROTOCOL;
+		*class = HTTP_REDIRECTS;
 		return -ELOOP;
 	}
 	next = resolve_location(t->url, location);

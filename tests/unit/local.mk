@@ -26,10 +26,18 @@ check_PROGRAMS += test_addr_guard test_http_client
 TESTS += test_addr_guard test_http_client
 test_addr_guard_SOURCES = tests/unit/test_addr_guard.c
 test_addr_guard_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-test_addr_guard_LDADD = common/net/libguard.a common/libcommon.a $(CRITERION_LIBS)
+test_addr_guard_LDADD = common/libguard.a common/libcommon.a $(CRITERION_LIBS)
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_fetch_request test_fetch
+TESTS += test_fetch_request test_fetch
+test_fetch_request_SOURCES = tests/unit/test_fetch_request.c worker/error_types.c
+test_fetch_request_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_request_LDADD = $(FETCH_LIBS) $(CRITERION_LIBS)
+test_fetch_SOURCES = tests/unit/test_fetch.c
+test_fetch_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fetch_LDADD = tests/support/libhttpprobe.a $(FETCH_LIBS) $(CRITERION_LIBS)
 endif
 # -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
@@ -119,6 +127,16 @@ test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+
+# --- ctl
+if HAVE_CRITERION
+check_PROGRAMS += test_ctl
+TESTS += test_ctl
+test_ctl_SOURCES = tests/unit/test_ctl.c
+test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
 check_PROGRAMS += test_store test_store_queue test_cas
@@ -181,4 +199,54 @@ test_job_message_SOURCES = tests/unit/test_job_message.c worker/job_message.c wo
 test_job_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_job_message_LDADD = common/libstore.a common/libjson.a common/libcommon.a \
 	$(CRYPTO_LIBS) $(CRITERION_LIBS) -lm
+endif
+
+# --- role, supervisor ---
+if HAVE_CRITERION
+role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
+	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+test_ipc_SOURCES = tests/unit/test_ipc.c
+test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ipc_LDADD = $(role_test_libs)
+test_slot_file_SOURCES = tests/unit/test_slot_file.c
+test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_slot_file_LDADD = $(role_test_libs)
+test_metrics_SOURCES = tests/unit/test_metrics.c
+test_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_metrics_LDADD = $(role_test_libs)
+test_log_SOURCES = tests/unit/test_log.c
+test_log_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_log_LDADD = $(role_test_libs)
+test_sandbox_SOURCES = tests/unit/test_sandbox.c
+test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_sandbox_LDADD = $(role_test_libs)
+test_pidfile_SOURCES = tests/unit/test_pidfile.c
+test_pidfile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
+test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+# The daemon over fake roles; runs in the build directory, where the programs are.
+check_PROGRAMS += test_supervisor
+TESTS += test_supervisor
+test_supervisor_SOURCES = tests/unit/test_supervisor.c
+test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_supervisor_LDADD = $(role_test_libs)
+test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
+	common/librole.a common/libconf.a common/libcommon.a
+endif
+# --- end of role, supervisor ---
+
+# --- pipeline
+if HAVE_CRITERION
+check_PROGRAMS += test_pipeline
+TESTS += test_pipeline
+test_pipeline_SOURCES = tests/unit/test_pipeline.c
+test_pipeline_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
+	common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
 endif

@@ -301,7 +301,7 @@ static const struct {
 	int status;
 	const char *says;
 } failures[] = {
-	{ "/loop", { .max_redirects = 3 }, HTTP_PROTOCOL, 302,
+	{ "/loop", { .max_redirects = 3 }, HTTP_REDIRECTS, 302,
 	    "more than 3 redirects" },
 	{ "/file", { .max_redirects = 3 }, HTTP_FORBIDDEN_URL, 302, "scheme" },
 	{ "/user", { .max_redirects = 3 }, HTTP_FORBIDDEN_URL, 302, "user name" },
