@@ -7,6 +7,7 @@
 #include "worker/agent/conversation.h"
 #include "worker/agent/prompt.h"
 #include "worker/agent/workflow_text.h"
+#include "worker/llm/strict_schema.h"
 #include "worker/tools/execute_pipeline.h"
 
 #include <criterion/criterion.h>
@@ -387,6 +388,110 @@ Test(execute_pipeline, only_a_post_has_effects)
 	cr_expect(execute_pipeline_has_side_effects(read_json(a,
 	    "{\"pipeline\":[{\"step\":\"http_request\",\"method\":\"POST\"}]}")));
 	cr_expect(!execute_pipeline_has_side_effects(read_json(a, "{}")));
+}
+
+/* ---- strict rules ---- */
+
+static const struct {
+	const char *plain, *strict;
+} stricts[] = {
+	{ "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":"
+	  "\"string\",\"description\":\"d\",\"default\":\"x\"},\"b\":{\"type\":\"integer\","
+	  "\"minimum\":1}}}",
+	    "{\"type\":\"object\",\"properties\":{\"a\":{\"description\":\"d\",\"type\":"
+	    "\"string\"},\"b\":{\"type\":[\"integer\",\"null\"],\"minimum\":1}},\"required\":["
+	    "\"a\",\"b\"],\"additionalProperties\":false}" },
+	{ "{\"type\":\"object\",\"properties\":{\"m\":{\"type\":\"string\",\"enum\":[\"x\"]}}}",
+	    "{\"type\":\"object\",\"properties\":{\"m\":{\"type\":[\"string\",\"null\"],"
+	    "\"enum\":[\"x\",null]}},\"required\":[\"m\"],\"additionalProperties\":false}" },
+	{ "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
+	    "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{"
+	    "\"type\":\"string\"},\"value\":{\"type\":\"string\"}},\"required\":[\"name\","
+	    "\"value\"],\"additionalProperties\":false}}" },
+	{ "{\"type\":[\"string\",\"array\"],\"items\":{\"type\":\"string\"}}",
+	    "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":"
+	    "\"string\"}}]}" },
+};
+
+Test(strict_schema, closes_objects_and_requires_everything)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stricts); i++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		cr_expect(
+		    strict_schema_write(&out, read_json(a, stricts[i].plain)) == 0);
+		expect_str(buf_str(&out), stricts[i].strict);
+	}
+}
+
+/* What providers check: objects closed, all properties required, nothing left open. */
+static void
+check_strict(const struct json *s)
+{
+	const struct json *p = json_get(s, "properties"), *any = json_get(s, "anyOf");
+
+	cr_expect(json_get(s, "type") != NULL || any != NULL);
+	if (json_eq_str(json_get(s, "type"), "object")) {
+		cr_assert(p != NULL);
+		cr_expect(json_is(json_get(s, "additionalProperties"), JSON_BOOL) &&
+		    !json_is_true(json_get(s, "additionalProperties")));
+		cr_expect(json_get(s, "required")->len == p->len);
+		for (uint32_t i = 0; i < p->len; i++)
+			check_strict(&p->members[i].value);
+	}
+	if (json_eq_str(json_get(s, "type"), "array"))
+		check_strict(json_get(s, "items"));
+	for (uint32_t i = 0; any != NULL && i < any->len; i++)
+		check_strict(&any->items[i]);
+}
+
+Test(strict_schema, every_tool_can_be_sent_strict)
+{
+	for (size_t i = 0; tool_at(i) != NULL; i++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		cr_assert(strict_schema_write(&out,
+			      read_json(a, tool_at(i)->parameters)) == 0);
+		check_strict(read_json(a, buf_str(&out)));
+	}
+}
+
+static const struct {
+	const char *args, *want;
+} restored[] = {
+	{ "{\"session_id\":null,\"pipeline\":[{\"step\":\"http_request\",\"url\":\"u\","
+	  "\"k\":null,\"params\":[{\"name\":\"from\",\"value\":\"NYC\"}],\"headers\":[],"
+	  "\"condition\":null}]}",
+	    "{\"pipeline\":[{\"step\":\"http_request\",\"url\":\"u\",\"params\":{\"from\":"
+	    "\"NYC\"},\"headers\":[]}]}" },
+	{ "{\"pipeline\":[{\"step\":\"table_filter\",\"condition\":{\"all\":[[{\"name\":"
+	  "\"field\",\"value\":\"a\"},{\"name\":\"op\",\"value\":\"==\"},{\"name\":\"value\","
+	  "\"value\":null}]],\"any\":null,\"not\":null,\"field\":null,\"op\":null}}]}",
+	    "{\"pipeline\":[{\"step\":\"table_filter\",\"condition\":{\"all\":[{\"field\":\"a\","
+	    "\"op\":\"==\",\"value\":null}]}}]}" },
+	{ "{\"pipeline\":[{\"step\":null}],\"x\":null}",
+	    "{\"pipeline\":[{\"step\":null}],\"x\":null}" },
+	{ "{\"pipeline\":[{\"step\":\"top_k\",\"k\":1.0}]}",
+	    "{\"pipeline\":[{\"step\":\"top_k\",\"k\":1.0}]}" },
+	{ "[1]", "[1]" },
+};
+
+Test(strict_schema, arguments_find_their_way_back)
+{
+	const char *schema = tool_find("execute_pipeline", 16)->parameters;
+
+	for (size_t i = 0; i < ARRAY_LEN(restored); i++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		json_write(&out,
+		    strict_args_restore(a, read_json(a, schema),
+			read_json(a, restored[i].args)),
+		    JSON_COMPACT);
+		expect_str(buf_str(&out), restored[i].want);
+	}
 }
 
 /* ---- small stacks ---- */
