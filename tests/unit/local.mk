@@ -86,8 +86,8 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_agent
-TESTS += test_json_schema test_llm test_agent
+check_PROGRAMS += test_json_schema test_llm test_agent test_prompt
+TESTS += test_json_schema test_llm test_agent test_prompt
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -101,6 +101,9 @@ test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+test_prompt_SOURCES = tests/unit/test_prompt.c
+test_prompt_CFLAGS = $(test_agent_CFLAGS)
+test_prompt_LDADD = $(test_agent_LDADD)
 endif
 # --- end of json_schema, llm, agent ---
 # --- queue ---
