@@ -344,7 +344,7 @@ static const struct {
 	{ "set a limit",       try_raise_limit,    { DIES, DIES, DIES, DIES, OK,   DIES }, false },
 	{ "become dumpable",   try_dumpable,       { DIES, DIES, DIES, DIES, DIES, DIES }, false },
 	{ "memory",            try_memory,         { OK,   OK,   OK,   OK,   OK,   OK   }, false },
-	{ "memory file",       try_memfd,          { OK,   OK,   OK,   OK,   OK,   OK   }, false },
+	{ "memory file",       try_memfd,          { OK,   OK,   OK,   OK,   OK,   DIES }, false },
 	{ "fstat",             try_fstat,          { OK,   OK,   OK,   OK,   OK,   OK   }, false },
 	{ "socket pair",       try_socketpair,     { OK,   OK,   OK,   OK,   OK,   DIES }, false },
 	{ "clock",             try_clock,          { OK,   OK,   OK,   OK,   OK,   OK   }, false },
