@@ -13,6 +13,7 @@
 #include "common/exit_status.h"
 #include "common/lane.h"
 #include "common/log.h"
+#include "common/role/live_set.h"
 #include "supervisor/supervisor.h"
 
 #include <ctype.h>
@@ -111,16 +112,15 @@ live_set_write(struct buf *out, const struct supervisor *s)
 {
 	const struct child *c;
 
-	buf_addf(out, "node %s %s\n", s->now->conf->service.node, s->boot);
+	live_set_put_node(out, s->now->conf->service.node, s->boot);
 	for (unsigned i = 0; i < s->n_former; i++)
-		buf_addf(out, "former %s\n", s->former[i]);
+		live_set_put_former(out, s->former[i]);
 	TAILQ_FOREACH (c, &s->children, link)
 		if (c->holder[0] != '\0' && !c->is_silent)
-			buf_addf(out, "live %s\n", c->holder);
+			live_set_put_live(out, c->holder);
 	for (unsigned i = 0; i < s->n_deaths && i < DEATHS_MAX; i++)
-		buf_addf(out, "dead %s\t%s\t%s\t%s\n", s->deaths[i].holder,
-		    blame_names[s->deaths[i].blame], s->deaths[i].culprit,
-		    s->deaths[i].evidence);
+		live_set_put_dead(out, s->deaths[i].holder, blame_names[s->deaths[i].blame],
+		    s->deaths[i].culprit, s->deaths[i].evidence);
 }
 
 void
