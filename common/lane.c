@@ -19,7 +19,9 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-enum { LANE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
+enum {
+	LANE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL
+};
 
 int
 lane_memfd(const void *data, size_t n)
@@ -30,7 +32,8 @@ lane_memfd(const void *data, size_t n)
 	if (fd < 0)
 		return -errno;
 	while (done < n) {
-		ssize_t w = pwrite(fd, (const char *)data + done, n - done, (off_t)done);
+		ssize_t w =
+		    pwrite(fd, (const char *)data + done, n - done, (off_t)done);
 
 		if (w < 0 && errno == EINTR)
 			continue;
@@ -106,7 +109,8 @@ passed_fd(struct msghdr *msg)
 {
 	int found = -1;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+	     c = CMSG_NXTHDR(msg, c)) {
 		size_t n;
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -160,7 +164,8 @@ lane_receive(int fd, char *buffer, struct lane_message *out)
 	if (got == 0)
 		return 0;
 	data_fd = passed_fd(&msg);
-	if ((size_t)got < sizeof(head) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+	if ((size_t)got < sizeof(head) ||
+	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		return -EPROTO;
 	memcpy(&head, buffer, sizeof(head));
 	rest = (size_t)got - sizeof(head);
@@ -188,7 +193,8 @@ lane_data_open(const struct lane_message *msg, struct lane_data *out)
 			(size_t)msg->head.data_len, false };
 		return 0;
 	}
-	p = mmap(NULL, (size_t)msg->head.data_len, PROT_READ, MAP_SHARED, msg->data_fd, 0);
+	p = mmap(NULL, (size_t)msg->head.data_len, PROT_READ, MAP_SHARED, msg->data_fd,
+	    0);
 	if (p == MAP_FAILED)
 		return -errno;
 	*out = (struct lane_data){ p, (size_t)msg->head.data_len, true };
@@ -213,9 +219,47 @@ lane_pair(int fds[2])
 {
 	int size = 4 * LANE_MESSAGE_MAX;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) <
+	    0)
 		return -errno;
-	for (int i = 0; i < 2; i++) /* a smaller buffer only means fewer messages at once */
+	for (int i = 0; i < 2;
+	     i++) /* a smaller buffer only means fewer messages at once */
 		(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return 0;
+}
+
+int
+lane_reply_take(struct lane_message *msg, struct lane_reply *out)
+{
+	struct lane_reply r = { .op = msg->head.op,
+		.meta_len = msg->head.meta_len,
+		.data_len = msg->head.data_len,
+		.data_fd = msg->data_fd };
+
+	r.meta = malloc(r.meta_len + 1);
+	if (msg->data_fd < 0)
+		r.data = malloc((size_t)r.data_len + 1);
+	if (r.meta == NULL || (msg->data_fd < 0 && r.data == NULL)) {
+		free(r.meta);
+		free(r.data);
+		return -ENOMEM;
+	}
+	memcpy(r.meta, msg->meta, r.meta_len);
+	r.meta[r.meta_len] = '\0';
+	if (r.data != NULL) {
+		memcpy(r.data, msg->data, (size_t)r.data_len);
+		r.data[r.data_len] = '\0';
+	}
+	msg->data_fd = -1;
+	*out = r;
+	return 0;
+}
+
+void
+lane_reply_release(struct lane_reply *r)
+{
+	free(r->meta);
+	free(r->data);
+	closep(&r->data_fd);
+	*r = (struct lane_reply)LANE_REPLY_INIT;
 }

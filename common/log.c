@@ -229,7 +229,8 @@ line_add_message(struct line *l, const char *text, size_t len, bool is_json)
 {
 	const unsigned char *s = (const unsigned char *)text;
 
-	for (size_t i = 0; i < len;) {
+	/* An escape or a character is never cut in two. */
+	for (size_t i = 0; i < len && l->len + 8 < sizeof(l->bytes);) {
 		size_t n = utf8_length(s + i, len - i);
 
 		if (n == 1 && is_json && (s[i] == '"' || s[i] == '\\')) {
@@ -266,8 +267,6 @@ format_line(struct line *l, const struct origin *from, enum log_level level,
 		    "\"pid\":%ld,\"message\":\"",
 		    when, log_level_name(level), role, from->slot, (long)from->pid);
 		line_add_message(l, text, len, true);
-		if (l->len > sizeof(l->bytes) - 4)
-			l->len = sizeof(l->bytes) - 4;
 		line_add(l, "\"}", 2);
 		return;
 	}

@@ -33,7 +33,7 @@ static const struct ctl_option global_options[] = {
 
 static const struct ctl_option run_options[] = {
 	JOB_OPTIONS,
-	{ OPT_WAIT, "wait", 0, VALUE_SECONDS, "SEC", "give up waiting after SEC (default: timeout + 60; 0: never)", false },
+	{ OPT_WAIT, "wait", 0, VALUE_SECONDS, "SEC", "give up after SEC (default: timeout + 60)", false },
 	{ .name = NULL },
 };
 static const struct ctl_option submit_options[] = { JOB_OPTIONS, { .name = NULL } };
@@ -44,6 +44,10 @@ static const struct ctl_option wait_options[] = {
 static const struct ctl_option result_options[] = {
 	{ OPT_RAW,    "raw",    'r', VALUE_NONE, NULL,   "the stored value, byte for byte", false },
 	{ OPT_OUTPUT, "output", 0,   VALUE_FILE, "FILE", "write the value to FILE (implies --raw)", false },
+	{ .name = NULL },
+};
+static const struct ctl_option pipeline_options[] = {
+	{ OPT_INPUT, "input", 'i', VALUE_FILE, "FILE", "JSON, CSV or NDJSON that the first step gets", false },
 	{ .name = NULL },
 };
 static const struct ctl_option fsck_options[] = {
@@ -82,16 +86,20 @@ static const struct command commands[] = {
 	{ "intent", "TEXT|-", 1, CTL_WORDS_MAX, no_options, ctl_intent,
 	  "classify a prompt: patch, execute or unclear",
 	  "Prints the label and its confidence. Below 0.70 the model is offered all tools.", false },
+	{ "pipeline", "FILE|-", 1, 1, pipeline_options, ctl_pipeline,
+	  "run a pipeline here, without a model",
+	  "FILE holds the list of steps, or the arguments of execute_pipeline, as JSON.\n"
+	  "Steps run in the same jail and behind the same network guard as a job's.", false },
 	{ "agents", "[NAME]", 0, 1, no_options, ctl_agents,
 	  "list the agent definitions, or show one", NULL, false },
 	{ "fsck", "", 0, 0, fsck_options, ctl_fsck,
-	  "check the queue and the store for jobs and results that are out of place", NULL, false },
+	  "check that jobs and results are in their places", NULL, false },
 	{ "dead list", "", 0, 0, no_options, ctl_dead_list,
 	  "list the dead letters, newest first", NULL, false },
 	{ "dead show", "ID", 1, 1, no_options, ctl_dead_show,
 	  "show a dead letter with its evidence and payload", NULL, false },
 	{ "dead retry", "ID...|--all", 0, CTL_WORDS_MAX, all_options, ctl_dead_retry,
-	  "queue dead letters again, with all their counters at zero", NULL, false },
+	  "queue dead letters again, all counters at zero", NULL, false },
 	{ "dead drop", "ID...|--all", 0, CTL_WORDS_MAX, all_options, ctl_dead_drop,
 	  "forget dead letters for good", NULL, false },
 	{ "completion", "bash", 1, 1, no_options, ctl_completion,

@@ -2,171 +2,89 @@
 /*
  * dead.c - agentctl dead: list, show, retry and drop dead letters.
  *
- * A letter is named by its job's id, or, exactly, by its own name "letter-" and sixteen
- * hexadecimal digits that follow from its content; payloads without a readable job id
- * have only the latter.
- *
- * Owns:   nothing; found letters are copied into the arena of the run.
+ * Owns:   nothing.
  * Called: by main.c.
- * Fails:  CTL_NOT_FOUND when no letter has the name; a letter that went away meanwhile,
- *         or whose job is on its way again, is told and makes the status CTL_FAILED.
+ * Fails:  CTL_NOT_FOUND when no letter has the name; a letter whose job is on its way
+ *         again is told and makes the status CTL_FAILED.
  */
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/queue/queue_dead.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/width.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum {
 	PAGE = 20,
-	NAME_MAX_BYTES = 24,
-	DETAIL_COLUMNS = 60
+	NAME_SHOWN = 12 /* digits of a letter's name that tell it from others */
 };
-
-struct letter {
-	struct queue_text element, id, reason, detail, payload;
-	int64_t at_ms;
-	char name[NAME_MAX_BYTES];
-};
-
-/* ---- reading ---- */
-
-/* FNV-1a: names letters for people, protects nothing. */
-static void
-name_letter(struct letter *l)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < l->element.n; i++)
-		hash = (hash ^ (unsigned char)l->element.p[i]) * 0x100000001b3u;
-	(void)snprintf(l->name, sizeof(l->name), "letter-%016llx",
-	    (unsigned long long)hash);
-}
-
-static void
-read_letter(const struct queue_list *rows, size_t i, struct letter *l)
-{
-	struct queue_list row = queue_list_list(rows, i);
-
-	l->element = queue_list_text(&row, 0);
-	l->id = queue_list_text(&row, 1);
-	l->reason = queue_list_text(&row, 2);
-	l->detail = queue_list_text(&row, 3);
-	l->at_ms = queue_list_int(&row, 4);
-	l->payload = queue_list_text(&row, 5);
-	name_letter(l);
-}
-
-static bool
-has_name(const struct letter *l, const char *name)
-{
-	return (l->id.n > 0 && strlen(name) == l->id.n &&
-		   memcmp(name, l->id.p, l->id.n) == 0) ||
-	    strcmp(name, l->name) == 0;
-}
-
-/* Answers CTL_OK to go on; *keeps says whether the letter is still on the list. */
-typedef int letter_fn(struct ctl *ctl, const struct letter *l, void *arg, bool *keeps);
-
-/*
- * Calls fn for every letter, newest first, at most as many as there were at the start:
- * a letter that is retried and dies again must not be met again.
- */
-static int
-walk(struct ctl *ctl, letter_fn *fn, void *arg)
-{
-	int64_t left = -1;
-	uint64_t from = 0;
-	int r = CTL_OK;
-
-	while (r == CTL_OK && left != 0) {
-		CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
-		struct queue_answer answer;
-		struct queue_command c;
-
-		queue_cmd_dead_page(&c, &ctl->queue, from, PAGE);
-		r = ctl_queue(ctl, &c, &reply, &answer);
-		if (r != CTL_OK || answer.page.rows.n == 0)
-			break;
-		if (left < 0)
-			left = answer.page.total;
-		for (size_t i = 0; i < answer.page.rows.n && left > 0 && r == CTL_OK;
-		     i++) {
-			struct letter l;
-			bool keeps = true;
-
-			read_letter(&answer.page.rows, i, &l);
-			r = fn(ctl, &l, arg, &keeps);
-			from += keeps;
-			left--;
-		}
-	}
-	return r;
-}
 
 /* ---- list ---- */
 
 struct listing {
+	struct ctl *ctl;
 	struct table *table;
-	struct json_writer *w;
+	struct json_writer *w; /* NULL: for people */
+	struct buf *out;
 };
 
 static void
-write_letter(struct json_writer *w, const struct letter *l, bool with_payload)
+write_text(struct json_writer *w, const char *name, const struct queue_text *text)
+{
+	jw_key(w, name);
+	jw_string(w, text->p, text->n);
+}
+
+static void
+write_letter(struct json_writer *w, const struct queue_letter *l, bool with_payload)
 {
 	char at[CLOCK_ISO_MAX];
 
 	jw_object_begin(w);
-	jw_key(w, "letter");
-	jw_cstr(w, l->name);
-	jw_key(w, "job_id");
-	if (l->id.n > 0)
-		jw_string(w, l->id.p, l->id.n);
-	else
-		jw_null(w);
-	jw_key(w, "reason");
-	jw_string(w, l->reason.p, l->reason.n);
-	jw_key(w, "detail");
-	jw_string(w, l->detail.p, l->detail.n);
+	write_text(w, "name", &l->name);
+	write_text(w, "job_id", &l->job_id);
+	write_text(w, "reason", &l->reason);
+	write_text(w, "detail", &l->detail);
 	jw_key(w, "at");
 	jw_cstr(w, clock_iso(l->at_ms, at));
-	if (with_payload) {
-		jw_key(w, "payload");
-		jw_string(w, l->payload.p, l->payload.n);
-	}
+	if (with_payload)
+		write_text(w, "payload", &l->payload);
 	jw_object_end(w);
 }
 
 static int
-list_letter(struct ctl *ctl, const struct letter *l, void *arg, bool *keeps)
+list_letter(const struct queue_letter *l, void *arg)
 {
 	struct listing *to = arg;
 	char at[CLOCK_ISO_MAX];
 
-	(void)ctl;
-	(void)keeps;
 	if (to->w != NULL) {
 		write_letter(to->w, l, false);
-		return CTL_OK;
+		return 0;
 	}
-	table_cell(to->table, l->id.n > 0 ? l->id.p : l->name,
-	    l->id.n > 0 ? l->id.n : strlen(l->name), false);
+	table_cell(to->table, l->name.p,
+	    l->name.n < NAME_SHOWN ? l->name.n : NAME_SHOWN, false);
+	table_cell(to->table, l->job_id.p, l->job_id.n, false);
 	table_cell(to->table, l->reason.p, l->reason.n, false);
 	table_text(to->table, clock_iso(l->at_ms, at));
 	table_cell(to->table, l->detail.p, l->detail.n, false);
-	return CTL_OK;
+	table_end_row(to->table);
+	return 0;
 }
 
 int
 ctl_dead_list(struct ctl *ctl)
 {
-	static const char *const heads[] = { "id", "reason", "at", "detail" };
+	static const char *const heads[] = { "letter", "job", "reason", "at",
+		"detail" };
 	CLEANUP(table_freep) struct table *t = table_new();
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	struct listing to = { .table = t };
+	struct listing to = { .ctl = ctl, .table = t };
+	struct err err = ERR_INIT;
 	struct json_writer w;
 	int r = ctl_need_redis(ctl);
 
@@ -179,9 +97,10 @@ ctl_dead_list(struct ctl *ctl)
 		to.w = &w;
 		jw_array_begin(&w);
 	}
-	r = walk(ctl, list_letter, &to);
-	if (r != CTL_OK)
-		return r;
+	r = queue_dead_each(ctl->redis, &ctl->queue, 0, UINT64_MAX, list_letter, &to,
+	    NULL, &err);
+	if (r < 0)
+		return ctl_fail_code(r, &err);
 	if (ctl->is_json) {
 		jw_array_end(&w);
 		buf_addc(&out, '\n');
@@ -192,13 +111,6 @@ ctl_dead_list(struct ctl *ctl)
 }
 
 /* ---- show ---- */
-
-struct showing {
-	const char *name;
-	struct buf *out;
-	struct json_writer *w;
-	size_t n;
-};
 
 static void
 show_payload(struct ctl *ctl, struct buf *out, const struct queue_text *payload)
@@ -222,163 +134,209 @@ copy_text(struct ctl *ctl, const struct queue_text *t)
 }
 
 static int
-show_letter(struct ctl *ctl, const struct letter *l, void *arg, bool *keeps)
+show_letter(const struct queue_letter *l, void *arg)
 {
-	struct showing *to = arg;
+	struct listing *to = arg;
 	char at[CLOCK_ISO_MAX];
 	const struct ctl_fact facts[] = {
-		{ "letter", l->name },
-		{ "job", copy_text(ctl, &l->id) },
-		{ "reason", copy_text(ctl, &l->reason) },
+		{ "letter", copy_text(to->ctl, &l->name) },
+		{ "job", copy_text(to->ctl, &l->job_id) },
+		{ "reason", copy_text(to->ctl, &l->reason) },
 		{ "at", clock_iso(l->at_ms, at) },
-		{ "detail", copy_text(ctl, &l->detail) },
+		{ "detail", copy_text(to->ctl, &l->detail) },
 	};
 
-	(void)keeps;
-	if (!has_name(l, to->name))
-		return CTL_OK;
-	to->n++;
 	if (to->w != NULL) {
 		write_letter(to->w, l, true);
-		return CTL_OK;
+		return 0;
 	}
-	if (to->n > 1)
-		buf_addc(to->out, '\n');
 	ctl_show_facts(to->out, facts, ARRAY_LEN(facts));
-	buf_adds(to->out, "payload\n");
-	show_payload(ctl, to->out, &l->payload);
-	return CTL_OK;
+	buf_adds(to->out, "payload:\n");
+	show_payload(to->ctl, to->out, &l->payload);
+	return 0;
 }
 
 int
 ctl_dead_show(struct ctl *ctl)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	struct showing to = { .name = ctl->args.words[0], .out = &out };
 	struct json_writer w;
+	struct listing to = { .ctl = ctl, .out = &out };
+	struct err err = ERR_INIT;
 	int r = ctl_need_redis(ctl);
 
 	if (r != CTL_OK)
 		return r;
 	jw_init(&w, &out);
-	if (ctl->is_json) {
+	if (ctl->is_json)
 		to.w = &w;
-		jw_array_begin(&w);
-	}
-	r = walk(ctl, show_letter, &to);
-	if (r != CTL_OK)
-		return r;
-	if (to.n == 0)
-		return ctl_fail(CTL_NOT_FOUND, "there is no dead letter '%s'", to.name);
-	if (ctl->is_json) {
-		jw_array_end(&w);
+	r = queue_dead_find(ctl->redis, &ctl->queue, ctl->args.words[0], show_letter,
+	    &to, &err);
+	if (r < 0)
+		return ctl_fail_code(r, &err);
+	if (ctl->is_json)
 		buf_addc(&out, '\n');
-	}
 	return ctl_put(&out);
 }
 
 /* ---- retry and drop ---- */
 
-struct change {
-	bool is_retry;
-	bool is_found[CTL_WORDS_MAX]; /* by the name's place on the command line */
-	size_t n_done, n_failed;
+struct action {
+	const char *done; /* "retried" */
+	int (*by_name)(struct redis_sync *s, const struct queue_setup *q,
+	    const char *name, struct err *err);
+	void (*fill)(struct queue_command *c, const struct queue_setup *q,
+	    struct queue_text element);
 };
 
-static bool
-is_wanted(struct ctl *ctl, const struct letter *l, struct change *ch)
-{
-	bool is_wanted_by_any = ctl_has(ctl, OPT_ALL);
+static const struct action retry = { "retried", queue_dead_retry,
+	queue_cmd_dead_retry };
+static const struct action drop = { "dropped", queue_dead_drop, queue_cmd_dead_drop };
 
-	for (size_t i = 0; i < ctl->args.n_words; i++) {
-		if (!has_name(l, ctl->args.words[i]))
-			continue;
-		ch->is_found[i] = true;
-		is_wanted_by_any = true;
-	}
-	return is_wanted_by_any;
-}
+struct tally {
+	uint64_t done, failed;
+	int status;
+};
 
 static int
-change_letter(struct ctl *ctl, const struct letter *l, void *arg, bool *keeps)
-{
-	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
-	struct change *ch = arg;
-	struct queue_answer answer;
-	struct queue_command c;
-	int r;
-
-	if (!is_wanted(ctl, l, ch))
-		return CTL_OK;
-	if (ch->is_retry)
-		queue_cmd_dead_retry(&c, &ctl->queue, l->element);
-	else
-		queue_cmd_dead_drop(&c, &ctl->queue, l->element);
-	r = ctl_queue(ctl, &c, &reply, &answer);
-	if (r != CTL_OK)
-		return r;
-	*keeps = answer.word != QUEUE_OK && answer.word != QUEUE_GONE;
-	ch->n_done += answer.word == QUEUE_OK;
-	ch->n_failed += answer.word != QUEUE_OK;
-	if (answer.word != QUEUE_OK)
-		ctl_warn("%s %.*s: %s %.*s", l->name, (int)l->id.n, l->id.p,
-		    answer.word == QUEUE_GONE       ? "is gone"
-			: answer.word == QUEUE_BUSY ? "its job is on its way already:"
-						    : "its job has ended:",
-		    (int)answer.state.what.n, answer.state.what.p);
-	return CTL_OK;
-}
-
-static int
-tell_change(struct ctl *ctl, const struct change *ch)
+tell(struct ctl *ctl, const struct action *a, const struct tally *t)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	const char *what = ch->is_retry ? "retried" : "dropped";
 	struct json_writer w;
 	int r;
 
 	if (ctl->is_json) {
 		jw_init(&w, &out);
 		jw_object_begin(&w);
-		jw_key(&w, what);
-		jw_uint(&w, ch->n_done);
+		jw_key(&w, a->done);
+		jw_uint(&w, t->done);
 		jw_key(&w, "failed");
-		jw_uint(&w, ch->n_failed);
+		jw_uint(&w, t->failed);
 		jw_object_end(&w);
 		buf_addc(&out, '\n');
 	} else {
-		buf_addf(&out, "%s %zu\n", what, ch->n_done);
+		buf_addf(&out, "%s %llu\n", a->done, (unsigned long long)t->done);
 	}
 	r = ctl_put(&out);
-	for (size_t i = 0; i < ctl->args.n_words; i++)
-		if (!ch->is_found[i])
-			r = ctl_fail(CTL_NOT_FOUND, "there is no dead letter '%s'",
-			    ctl->args.words[i]);
-	return r == CTL_OK && ch->n_failed > 0 ? CTL_FAILED : r;
+	return t->status != CTL_OK ? t->status : r;
+}
+
+static void
+change_named(struct ctl *ctl, const struct action *a, struct tally *t)
+{
+	for (size_t i = 0; i < ctl->args.n_words; i++) {
+		struct err err = ERR_INIT;
+		int r = a->by_name(ctl->redis, &ctl->queue, ctl->args.words[i], &err);
+
+		if (r < 0) {
+			t->status = ctl_fail_code(r, &err);
+			t->failed++;
+		} else {
+			t->done++;
+		}
+	}
+}
+
+struct batch {
+	struct buf elements[PAGE];
+	size_t n;
+};
+
+static int
+collect(const struct queue_letter *l, void *arg)
+{
+	struct batch *b = arg;
+	struct buf *element = &b->elements[b->n++];
+
+	buf_clear(element);
+	buf_add(element, l->element.p, l->element.n);
+	return buf_status(element);
+}
+
+/* Answers 1 when the letter has left the list, 0 when it stays, or a negative errno. */
+static int
+change_one(struct ctl *ctl, const struct action *a, const struct buf *element,
+    struct tally *t, struct err *err)
+{
+	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
+	struct queue_answer answer;
+	struct queue_command c;
+	int r;
+
+	a->fill(&c, &ctl->queue, (struct queue_text){ buf_str(element), element->len });
+	r = queue_run(ctl->redis, &c, &reply, &answer, err);
+	if (r < 0)
+		return r;
+	t->done += answer.word == QUEUE_OK;
+	if (answer.word == QUEUE_OK || answer.word == QUEUE_GONE)
+		return 1;
+	t->failed++;
+	t->status = CTL_FAILED;
+	return 0;
+}
+
+/*
+ * A page after the other; what stays is stepped over. At most as many letters as there
+ * were at the start: one that is retried and dies again must not be met again.
+ */
+static void
+change_all(struct ctl *ctl, const struct action *a, struct tally *t, struct batch *b)
+{
+	struct err err = ERR_INIT;
+	uint64_t from = 0, left = UINT64_MAX;
+	int r = 0;
+
+	while (left > 0 && r >= 0) {
+		int64_t total = 0;
+
+		b->n = 0;
+		r = queue_dead_each(ctl->redis, &ctl->queue, from,
+		    left < PAGE ? left : PAGE, collect, b, &total, &err);
+		if (left == UINT64_MAX)
+			left = (uint64_t)total;
+		if (b->n == 0)
+			break;
+		for (size_t i = 0; i < b->n && left > 0 && r >= 0; i++, left--) {
+			r = change_one(ctl, a, &b->elements[i], t, &err);
+			from += r == 0;
+		}
+	}
+	if (r < 0)
+		t->status = ctl_fail_code(r, &err);
+	else if (t->failed > 0)
+		ctl_warn("%llu stay: their jobs are on their way again, or have ended",
+		    (unsigned long long)t->failed);
 }
 
 static int
-change_letters(struct ctl *ctl, bool is_retry)
+change(struct ctl *ctl, const struct action *a)
 {
-	struct change ch = { .is_retry = is_retry };
+	struct tally t = { .status = CTL_OK };
+	struct batch batch = { .n = 0 };
 	int r;
 
 	if (ctl_has(ctl, OPT_ALL) == (ctl->args.n_words > 0))
 		return ctl_fail(CTL_USAGE, "name dead letters, or give --all");
 	r = ctl_need_redis(ctl);
-	if (r == CTL_OK)
-		r = walk(ctl, change_letter, &ch);
-	return r == CTL_OK ? tell_change(ctl, &ch) : r;
+	if (r != CTL_OK)
+		return r;
+	if (ctl->args.n_words > 0)
+		change_named(ctl, a, &t);
+	else
+		change_all(ctl, a, &t, &batch);
+	for (size_t i = 0; i < PAGE; i++)
+		buf_release(&batch.elements[i]);
+	return tell(ctl, a, &t);
 }
 
 int
 ctl_dead_retry(struct ctl *ctl)
 {
-	return change_letters(ctl, true);
+	return change(ctl, &retry);
 }
 
 int
 ctl_dead_drop(struct ctl *ctl)
 {
-	return change_letters(ctl, false);
+	return change(ctl, &drop);
 }

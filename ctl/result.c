@@ -21,12 +21,6 @@ enum {
 	RESULT_DEPTH_MAX = 512
 };
 
-static void
-release_result(struct store_result *r)
-{
-	store_result_release(r);
-}
-
 /* ---- values ---- */
 
 void
@@ -159,7 +153,7 @@ tell_failure(const struct json *message)
 static const struct json *
 fetch_value(struct ctl *ctl, const struct json *message)
 {
-	CLEANUP(release_result) struct store_result result = STORE_RESULT_INIT;
+	CLEANUP(store_result_release) struct store_result result = STORE_RESULT_INIT;
 	const char *job_id = json_cstr(ctl->arena, json_get(message, "job_id"));
 	const struct json *v = NULL;
 	struct err err = ERR_INIT;
@@ -327,7 +321,7 @@ get_result(struct ctl *ctl, const char *name, uint64_t max, struct store_result 
 int
 ctl_result(struct ctl *ctl)
 {
-	CLEANUP(release_result) struct store_result r = STORE_RESULT_INIT;
+	CLEANUP(store_result_release) struct store_result r = STORE_RESULT_INIT;
 	bool is_raw = ctl_has(ctl, OPT_RAW) || ctl_has(ctl, OPT_OUTPUT);
 	int status = ctl_need_store(ctl);
 

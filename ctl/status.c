@@ -29,7 +29,7 @@ struct view {
 /* ---- for people ---- */
 
 static void
-show_daemon(const struct ctl *ctl, struct buf *out, const struct control_status *s)
+show_daemon(struct buf *out, const struct control_status *s)
 {
 	char pid[16], since[CLOCK_ISO_MAX], uptime[32], reloads[64], line[96];
 	struct ctl_fact facts[] = {
@@ -50,7 +50,6 @@ show_daemon(const struct ctl *ctl, struct buf *out, const struct control_status 
 	    clock_iso(s->started_at_ms, since));
 	(void)snprintf(reloads, sizeof(reloads), "%u accepted, %u refused",
 	    s->reloads_ok, s->reloads_failed);
-	(void)ctl;
 	ctl_show_facts(out, facts, ARRAY_LEN(facts));
 }
 
@@ -266,7 +265,7 @@ ctl_status(struct ctl *ctl)
 	if (ctl->is_json)
 		write_view(&out, &v);
 	if (!ctl->is_json && v.daemon != NULL) {
-		show_daemon(ctl, &out, v.daemon);
+		show_daemon(&out, v.daemon);
 		show_children(ctl, &out, v.daemon);
 	}
 	if (!ctl->is_json && v.has_queue)

@@ -10,6 +10,8 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/queue/queue_client.h"
+#include "common/queue/queue_stats.h"
 #include "common/queue/redis_reply.h"
 #include "ctl/ctl.h"
 
@@ -22,7 +24,7 @@ enum {
 	JOB_ID_BYTES_MAX = 200,
 	DEFAULT_TIMEOUT_SEC = 300,
 	QUEUE_TIME_SEC = 60, /* run waits that much longer than the job may run */
-	TIMEOUT_MOST_SEC = 1000000000
+	TURN_MS = 1000
 };
 
 /* ---- the job message ---- */
@@ -171,23 +173,11 @@ choose_id(struct ctl *ctl, struct job *job)
 }
 
 static int
-push(struct ctl *ctl, const struct buf *message)
-{
-	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
-	struct err err = ERR_INIT;
-	const char *argv[] = { "RPUSH", ctl->queue.jobs, buf_str(message) };
-	const size_t argvlen[] = { strlen("RPUSH"), strlen(ctl->queue.jobs),
-		message->len };
-	int r = redis_sync_command(ctl->redis, 3, argv, argvlen, &reply, &err);
-
-	return r < 0 ? ctl_fail_code(r, &err) : CTL_OK;
-}
-
-static int
 submit(struct ctl *ctl, struct job *job)
 {
 	CLEANUP_BUF struct buf prompt = BUF_INIT;
 	CLEANUP_BUF struct buf message = BUF_INIT;
+	struct err err = ERR_INIT;
 	int r = ctl_need_redis(ctl);
 
 	if (r == CTL_OK)
@@ -203,7 +193,9 @@ submit(struct ctl *ctl, struct job *job)
 		    "the job message has %zu bytes, more than %lld "
 		    "(queue.max_payload_bytes)",
 		    message.len, (long long)ctl->conf->queue.max_payload_bytes);
-	return push(ctl, &message);
+	r = queue_submit(ctl->redis, &ctl->queue,
+	    (struct queue_text){ buf_str(&message), message.len }, &err);
+	return r < 0 ? ctl_fail_code(r, &err) : CTL_OK;
 }
 
 int
@@ -231,42 +223,7 @@ ctl_submit(struct ctl *ctl)
 
 /* ---- waiting ---- */
 
-/*
- * Waits a second on the result list. With takes the message leaves the list; else the
- * list is turned round, which for its one element changes nothing.
- */
-static int
-wait_on_list(struct ctl *ctl, const char *id, bool takes, struct buf *message,
-    struct err *err)
-{
-	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
-	CLEANUP_BUF struct buf key = BUF_INIT;
-	struct queue_text text;
-	int r;
-
-	queue_key_result(&key, &ctl->queue, id, strlen(id));
-	if (takes)
-		r = redis_sync_call(ctl->redis, &reply, err, "BLPOP", buf_str(&key),
-		    "1", NULL);
-	else
-		r = redis_sync_call(ctl->redis, &reply, err, "BLMOVE", buf_str(&key),
-		    buf_str(&key), "LEFT", "LEFT", "1", NULL);
-	if (r < 0)
-		return r;
-	if (redis_reply_is_nil(reply))
-		return 0;
-	if (takes) {
-		struct queue_list list = redis_reply_list(reply);
-
-		text = queue_list_text(&list, 1);
-	} else {
-		text = redis_reply_text(reply);
-	}
-	buf_add(message, text.p, text.n);
-	return 1;
-}
-
-/* The message that a finished job keeps in its hash, when others took it from the list.
+/* The message that an ended job keeps in its hash, when others took it from the list.
  */
 static int
 read_kept_message(struct ctl *ctl, const char *id, struct buf *message, struct err *err)
@@ -286,43 +243,6 @@ read_kept_message(struct ctl *ctl, const char *id, struct buf *message, struct e
 	return text.n > 0;
 }
 
-static const char *
-field_of(const struct queue_list *fields, const char *name, struct buf *out)
-{
-	buf_clear(out);
-	for (size_t i = 0; i + 1 < fields->n; i += 2) {
-		struct queue_text key = queue_list_text(fields, i);
-		struct queue_text value = queue_list_text(fields, i + 1);
-
-		if (key.n == strlen(name) && memcmp(key.p, name, key.n) == 0)
-			buf_add(out, value.p, value.n);
-	}
-	return buf_str(out);
-}
-
-static bool
-is_terminal_state(const char *state)
-{
-	return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
-	    strcmp(state, "dead") == 0;
-}
-
-/* Where the job is, into state ("" when Redis has no trace of it). */
-static int
-read_state(struct ctl *ctl, const char *id, struct buf *state, struct err *err)
-{
-	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
-	struct queue_answer answer;
-	struct queue_command c;
-	int r;
-
-	queue_cmd_job_show(&c, &ctl->queue, queue_text(id));
-	r = queue_run(ctl->redis, &c, &reply, &answer, err);
-	if (r == 0)
-		(void)field_of(&answer.job.fields, "state", state);
-	return r;
-}
-
 /* After Redis has forgotten the job the store may still know it. */
 static int
 read_stored_message(struct ctl *ctl, const char *id, struct buf *message)
@@ -337,87 +257,112 @@ read_stored_message(struct ctl *ctl, const char *id, struct buf *message)
 	return 1;
 }
 
+struct place {
+	char state[16]; /* "" while the queue has not seen the job */
+	bool is_known;
+};
+
 /* Looks at the job itself. 1 with its message, 0 when it has not ended. */
 static int
-look(struct ctl *ctl, const char *id, struct buf *message, struct buf *state,
+look(struct ctl *ctl, const char *id, struct buf *message, struct place *place,
     struct err *err)
 {
-	int r = read_state(ctl, id, state, err);
+	CLEANUP(queue_job_release) struct queue_job job = { .state = "" };
+	int r = queue_job_read(ctl->redis, &ctl->queue, queue_text(id), &job, err);
 
-	if (r < 0 || !is_terminal_state(buf_str(state)))
+	place->is_known = r == 0;
+	(void)snprintf(place->state, sizeof(place->state), "%s", job.state);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
 		return r;
+	if (strcmp(job.state, "done") != 0 && strcmp(job.state, "failed") != 0 &&
+	    strcmp(job.state, "dead") != 0)
+		return 0;
 	r = read_kept_message(ctl, id, message, err);
 	return r != 0 ? r : read_stored_message(ctl, id, message);
 }
 
 static void
-show_wait(struct ctl *ctl, const char *id, const char *state, uint64_t since_ms)
+show_wait(struct ctl *ctl, const char *id, const struct place *place, uint64_t since_ms)
 {
 	CLEANUP_BUF struct buf line = BUF_INIT;
 	char duration[32];
 
-	buf_addf(&line, "job %s: %s, %s", id, state[0] != '\0' ? state : "queued",
+	buf_addf(&line, "job %s: %s, %s", id,
+	    place->state[0] != '\0' ? place->state : "queued",
 	    ctl_duration((int64_t)(clock_mono_ms() - since_ms), duration));
 	progress_show(ctl, buf_str(&line));
 }
 
-/* One turn of waiting: 1 with the message, 0 not yet, or a negative errno. */
+/* A second of waiting: 1 with the message, 0 not yet, or a negative errno. */
 static int
-wait_turn(struct ctl *ctl, const char *id, bool takes, struct buf *message,
-    struct buf *state, struct err *err)
+wait_turn(struct ctl *ctl, const char *id, enum queue_wait_mode mode,
+    struct buf *message, struct place *place, struct err *err)
 {
-	int r = wait_on_list(ctl, id, takes, message, err);
+	int r = queue_wait_result(ctl->redis, &ctl->queue, queue_text(id), mode,
+	    TURN_MS, NULL, NULL, message, err);
 
-	if (r != 0)
-		return r;
-	return look(ctl, id, message, state, err);
+	if (r == 0)
+		return 1;
+	return r == -ETIMEDOUT ? look(ctl, id, message, place, err) : r;
 }
 
-/*
- * Waits for the job's message at most wait_sec (0: without bound). Redis going away for
- * a while is waited out like everything else.
- */
+/* Redis going away for a while is told once, and waited out like everything else. */
 static int
-wait_message(struct ctl *ctl, const char *id, int64_t wait_sec, bool takes,
-    struct buf *message)
+wait_out(const struct err *err, bool *has_warned)
 {
-	CLEANUP_BUF struct buf state = BUF_INIT;
-	CLEANUP_BUF struct buf farewell = BUF_INIT;
+	if (!*has_warned)
+		ctl_warn("%s; still waiting", err_text(err));
+	*has_warned = true;
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 500000000 }, NULL);
+	return 0;
+}
+
+/* Until the message is there (1), the time is over (0), or an error. */
+static int
+wait_turns(struct ctl *ctl, const char *id, int64_t wait_sec, enum queue_wait_mode mode,
+    struct buf *message, struct err *err)
+{
+	struct place place = { .state = "" };
 	uint64_t start_ms = clock_mono_ms();
-	struct err err = ERR_INIT;
 	bool has_warned = false;
+	int r;
+
+	do {
+		r = wait_turn(ctl, id, mode, message, &place, err);
+		if (r == -EAGAIN)
+			r = wait_out(err, &has_warned);
+		else
+			has_warned = false;
+		if (r == 0)
+			show_wait(ctl, id, &place, start_ms);
+	} while (r == 0 &&
+	    (wait_sec == 0 || clock_mono_ms() - start_ms < (uint64_t)wait_sec * 1000));
+	progress_end(ctl);
+	return r;
+}
+
+/* Waits for the job's message at most wait_sec (0: without bound). */
+static int
+wait_message(struct ctl *ctl, const char *id, int64_t wait_sec,
+    enum queue_wait_mode mode, struct buf *message)
+{
+	CLEANUP_BUF struct buf farewell = BUF_INIT;
+	struct err err = ERR_INIT;
 	int r;
 
 	buf_addf(&farewell, "agentctl: job %s goes on; its result: agentctl wait %s\n",
 	    id, id);
 	progress_on_interrupt(buf_str(&farewell));
-	for (;;) {
-		r = wait_turn(ctl, id, takes, message, &state, &err);
-		if (r > 0 || (r < 0 && r != -EAGAIN))
-			break;
-		if (r == -EAGAIN && !has_warned) {
-			ctl_warn("%s; still waiting", err_text(&err));
-			has_warned = true;
-		}
-		if (r == -EAGAIN)
-			(void)nanosleep(&(struct timespec){ .tv_nsec = 500000000 },
-			    NULL);
-		else
-			has_warned = false;
-		if (wait_sec > 0 &&
-		    clock_mono_ms() - start_ms >= (uint64_t)wait_sec * 1000)
-			break;
-		show_wait(ctl, id, buf_str(&state), start_ms);
-	}
-	progress_end(ctl);
+	r = wait_turns(ctl, id, wait_sec, mode, message, &err);
 	progress_on_interrupt(NULL);
 	if (r > 0)
 		return CTL_OK;
-	if (r < 0 && r != -EAGAIN)
+	if (r < 0)
 		return ctl_fail_code(r, &err);
 	return ctl_fail(CTL_TIMEOUT,
-	    "no result after %lld s; job %s goes on; its result: "
-	    "agentctl wait %s",
+	    "no result after %lld s; job %s goes on; its result: agentctl wait %s",
 	    (long long)wait_sec, id, id);
 }
 
@@ -432,7 +377,7 @@ ctl_run(struct ctl *ctl)
 	int r = submit(ctl, &job);
 
 	if (r == CTL_OK)
-		r = wait_message(ctl, job.id, wait, true, &message);
+		r = wait_message(ctl, job.id, wait, QUEUE_WAIT_POP, &message);
 	if (r != CTL_OK)
 		return r;
 	return ctl_show_message(ctl, buf_str(&message), message.len);
@@ -442,21 +387,21 @@ int
 ctl_wait(struct ctl *ctl)
 {
 	CLEANUP_BUF struct buf message = BUF_INIT;
-	CLEANUP_BUF struct buf state = BUF_INIT;
+	struct place place = { .state = "" };
 	const char *id = ctl->args.words[0];
+	int64_t wait_sec = ctl_args_seconds(&ctl->args, OPT_TIMEOUT, 0);
 	struct err err = ERR_INIT;
 	int r = ctl_need_redis(ctl);
 
 	if (r != CTL_OK)
 		return r;
-	r = look(ctl, id, &message, &state, &err);
-	if (r == 0 && state.len == 0)
+	r = look(ctl, id, &message, &place, &err);
+	if (r == 0 && !place.is_known)
 		r = read_stored_message(ctl, id, &message);
 	if (r < 0 && r != -EAGAIN)
 		return ctl_fail_code(r, &err);
 	if (r <= 0) {
-		r = wait_message(ctl, id, ctl_args_seconds(&ctl->args, OPT_TIMEOUT, 0),
-		    false, &message);
+		r = wait_message(ctl, id, wait_sec, QUEUE_WAIT_PEEK, &message);
 		if (r != CTL_OK)
 			return r;
 	}

@@ -194,6 +194,15 @@ is_right(const struct column *c)
 	return c->has_number && !c->has_text;
 }
 
+/* Empty cells at the end of a line leave no blanks behind. */
+static void
+end_line(struct buf *out)
+{
+	while (out->len > 0 && out->data[out->len - 1] == ' ')
+		out->len--;
+	buf_addc(out, '\n');
+}
+
 static void
 put_blanks(struct buf *out, unsigned n)
 {
@@ -256,7 +265,7 @@ table_write(struct buf *out, const struct table *t, unsigned width, bool has_bol
 		put_cell(out, c->text, c->len, widths[k], is_right(&t->columns[k]),
 		    is_last);
 		if (is_last)
-			buf_addc(out, '\n');
+			end_line(out);
 	}
 }
 

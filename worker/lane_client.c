@@ -39,15 +39,6 @@ struct lane_client {
 	char *buffer; /* LANE_MESSAGE_MAX */
 };
 
-void
-lane_reply_release(struct lane_reply *r)
-{
-	free(r->meta);
-	free(r->data);
-	closep(&r->data_fd);
-	*r = (struct lane_reply)LANE_REPLY_INIT;
-}
-
 struct lane_client *
 lane_client_new(struct loop *l, const char *name, unsigned max_outstanding)
 {
@@ -107,28 +98,6 @@ lane_client_is_attached(const struct lane_client *c)
 	return c->fd >= 0;
 }
 
-static int
-copy_reply(const struct lane_message *msg, struct lane_reply *out)
-{
-	out->op = msg->head.op;
-	out->meta = strndup(msg->meta, msg->head.meta_len);
-	out->meta_len = msg->head.meta_len;
-	out->data_len = msg->head.data_len;
-	if (msg->data_fd < 0) {
-		out->data = malloc((size_t)msg->head.data_len + 1);
-		if (out->data != NULL) {
-			memcpy(out->data, msg->data, (size_t)msg->head.data_len);
-			out->data[msg->head.data_len] = '\0';
-		}
-	}
-	if (out->meta == NULL || (msg->data_fd < 0 && out->data == NULL)) {
-		lane_reply_release(out);
-		return -ENOMEM;
-	}
-	out->data_fd = msg->data_fd;
-	return 0;
-}
-
 static void pump(struct lane_client *c);
 
 /* An answer to nobody (its job stopped waiting) only frees its place in the lane. */
@@ -149,7 +118,7 @@ deliver(struct lane_client *c, struct lane_message *msg)
 	}
 	TAILQ_REMOVE(&c->sent, q, link);
 	q->id = 0;
-	r = copy_reply(msg, q->out);
+	r = lane_reply_take(msg, q->out);
 	if (r < 0)
 		closep(&msg->data_fd);
 	wait_done(&q->wait, r);

@@ -22,31 +22,6 @@ void lane_client_free(struct lane_client *c); /* no request may be waiting */
 int lane_client_attach(struct lane_client *c, int fd);
 bool lane_client_is_attached(const struct lane_client *c);
 
-struct lane_reply {
-	uint16_t op;
-	char *meta; /* owned, NUL-terminated */
-	size_t meta_len;
-	char *data; /* owned; NULL when it is in data_fd */
-	uint64_t data_len;
-	int data_fd; /* owned; -1 */
-};
-
-#define LANE_REPLY_INIT \
- {                      \
-  .data_fd = -1         \
- }
-void lane_reply_release(struct lane_reply *r);
-
-/* One message of a request; several travel together with one id, the last asks. */
-struct lane_part {
-	uint16_t op;
-	const char *meta;
-	size_t meta_len;
-	const char *data; /* or, when data_fd >= 0, NULL */
-	size_t data_len;
-	int data_fd; /* stays the caller's; -1 */
-};
-
 /*
  * In a fiber: sends the parts and waits for the answer until due_ms. When the job stops
  * waiting, cancel_op (0: none) is sent for the id. Returns 0 with *out; -ETIMEDOUT;

@@ -10,13 +10,14 @@ agent_runner_worker_SOURCES = \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
 	worker/store_client.c \
+	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/job.c worker/job_run.c worker/job_end.c \
 	worker/job_message.h worker/job_message.c \
 	worker/result_message.h worker/result_message.c \
 	worker/preview.h worker/preview.c
 agent_runner_worker_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 agent_runner_worker_LDADD = \
-	worker/libagent.a worker/libtools.a worker/libllm.a worker/agent/libintent.a \
+	worker/libpipelinerun.a common/libpipeline.a worker/libagent.a worker/libtools.a worker/libllm.a worker/agent/libintent.a \
 	common/libqueue.a $(HTTP_CLIENT_LIBS) $(ROLE_LIBS) common/libjson_schema.a $(STORE_LIBS) \
 	common/libconf.a common/libjson.a common/libcommon.a \
 	$(HIREDIS_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -282,9 +283,24 @@ fetch_ports(const struct conf *c, uint16_t ports[PORTS_MAX], size_t *n)
 	return *n < PORTS_MAX; /* too many to rule: the guard in fetch remains */
 }
 
+/* SQLite writes its journal beside the file: the folder it is in. */
+static bool
+sqlite_folder(const char *url, char out[PATH_MAX])
+{
+	char *slash;
+
+	if (strncmp(url, "sqlite:", 7) != 0 || url[7] != '/' || strlen(url) >= PATH_MAX)
+		return false;
+	(void)snprintf(out, PATH_MAX, "%s", url + 7);
+	slash = strrchr(out, '/');
+	slash[slash == out] = '\0';
+	return true;
+}
+
 static int
 restrict_scope(struct role_process *p, struct err *err)
 {
+	char folder[PATH_MAX];
 	uint16_t ports[PORTS_MAX];
 	struct sandbox_path paths[PATHS_MAX];
 	struct sandbox_scope scope = { .paths = paths, .ports = ports };
@@ -298,9 +314,12 @@ restrict_scope(struct role_process *p, struct err *err)
 		memcpy(paths, network, n * sizeof(*network));
 		scope.n_paths = n;
 	}
-	if (profile == SANDBOX_WORKER)
+	if (profile == SANDBOX_WORKER) {
 		paths[scope.n_paths++] =
 		    (struct sandbox_path){ p->conf->service.state_dir, true };
+		if (sqlite_folder(p->conf->database.url, folder))
+			paths[scope.n_paths++] = (struct sandbox_path){ folder, true };
+	}
 	if (profile == SANDBOX_FETCH)
 		scope.rules_connect = fetch_ports(p->conf, ports, &scope.n_ports);
 	r = sandbox_scope(&scope, err);

@@ -321,6 +321,12 @@ harness_llm_arg(struct harness *h, const char *arg)
 }
 
 void
+harness_llm_no_log(struct harness *h)
+{
+	h->llm_is_silent = true;
+}
+
+void
 harness_write_file(struct harness *h, const char *name, const char *text)
 {
 	char path[PROC_PATH_MAX];
@@ -386,11 +392,17 @@ start_llm(struct harness *h)
 {
 	char log[PROC_PATH_MAX];
 	const char *args[HARNESS_ENV_MAX + 12] = { "--port", "0", "--data-api",
-		h->data_api, "--log", log, "--log-bodies" };
+		h->data_api };
+	size_t n = 4;
 
 	make_path(h, "llm.log", log, sizeof(log));
+	if (!h->llm_is_silent) {
+		args[n++] = "--log-bodies";
+		args[n++] = "--log";
+		args[n++] = log;
+	}
 	for (size_t i = 0; i < h->n_llm_args; i++)
-		args[7 + i] = h->llm_args[i];
+		args[n++] = h->llm_args[i];
 	start_standin(h, &h->llm, "llm-stub", args, h->llm_address,
 	    sizeof(h->llm_address));
 	if (settings_get(&h->settings, "llm.providers") == NULL)

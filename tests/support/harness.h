@@ -28,7 +28,8 @@ enum {
 
 struct harness;
 
-/* How a failure ends the test; abort() unless a test program sets it (to cr_assert(false, ...)). */
+/* How a failure ends the test; abort() unless a test program sets it (to
+ * cr_assert(false, ...)). */
 extern void (*harness_on_failure)(const char *text);
 
 struct harness *harness_new(void);
@@ -52,6 +53,8 @@ void harness_write_file(struct harness *h, const char *name, const char *text);
 void harness_env(struct harness *h, const char *assignment);
 /* A further argument for llm-stub. */
 void harness_llm_arg(struct harness *h, const char *arg);
+void harness_llm_no_log(
+    struct harness *h); /* for benches; harness_llm_log is empty then */
 
 /* ---- the daemon ---- */
 
@@ -94,6 +97,8 @@ void harness_clear(struct harness *h); /* forgets results and texts given out */
 /* A Redis command; nil, errors and texts come back as a reply to be freed. A lost
    connection is made again. */
 redisReply *harness_redis(struct harness *h, const char *fmt, ...);
+void harness_redis_argv(struct harness *h, int argc,
+    const char **argv); /* must not fail */
 long long harness_redis_int(struct harness *h, const char *fmt, ...);
 /* Rows as lines with tabs; lives until harness_clear. */
 const char *harness_sql(struct harness *h, const char *statement);
@@ -104,6 +109,7 @@ int harness_http(struct harness *h, const char *method, const char *target,
     const char *body, struct buf *out);
 const struct json *harness_llm_stats(struct harness *h);
 long long harness_llm_stat(struct harness *h, const char *name);
+void harness_llm_reset(struct harness *h);                    /* zeroes the counters */
 void harness_llm_script(struct harness *h, const char *json); /* new rules, at once */
 /* The JSON lines of llm-stub's log, as an array. */
 const struct json *harness_llm_log(struct harness *h);
@@ -142,6 +148,8 @@ struct process harness_kill_child(struct harness *h, const char *role, int slot,
 /* Waits until the condition holds; text says what was waited for when it does not. */
 void harness_wait_until(struct harness *h, bool (*holds)(struct harness *h, void *arg),
     void *arg, uint64_t timeout_ms, const char *text);
+
+void harness_sleep(unsigned ms);
 
 /* Ends the test with this text and everybody's last words. */
 __attribute__((noreturn)) void harness_fail(struct harness *h, const char *fmt, ...)

@@ -99,6 +99,17 @@ harness_redis(struct harness *h, const char *fmt, ...)
 	return reply;
 }
 
+void
+harness_redis_argv(struct harness *h, int argc, const char **argv)
+{
+	redisReply *reply = redisCommandArgv(connection(h), argc, argv, NULL);
+
+	if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+		harness_fail(h, "Redis %s: %s", argv[0],
+		    reply != NULL ? reply->str : h->redis->errstr);
+	freeReplyObject(reply);
+}
+
 long long
 harness_redis_int(struct harness *h, const char *fmt, ...)
 {
@@ -267,6 +278,12 @@ void
 harness_llm_script(struct harness *h, const char *json)
 {
 	(void)ask_llm(h, "/stub/script", json);
+}
+
+void
+harness_llm_reset(struct harness *h)
+{
+	(void)ask_llm(h, "/stub/reset", "{}");
 }
 
 const struct json *

@@ -24,6 +24,7 @@ struct harness {
 	size_t n_env;
 	const char *llm_args[HARNESS_ENV_MAX + 1];
 	size_t n_llm_args;
+	bool llm_is_silent; /* keeps no log */
 
 	struct redis_server *redis_server;
 	struct postgres_server *postgres;
@@ -41,6 +42,5 @@ struct harness {
 
 /* Keeps a copy in the arena. */
 char *harness_keep(struct harness *h, const char *text, size_t n);
-void harness_sleep(unsigned ms);
 
 #endif

@@ -34,27 +34,34 @@ read_proc(pid_t pid, const char *file, char *out, size_t max)
 	return n;
 }
 
-/* Parent, state, times from /proc/PID/stat; the name may hold blanks and parentheses.
- */
+/* Name, parent, state, times from /proc/PID/stat; a name may hold blanks and
+ * parentheses. */
 static bool
 read_stat(pid_t pid, struct process *p)
 {
 	unsigned long long user = 0, kernel = 0;
-	char text[1024], state, *after;
+	long long user_reaped = 0, kernel_reaped = 0;
+	char text[1024], state, *name, *after;
 	int parent;
 
 	if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
 		return false;
+	name = strchr(text, '(');
 	after = strrchr(text, ')');
-	if (after == NULL ||
+	if (name == NULL || after == NULL ||
 	    sscanf(after + 1,
-		" %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d "
+		" %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld %*d %*d %*d "
 		"%*d %llu",
-		&state, &parent, &user, &kernel, &p->started) != 5)
+		&state, &parent, &user, &kernel, &user_reaped, &kernel_reaped,
+		&p->started) != 7)
 		return false;
+	*after = '\0';
+	(void)snprintf(p->role, sizeof(p->role), "%.31s", name + 1);
 	p->pid = pid;
 	p->parent = parent;
-	p->cpu_ticks = user + kernel;
+	p->slot = -1;
+	p->cpu_ticks =
+	    user + kernel + (unsigned long long)(user_reaped + kernel_reaped);
 	return state != 'Z' && state != 'X';
 }
 
@@ -64,8 +71,6 @@ read_role(struct process *p)
 	char text[4096];
 	ssize_t n = read_proc(p->pid, "cmdline", text, sizeof(text));
 
-	p->role[0] = '\0';
-	p->slot = -1;
 	if (n > 12 && strstr(text, "redis-server") != NULL)
 		(void)snprintf(p->role, sizeof(p->role), "redis");
 	for (char *arg = text; n > 0 && arg < text + n; arg += strlen(arg) + 1) {
@@ -78,6 +83,15 @@ read_role(struct process *p)
 		if (strcmp(arg, "--slot") == 0)
 			p->slot = atoi(value);
 	}
+}
+
+bool
+process_read(pid_t pid, struct process *out)
+{
+	if (!read_stat(pid, out))
+		return false;
+	read_role(out);
+	return true;
 }
 
 static size_t

@@ -13,15 +13,20 @@ enum {
 
 struct process {
 	pid_t pid, parent;
-	char role[32]; /* of --role; "redis" for a redis-server; "" for others */
+	char role[32]; /* of --role; "redis" for a redis-server; else the command's name
+			*/
 	int slot;      /* of --slot; -1 */
 	unsigned long long
 	    started; /* clock ticks since boot: with pid, it names a life */
-	unsigned long long cpu_ticks; /* user and system time */
+	unsigned long long
+	    cpu_ticks; /* user and system time, reaped children included */
 };
 
 /* All descendants of root that live (zombies not). */
 size_t processes_below(pid_t root, struct process out[PROCESSES_MAX]);
+
+/* One process; false when it is gone. */
+bool process_read(pid_t pid, struct process *out);
 
 /* Is that very life still there? */
 bool process_lives(const struct process *p);

@@ -84,13 +84,21 @@ TESTS += test_compute_jq
 test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
 test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jail test_compute_zygote
+TESTS += test_compute_jail test_compute_zygote
+test_compute_jail_SOURCES = tests/unit/test_compute_jail.c
+test_compute_jail_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
+test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
+test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm
-TESTS += test_json_schema test_llm
+check_PROGRAMS += test_json_schema test_llm test_agent test_prompt
+TESTS += test_json_schema test_llm test_agent test_prompt
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -99,6 +107,14 @@ test_llm_SOURCES = tests/unit/test_llm.c
 test_llm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_llm_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) -lm
+test_agent_SOURCES = tests/unit/test_agent.c
+test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+	common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+test_prompt_SOURCES = tests/unit/test_prompt.c
+test_prompt_CFLAGS = $(test_agent_CFLAGS)
+test_prompt_LDADD = $(test_agent_LDADD)
 endif
 # --- end of json_schema, llm, agent ---
 # --- queue ---
@@ -130,6 +146,18 @@ test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
 endif
 # --- end of queue ---
+
+# --- ctl
+if HAVE_CRITERION
+check_PROGRAMS += test_ctl
+TESTS += test_ctl
+test_ctl_SOURCES = tests/unit/test_ctl.c
+test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
+endif
+EXTRA_DIST += tests/unit/test_man_agentctl.sh
+TESTS += tests/unit/test_man_agentctl.sh
+# --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
 check_PROGRAMS += test_store test_store_queue test_cas
@@ -192,4 +220,57 @@ test_job_message_SOURCES = tests/unit/test_job_message.c worker/job_message.c wo
 test_job_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_job_message_LDADD = common/libstore.a common/libjson.a common/libcommon.a \
 	$(CRYPTO_LIBS) $(CRITERION_LIBS) -lm
+endif
+
+# --- role, supervisor ---
+if HAVE_CRITERION
+role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
+	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+	test_pidfile test_lifecycle
+test_ipc_SOURCES = tests/unit/test_ipc.c
+test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_ipc_LDADD = $(role_test_libs)
+test_slot_file_SOURCES = tests/unit/test_slot_file.c
+test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_slot_file_LDADD = $(role_test_libs)
+test_metrics_SOURCES = tests/unit/test_metrics.c
+test_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_metrics_LDADD = $(role_test_libs)
+test_log_SOURCES = tests/unit/test_log.c
+test_log_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_log_LDADD = $(role_test_libs)
+test_sandbox_SOURCES = tests/unit/test_sandbox.c
+test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_sandbox_LDADD = $(role_test_libs)
+test_pidfile_SOURCES = tests/unit/test_pidfile.c
+test_pidfile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
+test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+# The daemon over fake roles; runs in the build directory, where the programs are.
+check_PROGRAMS += test_supervisor
+TESTS += test_supervisor
+test_supervisor_SOURCES = tests/unit/test_supervisor.c
+test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_supervisor_LDADD = $(role_test_libs)
+test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
+	common/librole.a common/libconf.a common/libcommon.a
+endif
+# The init script over the daemon over fake roles.
+TESTS += tests/unit/test_init_script.sh
+EXTRA_DIST += tests/unit/test_init_script.sh
+# --- end of role, supervisor ---
+
+# --- pipeline
+if HAVE_CRITERION
+check_PROGRAMS += test_pipeline
+TESTS += test_pipeline
+test_pipeline_SOURCES = tests/unit/test_pipeline.c
+test_pipeline_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
+	common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
 endif

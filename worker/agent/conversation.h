@@ -11,9 +11,10 @@
  *   answer   turn, provider, model, answer (llm_answer_write), usage, cost_microusd
  *   intent   turn, call, tool, key: written before a call with side effects
  *   tool     turn, call, tool, key, outcome: what the call came to
- *   end      error: the attempt failed in a way that another attempt may repair
- * A record of turn t makes earlier records of later turns void: that is how an attempt
- * that re-runs a failed tool call leaves the old way.
+ *   end      error, usage, cost_microusd (of failed calls): the attempt failed in a way
+ *            that another attempt may repair; the next one runs the failed tool calls
+ * of the last turn again A record of turn t makes earlier records of later turns void:
+ * that is how an attempt that re-runs a failed tool call leaves the old way.
  */
 #ifndef WORKER_AGENT_CONVERSATION_H
 #define WORKER_AGENT_CONVERSATION_H
@@ -40,7 +41,7 @@ struct conversation_env {
 	int (*append)(void *ctx, size_t index, const char *record, size_t n);
 
 	/* Optional: an intent without outcome was found. 1: run the call again, 0:
-	   *outcome tells how it ended. NULL: the outcome is unknown. */
+	 *outcome tells how it ended. NULL: the outcome is unknown. */
 	int (*resolve)(void *ctx, const struct tool *tool, const struct tool_call *call,
 	    struct tool_outcome *outcome);
 
@@ -96,6 +97,16 @@ struct conversation_tool_call {
 	uint64_t ms;
 };
 
+struct conversation_error {
+	enum error_type type; /* ERROR_TYPE_NONE when completed */
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	char tool[TOOL_STEP_MAX];
+	char step[TOOL_STEP_MAX];
+	char suggestion[TOOL_SUGGESTIONS_MAX][160];
+	bool has_retry_after;
+	uint64_t retry_after_ms;
+};
+
 /* The caller owns it: conversation_result_init, then conversation_result_release. Texts
    live in the job's arena. */
 struct conversation_result {
@@ -104,17 +115,9 @@ struct conversation_result {
 	struct tool_data value;  /* JSON text */
 	struct llm_text message; /* the final text beside data; may be empty */
 	const char *limit_hit; /* NULL, "max_turns", "max_tokens", "budget_usd", ... */
-	struct {
-		enum error_type type; /* ERROR_TYPE_NONE when completed */
-		char text[CONVERSATION_ERROR_TEXT_MAX];
-		char tool[TOOL_STEP_MAX];
-		char step[TOOL_STEP_MAX];
-		char suggestion[TOOL_SUGGESTIONS_MAX][160];
-		bool has_retry_after;
-		uint64_t retry_after_ms;
-	} error;
-	struct conversation_tool_call
-	    *calls; /* in order; those of former attempts too */
+	struct conversation_error error;
+	/* in order; those of former attempts too */
+	struct conversation_tool_call *calls;
 	size_t n_calls;
 	struct llm_usage usage;
 	uint64_t cost_microusd;

@@ -267,7 +267,9 @@ ask_all(struct caller *c, struct llm_error *best)
 	}
 	if (failed == 0)
 		(void)llm_error_set(best, ERROR_TYPE_LLM_UNAVAILABLE, 0,
-		    "every provider of this agent failed lately and rests");
+		    c->call->n_targets == 0
+			? "no provider is configured"
+			: "every provider of this agent failed lately and rests");
 	return -EIO;
 }
 

@@ -1,1 +1,5 @@
-# worker/pipeline
+# worker/pipeline: execute_pipeline; pure but for its callbacks, so agentctl links it too.
+noinst_LIBRARIES += worker/libpipelinerun.a
+worker_libpipelinerun_a_SOURCES = \
+	worker/pipeline/pipeline.h worker/pipeline/pipeline.c
+worker_libpipelinerun_a_CFLAGS = $(AM_CFLAGS)

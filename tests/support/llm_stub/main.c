@@ -352,6 +352,7 @@ serve_stats(struct stub *s, struct http_reply *reply)
 	member(&w, "http_requests", (int64_t)h->requests);
 	member(&w, "accepted", (int64_t)h->accepted);
 	member(&w, "connections", h->connections);
+	member(&w, "waiting", h->waiting - 1); /* this request is not one of them */
 	member(&w, "max_waiting", s->max_waiting);
 	member(&w, "prompt_tokens", s->prompt_tokens);
 	member(&w, "completion_tokens", s->completion_tokens);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * args_view.c - masks what looks like a secret in a tool call's arguments.
+ *
+ * Owns:   nothing.
+ * Called: once per tool call, for the result's metadata.
+ * Fails:  towards masking: a harmless value may be hidden, never the reverse.
+ */
+#include "config.h"
+
+#include "worker/agent/args_view.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define MASK "***"
+
+/* Parts of names; a name is compared without its case, '-' and '_'. */
+static const char *const secret_names[] = { "authorization", "apikey", "accesskey",
+	"secret", "password", "passwd", "pwd", "token", "credential", "cookie",
+	"privatekey", "signature", "sessionkey" };
+
+/* "session_id" and "max_tokens" are none. */
+static const char *const harmless_names[] = { "maxtokens", "tokens", "pagetoken",
+	"nextpagetoken", "tokencount" };
+
+static bool
+is_secret_name(const char *name, size_t n)
+{
+	char flat[64];
+	size_t m = 0;
+
+	for (size_t i = 0; i < n && m + 1 < sizeof(flat); i++)
+		if (name[i] != '-' && name[i] != '_' && name[i] != '.')
+			flat[m++] =
+			    (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20
+								    : name[i]);
+	flat[m] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(harmless_names); i++)
+		if (strcmp(flat, harmless_names[i]) == 0)
+			return false;
+	for (size_t i = 0; i < ARRAY_LEN(secret_names); i++)
+		if (strstr(flat, secret_names[i]) != NULL)
+			return true;
+	return strcmp(flat, "key") == 0 || strcmp(flat, "auth") == 0 ||
+	    strcmp(flat, "sig") == 0;
+}
+
+/* ---- texts ---- */
+
+static size_t
+value_end(const char *s, size_t n, size_t i)
+{
+	while (i < n && s[i] != '&' && s[i] != '#' && s[i] != ' ' && s[i] != '"' &&
+	    s[i] != '\n')
+		i++;
+	return i;
+}
+
+static size_t
+name_begin(const char *s, size_t i)
+{
+	while (i > 0 && s[i - 1] != '?' && s[i - 1] != '&' && s[i - 1] != ';' &&
+	    s[i - 1] != ' ' && s[i - 1] != '/')
+		i--;
+	return i;
+}
+
+/* Copies what stands before i from *from on, then the mask instead of i..end. */
+static void
+mask_range(struct buf *out, const char *s, size_t *from, size_t i, size_t end)
+{
+	buf_add(out, s + *from, i - *from);
+	buf_adds(out, MASK);
+	*from = end;
+}
+
+/* Where the user part of an address ends, if s[i..] begins one: "://user:pass@". */
+static size_t
+userinfo_end(const char *s, size_t n, size_t i)
+{
+	if (n - i < 4 || memcmp(s + i, "://", 3) != 0)
+		return 0;
+	for (size_t k = i + 3; k < n; k++) {
+		if (s[k] == '@')
+			return k;
+		if (s[k] == '/' || s[k] == '?' || s[k] == '#' || s[k] == ' ')
+			break;
+	}
+	return 0;
+}
+
+static bool
+is_word(const char *s, size_t n, size_t i, const char *word)
+{
+	size_t m = strlen(word);
+
+	return n - i > m && strncasecmp(s + i, word, m) == 0;
+}
+
+/* Where a token ends that begins at i by its own look ("sk-...", after "Bearer "); its
+   first secret byte is *begin. 0 when none begins here. */
+static size_t
+token_end(const char *s, size_t n, size_t i, size_t *begin)
+{
+	size_t end;
+
+	if (is_word(s, n, i, "bearer "))
+		*begin = i + 7;
+	else if (is_word(s, n, i, "sk-"))
+		*begin = i;
+	else
+		return 0;
+	end = value_end(s, n, *begin);
+	return end - *begin >= 16 ? end : 0;
+}
+
+static void
+mask_text(struct buf *out, const char *s, size_t n)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t begin = i + 3, end = userinfo_end(s, n, i);
+
+		if (end == 0)
+			end = token_end(s, n, i, &begin);
+		if (end == 0 && s[i] == '=') {
+			size_t name = name_begin(s, i);
+
+			begin = i + 1;
+			if (i - name <= 64 && is_secret_name(s + name, i - name))
+				end = value_end(s, n, begin);
+		}
+		if (end > begin) {
+			mask_range(out, s, &from, begin, end);
+			i = end - 1;
+		}
+	}
+	buf_add(out, s + from, n - from);
+}
+
+/* ---- values ---- */
+
+static void
+write_masked_text(struct json_writer *w, const char *s, size_t n)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+
+	mask_text(&text, s, n);
+	jw_string(w, buf_str(&text), text.len);
+}
+
+/* Depth is the reader's: at most JSON_DEPTH_MAX. */
+static void
+write_masked(struct json_writer *w, const struct json *v, unsigned depth)
+{
+	if (depth >= JSON_DEPTH_MAX) {
+		jw_cstr(w, "\xE2\x80\xA6");
+	} else if (v->type == JSON_STRING) {
+		write_masked_text(w, v->text, v->len);
+	} else if (v->type == JSON_ARRAY) {
+		jw_array_begin(w);
+		for (uint32_t i = 0; i < v->len; i++)
+			write_masked(w, &v->items[i], depth + 1);
+		jw_array_end(w);
+	} else if (v->type == JSON_OBJECT) {
+		jw_object_begin(w);
+		for (uint32_t i = 0; i < v->len; i++) {
+			const struct json_member *m = &v->members[i];
+
+			jw_key(w, m->name);
+			if (is_secret_name(m->name, m->name_len) &&
+			    (m->value.type == JSON_STRING ||
+				m->value.type == JSON_NUMBER))
+				jw_cstr(w, MASK);
+			else
+				write_masked(w, &m->value, depth + 1);
+		}
+		jw_object_end(w);
+	} else {
+		jw_value(w, v);
+	}
+}
+
+/* {"cut":"..."} that fits max bytes, whatever must be escaped. */
+static void
+write_cut(struct buf *out, const char *s, size_t n, size_t max)
+{
+	size_t begin = out->len;
+
+	if (n > max)
+		n = max;
+	for (;;) {
+		while (n > 0 && ((unsigned char)s[n - 1] & 0xC0) == 0x80)
+			n--;
+		if (n > 0 && (unsigned char)s[n - 1] >= 0xC0)
+			n--;
+		buf_adds(out, "{\"cut\":");
+		json_write_string(out, s, n);
+		buf_addc(out, '}');
+		if (out->len - begin <= max || n == 0 || buf_status(out) != 0)
+			return;
+		out->len = begin;
+		out->data[begin] = '\0';
+		n = n * 3 / 4;
+	}
+}
+
+void
+args_view(struct buf *out, const struct json *args, struct llm_text raw, size_t max)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	struct json_writer w;
+
+	if (args == NULL) {
+		mask_text(&text, raw.s != NULL ? raw.s : "", raw.len);
+		write_cut(out, buf_str(&text), text.len, max);
+		return;
+	}
+	jw_init(&w, &text);
+	write_masked(&w, args, 0);
+	if (text.len <= max)
+		buf_add(out, buf_str(&text), text.len);
+	else
+		write_cut(out, buf_str(&text), text.len, max);
+	if (buf_status(&text) != 0)
+		out->status = buf_status(&text);
+}

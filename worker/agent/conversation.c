@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conversation.c - the loop of one job: limits, the model's answers, the journal.
+ *
+ * Owns:   struct conversation while it runs; the value and texts of the result are
+ * handed to the caller. Called: once per attempt of a job, in its fiber. Fails:  with a
+ * failed result for everything that a producer should hear of; with a negative errno
+ * only when the job is no longer ours or memory is short.
+ */
+#include "config.h"
+
+#include "worker/agent/conversation_private.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+	ANSWER_MIN_TOKENS = 16 /* less room is no room */
+};
+
+void
+conversation_result_init(struct conversation_result *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->value.fd = -1;
+}
+
+void
+conversation_result_release(struct conversation_result *r)
+{
+	tool_data_release(&r->value);
+}
+
+/* ---- limits ---- */
+
+static int64_t
+token_limit(const struct conversation *c)
+{
+	int64_t own = c->job->max_tokens_total, agent = c->agent->max_tokens;
+
+	if (own <= 0 || agent <= 0)
+		return own > 0 ? own : agent;
+	return own < agent ? own : agent;
+}
+
+static int64_t
+tokens_used(const struct conversation *c)
+{
+	return (int64_t)(c->result->usage.input + c->result->usage.output);
+}
+
+/* How many output tokens the budget still pays; -1: any number. */
+static int64_t
+affordable(const struct conversation *c)
+{
+	double left = c->agent->budget_usd * 1e6 - (double)c->result->cost_microusd;
+	double price =
+	    c->agent->n_targets > 0 ? c->agent->targets[0].provider->price_output : 0;
+
+	if (c->agent->budget_usd <= 0)
+		return -1;
+	if (left <= 0)
+		return 0;
+	return price > 0 && left / price < 1e9 ? (int64_t)(left / price) : -1;
+}
+
+/* The bound of the next answer that the job's own limits set; 0: none. Sets narrowed_by
+   when that bound is tighter than the provider's. */
+static int64_t
+answer_bound(struct conversation *c)
+{
+	int64_t provider =
+	    c->agent->n_targets > 0 ? c->agent->targets[0].provider->max_tokens : 0;
+	int64_t bound = 0, limit = token_limit(c), money = affordable(c);
+
+	c->narrowed_by = NULL;
+	if (limit > 0) {
+		bound = limit - tokens_used(c);
+		if (provider <= 0 || bound < provider)
+			c->narrowed_by = "max_tokens";
+	}
+	if (money >= 0 && (bound == 0 || money < bound)) {
+		bound = money;
+		if (provider <= 0 || bound < provider)
+			c->narrowed_by = "budget_usd";
+	}
+	return bound;
+}
+
+static int
+check_limits(struct conversation *c)
+{
+	int64_t tokens = token_limit(c), money = affordable(c);
+	int r = conversation_may_go_on(c);
+
+	if (r != 0)
+		return r;
+	if (c->agent->max_turns > 0 &&
+	    c->result->turns >= (uint64_t)c->agent->max_turns)
+		return conversation_limit(c, "max_turns", ERROR_TYPE_LIMIT_EXCEEDED,
+		    "the model was asked %u times and did not finish",
+		    c->result->turns);
+	if (tokens > 0 && tokens - tokens_used(c) < ANSWER_MIN_TOKENS)
+		return conversation_limit(c, "max_tokens", ERROR_TYPE_LIMIT_EXCEEDED,
+		    "the job used %lld of its %lld tokens", (long long)tokens_used(c),
+		    (long long)tokens);
+	if (money >= 0 && money < ANSWER_MIN_TOKENS)
+		return conversation_limit(c, "budget_usd", ERROR_TYPE_BUDGET_EXCEEDED,
+		    "the job cost %.6f of its %.6f USD",
+		    (double)c->result->cost_microusd / 1e6, c->agent->budget_usd);
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static void
+account(struct conversation *c, const struct llm_usage *usage, uint64_t cost_microusd)
+{
+	llm_usage_add(&c->result->usage, usage);
+	c->result->cost_microusd += cost_microusd;
+}
+
+static int
+journal_answer(struct conversation *c, const struct llm_answer *answer,
+    const struct llm_account *paid)
+{
+	const struct llm_target *t = &c->agent->targets[paid->target];
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	struct json_writer w;
+
+	journal_begin(&w, &text, RECORD_ANSWER, c->turn, 0);
+	jw_key(&w, "provider");
+	jw_cstr(&w, t->provider->name);
+	jw_key(&w, "model");
+	jw_cstr(&w, t->model);
+	jw_key(&w, "answer");
+	llm_answer_write(&w, answer);
+	journal_write_usage(&w, &paid->usage, paid->cost_microusd);
+	c->result->provider = llm_text_of(t->provider->name);
+	c->result->model =
+	    answer->model.len > 0 ? answer->model : llm_text_of(t->model);
+	return journal_append(&c->journal, &w, &text, c->turn);
+}
+
+static int
+failed_call(struct conversation *c, const struct llm_error *e)
+{
+	struct conversation_error *out = &c->result->error;
+	int r;
+
+	if (e->type == ERROR_TYPE_TIMEOUT ||
+	    (c->job->deadline_ms != 0 &&
+		c->env->now_ms(c->env->ctx) >= c->job->deadline_ms))
+		return conversation_limit(c, "timeout", ERROR_TYPE_TIMEOUT,
+		    "the job's time is over: %s", e->text);
+	if (e->type == ERROR_TYPE_LLM_LENGTH)
+		return conversation_limit(c, "context_length", e->type, "%s", e->text);
+	memset(out, 0, sizeof(*out));
+	out->has_retry_after = e->has_retry_after;
+	out->retry_after_ms = e->retry_after_ms;
+	out->type = e->type;
+	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
+	r = conversation_fail_as(c, out);
+	return r;
+}
+
+static int
+ask(struct conversation *c, int64_t max_tokens, struct llm_answer *answer)
+{
+	CLEANUP(freep) struct llm_error *e = calloc(1, sizeof(*e));
+	struct llm_account paid = { .exchanges = 0 };
+	const struct llm_call call = { .targets = c->agent->targets,
+		.prefixes =
+		    (const struct llm_prefix *const *)c->agent->prefixes[c->offer],
+		.n_targets = c->agent->n_targets,
+		.messages = &c->job->messages,
+		.max_tokens = max_tokens,
+		/* a forced call on every turn could never end in words */
+		.tool_choice =
+		    c->turn == 0 || c->agent->tool_choice != LLM_TOOL_CHOICE_REQUIRED
+		    ? c->agent->tool_choice
+		    : LLM_TOOL_CHOICE_AUTO,
+		.deadline_ms = c->job->deadline_ms };
+	int r;
+
+	if (e == NULL)
+		return -ENOMEM;
+	r = c->env->ask(c->env->ctx, &call, c->arena, answer, &paid, e);
+	account(c, &paid.usage, paid.cost_microusd);
+	if (r == 0) {
+		c->result->paid++;
+		return journal_answer(c, answer, &paid);
+	}
+	llm_usage_add(&c->loose, &paid.usage);
+	c->loose_cost += paid.cost_microusd;
+	return r == -EIO ? failed_call(c, e) : r;
+}
+
+static int
+replay_answer(struct conversation *c, const struct json *doc, struct llm_answer *answer)
+{
+	const struct json *provider = json_get_typed(doc, "provider", JSON_STRING);
+	const struct json *model = json_get_typed(doc, "model", JSON_STRING);
+	struct llm_usage usage;
+	uint64_t cost;
+	int r = llm_answer_read(c->arena, json_get(doc, "answer"), answer);
+
+	if (r < 0)
+		return r == -EINVAL ? -EBADMSG : r;
+	journal_read_usage(doc, &usage, &cost);
+	account(c, &usage, cost);
+	if (provider != NULL)
+		c->result->provider =
+		    (struct llm_text){ provider->text, provider->len };
+	if (answer->model.len > 0)
+		c->result->model = answer->model;
+	else if (model != NULL)
+		c->result->model = (struct llm_text){ model->text, model->len };
+	c->result->replayed++;
+	return 0;
+}
+
+static int
+next_answer(struct conversation *c, struct llm_answer *answer)
+{
+	int64_t bound = answer_bound(c);
+	const struct json *doc;
+	int r;
+
+	c->turn = c->result->turns;
+	doc = journal_find(&c->journal, RECORD_ANSWER, c->turn, 0);
+	if (doc != NULL) {
+		r = replay_answer(c, doc, answer);
+	} else {
+		r = check_limits(c);
+		if (r == 0)
+			r = ask(c, bound, answer);
+	}
+	if (r == 0)
+		c->result->turns++;
+	return r;
+}
+
+/* ---- what the model said, for its own memory ---- */
+
+/* Some servers read the arguments of earlier calls as JSON and fail when they are none.
+ */
+static int
+repair_arguments(struct arena *a, const struct llm_tool_call *from,
+    struct llm_tool_call *to)
+{
+	CLEANUP(arena_freep) struct arena *scratch = arena_new(0);
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	const struct json *v = NULL;
+	struct json_writer w;
+
+	*to = *from;
+	if (scratch == NULL)
+		return -ENOMEM;
+	if (from->arguments.len > 0 &&
+	    json_read(scratch, from->arguments.s, from->arguments.len, 0, &v, NULL) ==
+		0)
+		return 0;
+	jw_init(&w, &text);
+	jw_object_begin(&w);
+	if (from->arguments.len > 0) {
+		jw_key(&w, "not_valid_json");
+		jw_string(&w, from->arguments.s,
+		    from->arguments.len < 500 ? from->arguments.len : 500);
+	}
+	jw_object_end(&w);
+	to->arguments = llm_text_dup(a, buf_str(&text), text.len);
+	return to->arguments.s != NULL ? 0 : -ENOMEM;
+}
+
+static int
+remember(struct conversation *c, const struct llm_answer *answer)
+{
+	struct llm_message *m =
+	    llm_messages_add(c->arena, &c->job->messages, LLM_ROLE_ASSISTANT);
+	struct llm_tool_call *calls = NULL;
+
+	if (m == NULL)
+		return -ENOMEM;
+	m->text = answer->text;
+	if (answer->n_calls > 0) {
+		calls = arena_alloc(c->arena, answer->n_calls * sizeof(*calls));
+		if (calls == NULL)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < answer->n_calls; i++) {
+		int r = repair_arguments(c->arena, &answer->calls[i], &calls[i]);
+
+		if (r < 0)
+			return r;
+	}
+	m->calls = calls;
+	m->n_calls = answer->n_calls;
+	return 0;
+}
+
+/* ---- the loop ---- */
+
+static int
+journal_start(struct conversation *c)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	struct json_writer w;
+
+	if (c->journal.next_index > 0)
+		return 0;
+	journal_begin(&w, &text, RECORD_START, 0, 0);
+	jw_key(&w, "version");
+	jw_cstr(&w, PACKAGE_VERSION);
+	jw_key(&w, "agent");
+	jw_cstr(&w, c->agent->conf->name);
+	jw_key(&w, "model");
+	jw_cstr(&w, c->agent->n_targets > 0 ? c->agent->targets[0].model : NULL);
+	jw_key(&w, "prompt_hash");
+	jw_cstr(&w, c->agent->prompt_hash);
+	return journal_append(&c->journal, &w, &text, UINT32_MAX);
+}
+
+static int
+turn(struct conversation *c)
+{
+	struct llm_answer answer;
+	int r = next_answer(c, &answer);
+
+	if (r == 0)
+		r = remember(c, &answer);
+	if (r != 0)
+		return r;
+	if (answer.n_calls > 0 && answer.finish == LLM_FINISH_TOOL_CALLS)
+		return conversation_tools(c, &answer);
+	return conversation_final(c, &answer);
+}
+
+/* What failed calls of former attempts cost. */
+static void
+account_former(struct conversation *c)
+{
+	for (size_t i = 0; i < c->journal.n; i++) {
+		struct llm_usage usage;
+		uint64_t cost;
+
+		if (c->journal.records[i].kind != RECORD_END)
+			continue;
+		journal_read_usage(c->journal.records[i].doc, &usage, &cost);
+		account(c, &usage, cost);
+	}
+}
+
+static int
+loop(struct conversation *c)
+{
+	int r = journal_open(&c->journal, c->env, c->job, c->arena);
+
+	if (r < 0)
+		return r;
+	account_former(c);
+	r = journal_start(c);
+	while (r == 0)
+		r = turn(c);
+	if (r == -ECANCELED)
+		r = conversation_fail(c, ERROR_TYPE_CANCELLED, "the job was cancelled");
+	return r;
+}
+
+int
+conversation_run(const struct conversation_env *env, struct conversation_job *job,
+    struct arena *a, struct conversation_result *result)
+{
+	struct conversation *c = arena_alloc(a, sizeof(*c));
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	memset(c, 0, sizeof(*c));
+	c->env = env;
+	c->job = job;
+	c->agent = job->agent;
+	c->output_schema =
+	    job->output_schema != NULL ? job->output_schema : job->agent->output_schema;
+	c->arena = a;
+	c->result = result;
+	c->last_call = &result->calls;
+	c->offer = agent_offer_for(job->agent, job->lane);
+	c->data.fd = c->patch.fd = -1;
+	r = loop(c);
+	if (r == CONVERSATION_OVER && arena_failed(a))
+		r = -ENOMEM;
+	result->next_index = c->journal.next_index;
+	tool_data_release(&c->data);
+	tool_data_release(&c->patch);
+	return r == CONVERSATION_OVER ? 0 : r;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conversation_private.h - one conversation while it runs. Private to its files:
+ * conversation.c (the loop and the limits), conversation_tools.c (the calls of an
+ * answer), conversation_end.c (how it ends and with which value).
+ *
+ * Functions here return 0 to go on, CONVERSATION_OVER when the result is filled in, or
+ * a negative errno when the job cannot go on.
+ */
+#ifndef WORKER_AGENT_CONVERSATION_PRIVATE_H
+#define WORKER_AGENT_CONVERSATION_PRIVATE_H
+
+#include "worker/agent/conversation.h"
+#include "worker/agent/journal.h"
+
+enum {
+	CONVERSATION_OVER = 1,
+	SAME_CALL_MAX = 3,
+	VIOLATIONS_TOLD_MAX = 2
+};
+
+struct seen_call {
+	struct seen_call *next;
+	char hash[33];
+	unsigned times;
+};
+
+struct conversation {
+	const struct conversation_env *env;
+	struct conversation_job *job;
+	const struct agent *agent;
+	const struct json_schema *output_schema; /* NULL: any answer will do */
+	struct arena *arena;
+	struct conversation_result *result;
+	struct conversation_tool_call **last_call;
+	struct journal journal;
+	enum agent_offer offer;
+	unsigned turn; /* of the answer in hand */
+	unsigned violations;
+	const char *narrowed_by; /* the limit that bounds the answer in hand, or NULL */
+	struct seen_call *seen;
+	struct tool_data data;            /* of the last successful data tool call */
+	struct tool_data patch;           /* of the last successful patch */
+	bool has_failed;                  /* a tool call of the last turn failed ... */
+	struct conversation_error failed; /* ... in this way */
+	struct llm_usage loose;           /* paid, but in no answer record */
+	uint64_t loose_cost;
+};
+
+/* ---- conversation_tools.c ---- */
+
+/* Runs all calls of the answer, tells the model, ends the job where a tool does. */
+int conversation_tools(struct conversation *c, const struct llm_answer *answer);
+
+/* ---- conversation_end.c ---- */
+
+int conversation_fail(struct conversation *c, enum error_type type, const char *fmt,
+    ...) PRINTF_LIKE(3, 4);
+int conversation_fail_as(struct conversation *c, const struct conversation_error *e);
+
+/* Keeps what was done when there is something, else fails. name: "max_turns", ... */
+int conversation_limit(struct conversation *c, const char *name, enum error_type type,
+    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* 0 or CONVERSATION_OVER by cancellation or time. */
+int conversation_may_go_on(struct conversation *c);
+
+/* What could be the job's value now, without a further word of the model. */
+enum value_kind conversation_in_hand(struct conversation *c);
+
+/* Ends with that kind of value; text is the model's last word. */
+int conversation_complete(struct conversation *c, enum value_kind kind,
+    struct llm_text text);
+
+/* The answer holds no tool call: is it the end? */
+int conversation_final(struct conversation *c, const struct llm_answer *answer);
+
+#endif
