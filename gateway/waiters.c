@@ -17,7 +17,6 @@
 
 #include "common/clock.h"
 #include "common/queue/keys.h"
-#include "common/queue/redis_reply.h"
 #include "common/queue/redis_sync.h"
 
 #include <errno.h>
@@ -222,7 +221,7 @@ wait_for_results(struct waiters *w)
 		pause_ms(PAUSE_AWAY_MS); /* those who wait have their deadlines */
 		return;
 	}
-	pair = redis_reply_list(reply);
+	pair = queue_list_of(reply);
 	v = find_by_key(w, queue_list_text(&pair, 0));
 	text = queue_list_text(&pair, 1);
 	if (v != NULL)

@@ -4,7 +4,6 @@
 
 #include "gateway/waiters.h"
 
-#include "common/queue/redis_reply.h"
 #include "common/queue/redis_sync.h"
 #include "tests/support/redis_server.h"
 
@@ -105,7 +104,7 @@ length(const char *key)
 	    redis_sync_call(client, &reply, NULL, "EVAL",
 		"return {redis.call('LLEN', KEYS[1])}", "1", key, NULL),
 	    0));
-	all = redis_reply_list(reply);
+	all = queue_list_of(reply);
 	return queue_list_int(&all, 0);
 }
 
