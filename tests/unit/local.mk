@@ -38,6 +38,17 @@ test_fetch_request_LDADD = $(FETCH_LIBS) $(CRITERION_LIBS)
 test_fetch_SOURCES = tests/unit/test_fetch.c
 test_fetch_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_fetch_LDADD = tests/support/libhttpprobe.a $(FETCH_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_gateway_pure test_gateway_http test_gateway_waiters
+TESTS += test_gateway_pure test_gateway_http test_gateway_waiters
+test_gateway_pure_SOURCES = tests/unit/test_gateway_pure.c
+test_gateway_pure_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_gateway_pure_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
+test_gateway_http_SOURCES = tests/unit/test_gateway_http.c
+test_gateway_http_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_gateway_http_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
+test_gateway_waiters_SOURCES = tests/unit/test_gateway_waiters.c
+test_gateway_waiters_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_gateway_waiters_LDADD = tests/support/libqueuetest.a $(GATEWAY_LIBS) $(CRITERION_LIBS)
 endif
 # -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
