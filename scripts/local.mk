@@ -4,4 +4,4 @@ EXTRA_DIST += .ci/run scripts/common.bash scripts/deps scripts/check scripts/qui
 # Test programs that need no daemon: everything but the end-to-end ones.
 .PHONY: print-unit-tests
 print-unit-tests:
-	@echo $(filter-out e2e_%,$(TESTS))
+	@echo $(filter-out test_e2e_%,$(TESTS))

@@ -195,14 +195,21 @@ tidy(struct supervisor *s)
 	supervisor_release(s);
 }
 
+static void
+complain(struct supervisor *s, int status, const char *text)
+{
+	if (s->ready_fd >= 0)
+		daemonize_report(&s->ready_fd, status, text);
+	else
+		(void)fprintf(stderr, "agent-runnerd: %s\n", text);
+}
+
 static int
 run(struct supervisor *s)
 {
 	struct err err = ERR_INIT;
 	int r = prepare(s, &err), status = EXIT_STATUS_CONFIG;
 
-	if (r == 0 && s->options.is_daemon)
-		r = daemonize(&s->ready_fd, &err);
 	if (r == 0) {
 		status = EXIT_STATUS_FAILURE;
 		s->started_ms = clock_mono_ms();
@@ -211,11 +218,30 @@ run(struct supervisor *s)
 	}
 	if (r == 0)
 		return supervise(s);
-	if (s->ready_fd >= 0)
-		daemonize_report(&s->ready_fd, status, err_text(&err));
-	else
-		(void)fprintf(stderr, "agent-runnerd: %s\n", err_text(&err));
+	complain(s, status, err_text(&err));
 	return status;
+}
+
+/* The daemon's working directory is /: a reload must find the same file. Links are not
+   resolved, since they may be made to point elsewhere meanwhile. */
+static const char *
+absolute(const char *path, char out[PATH_MAX])
+{
+	char here[PATH_MAX / 2];
+
+	if (path == NULL || path[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+		return path;
+	(void)snprintf(out, PATH_MAX, "%s/%.*s", here, PATH_MAX / 2 - 2, path);
+	return out;
+}
+
+static void
+make_absolute(struct supervisor *s)
+{
+	static char conf[PATH_MAX], pid[PATH_MAX];
+
+	s->options.conf_path = absolute(s->options.conf_path, conf);
+	s->options.pid_path = absolute(s->options.pid_path, pid);
 }
 
 static int
@@ -231,25 +257,32 @@ obey(struct supervisor *s)
 		options_help(stdout);
 		return EXIT_STATUS_OK;
 	}
+	if (s->options.command == COMMAND_RUN)
+		make_absolute(s);
+	/* First of all, since the secrets' region does not survive a fork. */
+	if (s->options.command == COMMAND_RUN && s->options.is_daemon &&
+	    daemonize(&s->ready_fd, &err) < 0) {
+		complain(s, EXIT_STATUS_FAILURE, err_text(&err));
+		return EXIT_STATUS_FAILURE;
+	}
 	if (load(s, &err) < 0) {
-		(void)fprintf(stderr, "%s\n", err_text(&err));
+		complain(s, EXIT_STATUS_CONFIG, err_text(&err));
 		return EXIT_STATUS_CONFIG;
 	}
 	if (s->options.command == COMMAND_DUMP)
 		return EXIT_STATUS_OK;
 	s->events = events_new();
 	if (s->events == NULL) {
-		(void)fprintf(stderr, "agent-runnerd: epoll: %s\n", strerror(errno));
+		complain(s, EXIT_STATUS_FAILURE, strerror(errno));
 		return EXIT_STATUS_FAILURE;
 	}
-	if (s->options.command == COMMAND_CHECK) {
-		if (signals_open(s, &err) < 0) {
-			(void)fprintf(stderr, "agent-runnerd: %s\n", err_text(&err));
-			return EXIT_STATUS_FAILURE;
-		}
-		return check_configuration(s);
+	if (s->options.command == COMMAND_RUN)
+		return run(s);
+	if (signals_open(s, &err) < 0) {
+		complain(s, EXIT_STATUS_FAILURE, err_text(&err));
+		return EXIT_STATUS_FAILURE;
 	}
-	return run(s);
+	return check_configuration(s);
 }
 
 int

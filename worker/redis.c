@@ -334,7 +334,8 @@ link_connect(void *ctx)
 	ac->ev.addWrite = add_write;
 	ac->ev.delWrite = del_write;
 	ac->ev.cleanup = cleanup;
-	(void)redisEnableKeepAlive(&ac->c); /* a Unix socket has none */
+	if (u->path == NULL || u->path[0] == '\0') /* a Unix socket has none, and minds */
+		(void)redisEnableKeepAlive(&ac->c);
 	(void)redisAsyncSetConnectCallback(ac, on_connect);
 	(void)redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	greet(link);

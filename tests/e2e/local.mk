@@ -1,6 +1,6 @@
 # tests/e2e: Criterion programs over the real daemon and real servers.
 if HAVE_CRITERION
-e2e_programs = test_e2e_jobs test_e2e_faults
+e2e_programs = test_e2e_jobs test_e2e_faults test_e2e_agentctl test_e2e_pipelines
 check_PROGRAMS += $(e2e_programs)
 TESTS += $(e2e_programs)
 EXTRA_DIST += tests/e2e/e2e.h
@@ -12,4 +12,25 @@ test_e2e_jobs_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_faults_SOURCES = tests/e2e/test_faults.c
 test_e2e_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+
+test_e2e_agentctl_SOURCES = tests/e2e/test_agentctl.c
+test_e2e_agentctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_agentctl_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+
+test_e2e_pipelines_SOURCES = tests/e2e/test_pipelines.c
+test_e2e_pipelines_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_pipelines_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
+
+# --- the main job, and cuts on the way to Redis
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_main_job test_e2e_redis_cuts
+TESTS += test_e2e_main_job test_e2e_redis_cuts
+test_e2e_main_job_SOURCES = tests/e2e/test_main_job.c
+test_e2e_main_job_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_main_job_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_cuts_SOURCES = tests/e2e/test_redis_cuts.c
+test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the main job

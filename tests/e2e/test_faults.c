@@ -161,44 +161,6 @@ Test(faults, a_worker_stopped_past_its_lease_is_fenced)
 	stop();
 }
 
-/* The connection is cut after each command of a job in turn, before its reply. */
-Test(faults, a_connection_cut_before_any_reply_costs_nothing)
-{
-	long long commands;
-	char id[32];
-	int n;
-
-	begin();
-	harness_use_redis_proxy(h);
-	harness_set(h, "service.workers", "1");
-	harness_write_file(h, "agents.d/two.conf", agent_two_turns);
-	harness_start(h);
-	script(0, 0, 0);
-	(void)harness_proxy(h, "reset");
-	harness_push_job(h, "plain", "go", ",\"agent\":\"two\"");
-	(void)harness_expect(h, "plain", "completed");
-	cr_assert(sscanf(harness_proxy(h, "stats"), "commands=%lld", &commands) == 1);
-	cr_assert(gt(llong, commands, 5));
-	n = (int)(commands < 40 ? commands : 40);
-	for (int i = 1; i <= n; i++) {
-		long long before = harness_llm_stat(h, "answers");
-
-		(void)snprintf(id, sizeof(id), "cut%d", i);
-		(void)harness_proxy(h, "reset");
-		(void)harness_proxy(h, "arm after %d role=worker", i);
-		harness_push_job(h, id, "go", ",\"agent\":\"two\"");
-		(void)harness_expect(h, id, "completed");
-		cr_expect(eq(llong, harness_llm_stat(h, "answers") - before, 2),
-		    "cut after command %d: an answer was paid twice", i);
-		(void)harness_proxy(h, "disarm");
-		cr_expect(
-		    eq(llong, harness_redis_int(h, "EXISTS agent:results:%s", id), 0));
-		harness_clear(h);
-	}
-	cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:dead"), 0));
-	stop();
-}
-
 Test(faults, a_restart_of_redis_is_survived)
 {
 	char id[32];

@@ -280,6 +280,12 @@ harness_llm_script(struct harness *h, const char *json)
 	(void)ask_llm(h, "/stub/script", json);
 }
 
+void
+harness_llm_reset(struct harness *h)
+{
+	(void)ask_llm(h, "/stub/reset", "{}");
+}
+
 const struct json *
 harness_llm_log(struct harness *h)
 {

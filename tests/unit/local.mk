@@ -73,6 +73,14 @@ TESTS += test_compute_jq
 test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
 test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jail test_compute_zygote
+TESTS += test_compute_jail test_compute_zygote
+test_compute_jail_SOURCES = tests/unit/test_compute_jail.c
+test_compute_jail_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
+test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
+test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
@@ -229,5 +237,23 @@ test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 test_lifecycle_SOURCES = tests/unit/test_lifecycle.c
 test_lifecycle_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+# The daemon over fake roles; runs in the build directory, where the programs are.
+check_PROGRAMS += test_supervisor
+TESTS += test_supervisor
+test_supervisor_SOURCES = tests/unit/test_supervisor.c
+test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_supervisor_LDADD = $(role_test_libs)
+test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
+	common/librole.a common/libconf.a common/libcommon.a
 endif
 # --- end of role, supervisor ---
+
+# --- pipeline
+if HAVE_CRITERION
+check_PROGRAMS += test_pipeline
+TESTS += test_pipeline
+test_pipeline_SOURCES = tests/unit/test_pipeline.c
+test_pipeline_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
+	common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
+endif

@@ -210,6 +210,8 @@ static const struct {
 	{ "fetch flights, sort by price, top 3",
 	    FETCH("NYC", "LAX") "," SORT("price", "asc") "," TOP(3) },
 	{ "fetch flights from NYC to LAX", FETCH("NYC", "LAX") },
+	{ "from here to there, top 9\\n\\n## Task\\nflights from A to B",
+	    FETCH("A", "B") },
 	{ "process the data", NULL },
 	{ "", NULL },
 };

@@ -74,6 +74,17 @@ text_join(struct arena *a, struct text left, struct text right)
 	return (struct text){ joined, left.len + 1 + right.len };
 }
 
+struct text
+chat_prompt_of(struct text message)
+{
+	static const char mark[] = "## Task\n";
+	const char *p = message.data, *end = message.data + message.len, *at;
+
+	while ((at = memmem(p, (size_t)(end - p), mark, sizeof(mark) - 1)) != NULL)
+		p = at + sizeof(mark) - 1;
+	return (struct text){ p, (size_t)(end - p) };
+}
+
 const struct chat_tool *
 chat_tool_find(const struct chat *chat, struct text name)
 {

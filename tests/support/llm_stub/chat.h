@@ -57,7 +57,7 @@ struct chat {
 	size_t n_messages;
 	struct chat_tool tools[CHAT_TOOLS_MAX];
 	size_t n_tools;
-	struct text prompt; /* the last user message */
+	struct text prompt; /* of the last user message, see chat_prompt_of */
 	unsigned turn;      /* assistant messages so far */
 };
 
@@ -112,6 +112,9 @@ bool text_contains(struct text haystack, struct text needle);
 bool text_is(struct text t, const char *literal);
 struct text text_of(const struct json *v); /* of a string; else empty */
 struct text text_join(struct arena *a, struct text left, struct text right);
+
+/* What the user wants: agent-runner puts the job's context before a line "## Task". */
+struct text chat_prompt_of(struct text message);
 
 /* The tool of that name among those offered, or NULL. */
 const struct chat_tool *chat_tool_find(const struct chat *chat, struct text name);

@@ -202,7 +202,8 @@ read_messages(struct chat *chat, const char **param, struct err *err)
 		if (r != 0)
 			return r;
 		if (chat->messages[chat->n_messages].role == CHAT_USER)
-			chat->prompt = chat->messages[chat->n_messages].text;
+			chat->prompt =
+			    chat_prompt_of(chat->messages[chat->n_messages].text);
 		chat->n_messages++;
 	}
 	if (open.n > 0)

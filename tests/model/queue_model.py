@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""queue_model.py - an exhaustive search over the way of one job through the queue.
+
+What it models: one job id, pushed up to two times with the same content, two worker
+processes and their replacements, and the scripts of common/queue: claim (BLMOVE), adopt,
+begin, journal, retry, release, promote, finish, recover (to the queue or to quarantine),
+the sweep of fenced holders, and the store's row. Two journalled turns a job.
+
+Faults, as many as the budget allows, at every point: a worker dies; a reply is lost (of a
+claim, begin, finish, retry) and the command is sent again or forgotten; a worker stalls
+past its lease and is recovered while it lives; a dead client's blocked claim is served.
+
+What must hold in every state that can be reached:
+  - never two results on the list, never more results than pushes, never one turn twice
+    in the journal, never two workers in good standing that run the job at once;
+  - never an id pushed as if it were a payload;
+  - without further faults the job can still end: a result published, and nothing left
+    anywhere ("stuck" counts the states from which that end cannot be reached).
+
+Each naive variant leaves out one rule of the protocol and must fail; a variant that does
+not would mean that the model has become blind. A script that changes must change its
+function here too.
+
+Usage: queue_model.py [BUDGET]     (default 2; 3 takes minutes)
+Exits 0 when the protocol holds and every naive variant fails.
+"""
+import sys
+from collections import deque, namedtuple
+
+State = namedtuple('State', 'pushed jobs alone delayed held procs job row journal results '
+                   'published fenced moves budget')
+Job = namedtuple('Job', 'state holder token claim')
+# phase: idle, raw / id (an element in hand, not begun), run, stored, moving (retry sent),
+# dead; claim: number of the element in hand; token, turns: of the job in hand
+Proc = namedtuple('Proc', 'holder phase claim token turns')
+
+TURNS = 2
+PROCS_MAX = 3
+MOVES_MAX = 1  # retries and releases of the job
+
+RULES = {
+    'unique': 'a recovered holder is fenced, its process takes a new name',
+    'adopt': 'a worker reads its own held list and adopts what it has not in hand',
+    'level': 'recovery goes by the set of live holders, not by notices',
+    'journal_fence': 'only the current token may journal, each index once',
+    'finish_fence': 'only the current token may finish',
+    'once': 'a result is pushed only on an empty list',
+    'takeover': 'a job begun from a fenced holder leaves that holder\'s list',
+    'dedup': 'a copy of a job that is held elsewhere is dropped',
+}
+
+
+def put(pairs, key, value):
+    d = dict(pairs)
+    if value:
+        d[key] = value
+    else:
+        d.pop(key, None)
+    return tuple(sorted(d.items()))
+
+
+def without(elements, e):
+    out = list(elements)
+    out.remove(e)
+    return tuple(out)
+
+
+class Model:
+    def __init__(self, copies, budget, off=()):
+        self.copies, self.budget = copies, budget
+        self.on = {rule: rule not in off for rule in RULES}
+
+    def start(self):
+        procs = tuple(Proc(f'w{i}', 'idle', 0, 0, 0) for i in range(2))
+        return State(0, (), 0, 0, (), procs, None, 0, (), 0, 0, (), 0, self.budget)
+
+    # ---- scripts ----
+
+    def held(self, s, holder):
+        return dict(s.held).get(holder, ())
+
+    def set_held(self, s, holder, elements):
+        return s._replace(held=put(s.held, holder, elements))
+
+    def recover(self, s, holder, to_alone):
+        """One call moves one element, so that everything may happen between two calls."""
+        mine = self.held(s, holder)
+        if not self.on['unique']:  # naive: a mere move of the list
+            return self.set_held(s._replace(jobs=('r',) * len(mine) + s.jobs), holder, ())
+        if holder not in s.fenced:
+            s = s._replace(fenced=tuple(sorted(s.fenced + (holder,))))
+        for e in mine[-1:] if self.on['level'] else mine[::-1]:
+            s = self.recover_one(s, holder, e, to_alone)
+            mine = without(mine, e)
+        return self.set_held(s, holder, mine)
+
+    def recover_one(self, s, holder, e, to_alone):
+        if e == 'i' and s.job and s.job.state == 'held' and s.job.holder == holder:
+            if to_alone:
+                return s._replace(alone=s.alone + 1,
+                                  job=s.job._replace(state='alone', claim=0))
+            return s._replace(jobs=('r',) + s.jobs,
+                              job=s.job._replace(state='queued', claim=0))
+        if e == 'i' and s.job and s.job.state == 'alone':
+            return s._replace(alone=s.alone + 1)
+        return s._replace(jobs=('x' if e == 'i' else 'r',) + s.jobs)
+
+    def publish(self, s):
+        if s.results and self.on['once']:
+            return s
+        return s._replace(results=s.results + 1, published=s.published + 1)
+
+    def begin(self, s, p):
+        """Answers (state, process): p has an element of kind p.phase in hand."""
+        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        element = 'i' if p.phase == 'id' else 'r'
+        mine = self.held(s, p.holder)
+        job = s.job
+        is_mine = job and job.state == 'held' and job.holder == p.holder
+        if p.holder in s.fenced:
+            return s, idle
+        if is_mine and job.claim == p.claim and 'i' in mine:
+            return s, p._replace(phase='run', token=job.token, turns=len(s.journal))
+        if element not in mine:
+            return s, idle
+        rest = without(mine, element)
+        drop = self.set_held(s, p.holder, rest)
+        if job and job.state == 'done':
+            return self.publish(drop), idle
+        if job and (job.state == 'delayed' or (job.state == 'alone') != (element == 'i')
+                    and job.state in ('alone', 'queued')):
+            return drop, idle
+        if self.on['dedup'] and job and job.state == 'held' and \
+                job.holder not in s.fenced and not (is_mine and element == 'i'):
+            return drop, idle
+        if job and job.state == 'held' and not is_mine and self.on['takeover']:
+            theirs = self.held(drop, job.holder)
+            if 'i' in theirs:
+                drop = self.set_held(drop, job.holder, without(theirs, 'i'))
+        token = (job.token if job else 0) + 1
+        s = self.set_held(drop, p.holder, rest + ('i',))
+        s = s._replace(job=Job('held', p.holder, token, p.claim))
+        return s, p._replace(phase='run', token=token, turns=len(s.journal))
+
+    def is_current(self, s, p):
+        return bool(s.job and s.job.state == 'held' and s.job.holder == p.holder and
+                    s.job.token == p.token and p.holder not in s.fenced)
+
+    def journal(self, s, p):
+        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        if not self.on['journal_fence']:
+            return s._replace(journal=s.journal + (p.turns,)), p._replace(turns=p.turns + 1)
+        if not self.is_current(s, p):
+            return s, idle
+        if len(s.journal) == p.turns:
+            s = s._replace(journal=s.journal + (p.turns,))
+        return s, p._replace(turns=len(s.journal))
+
+    def finish(self, s, p):
+        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        mine = self.held(s, p.holder)
+        if self.on['finish_fence'] and (not self.is_current(s, p) or 'i' not in mine):
+            return s, idle
+        if 'i' in mine:
+            s = self.set_held(s, p.holder, without(mine, 'i'))
+        return self.publish(s._replace(job=s.job._replace(state='done', claim=0))), idle
+
+    def move(self, s, p, to_delayed):
+        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        mine = self.held(s, p.holder)
+        if not self.is_current(s, p) or 'i' not in mine:
+            return s, idle
+        s = self.set_held(s, p.holder, without(mine, 'i'))
+        if to_delayed:
+            return s._replace(delayed=1, job=s.job._replace(state='delayed', claim=0)), idle
+        return s._replace(jobs=('r',) + s.jobs,
+                          job=s.job._replace(state='queued', claim=0)), idle
+
+    # ---- one step of each actor: (state, is it a fault) ----
+
+    def worker_steps(self, s, i):
+        p = s.procs[i]
+
+        def become(state, proc):
+            return state._replace(procs=state.procs[:i] + (proc,) + state.procs[i + 1:])
+
+        spent = s._replace(budget=s.budget - 1)
+        mine = self.held(s, p.holder)
+        is_fenced = p.holder in s.fenced
+        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        # a number that the job does not know yet; two are enough
+        claim = 2 if s.job and s.job.holder == p.holder and s.job.claim == 1 else 1
+        if p.phase == 'idle':
+            taken = []
+            if s.jobs:
+                taken.append((s._replace(jobs=s.jobs[1:]), s.jobs[0], 'raw'))
+            if s.alone:
+                taken.append((s._replace(alone=s.alone - 1), 'i', 'id'))
+            for after, e, phase in taken:
+                after = self.set_held(after, p.holder, mine + (e,))
+                yield become(after, p._replace(phase=phase, claim=claim)), False
+                if s.budget:
+                    yield after._replace(budget=s.budget - 1), True  # reply lost
+            if self.on['adopt'] and mine and not is_fenced:
+                phase = 'id' if 'i' in mine else 'raw'
+                yield become(s, p._replace(phase=phase, claim=claim)), False
+            if is_fenced:
+                yield become(s, Proc(p.holder + "'", 'idle', 0, 0, 0)), False
+        elif p.phase in ('raw', 'id'):
+            after, q = self.begin(s, p)
+            yield become(after, q), False
+            if q.phase == 'run' and s.row:
+                yield become(after, q._replace(phase='stored')), False
+            if s.budget:
+                yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
+                yield become(after._replace(budget=s.budget - 1), idle), True  # forgotten
+        elif p.phase == 'run':
+            if p.turns < TURNS:
+                yield become(*self.journal(s, p)), False
+            else:
+                yield become(s._replace(row=1), p._replace(phase='stored')), False
+            if s.moves < MOVES_MAX:
+                for to_delayed in (True, False):
+                    after, q = self.move(s._replace(moves=s.moves + 1), p, to_delayed)
+                    yield become(after, q), False
+                    if s.budget:
+                        yield become(after._replace(budget=s.budget - 1),
+                                     p._replace(phase='moving')), True
+        elif p.phase == 'moving':  # sent again: ALREADY or FENCED, the job is out of hand
+            yield become(s, idle), False
+        elif p.phase == 'stored':
+            after, q = self.finish(s, p)
+            yield become(after, q), False
+            if s.budget:
+                yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
+        if s.budget:
+            dead = p._replace(phase='dead', claim=0, token=0, turns=0)
+            yield become(spent, dead), True
+            if not self.on['level']:  # the notice arrives: recovered once, now
+                yield become(self.recover(spent, p.holder, False), dead), True
+            if mine and not is_fenced:  # stalls past the lease
+                yield self.recover(spent, p.holder, False), True
+
+    def steps(self, s):
+        if s.pushed < self.copies:
+            yield s._replace(pushed=s.pushed + 1, jobs=s.jobs + ('r',)), False
+        for i, p in enumerate(s.procs):
+            if p.phase != 'dead':
+                yield from self.worker_steps(s, i)
+            elif s.jobs and s.budget:  # a claim served to a dead client
+                late = s._replace(jobs=s.jobs[1:], budget=s.budget - 1)
+                yield self.set_held(late, p.holder,
+                                    self.held(s, p.holder) + (s.jobs[0],)), True
+        if s.results:  # the reader
+            yield s._replace(results=s.results - 1), False
+        if s.delayed:
+            job = s.job._replace(state='queued') if s.job.state == 'delayed' else s.job
+            jobs = s.jobs + ('r',) if s.job.state == 'delayed' else s.jobs
+            yield s._replace(delayed=0, jobs=jobs, job=job), False
+        if self.on['level']:
+            live = {p.holder for p in s.procs if p.phase != 'dead'}
+            for holder, _ in s.held:
+                if holder not in live or holder in s.fenced:
+                    yield self.recover(s, holder, False), False
+                    yield self.recover(s, holder, True), False
+        dead = [p for p in s.procs if p.phase == 'dead']
+        if dead and len(s.procs) < PROCS_MAX:
+            name = f'w{len(s.procs)}' if self.on['unique'] else dead[-1].holder
+            yield s._replace(procs=s.procs + (Proc(name, 'idle', 0, 0, 0),)), False
+
+    # ---- the search ----
+
+    def wrong(self, s):
+        if s.results > 1:
+            return 'two results on the list'
+        if s.published > s.pushed:
+            return 'more results than pushes'
+        running = [p for p in s.procs if p.phase in ('run', 'stored') and
+                   p.holder not in s.fenced]
+        if len(running) > 1:
+            return 'two workers in good standing run the job at once'
+        if len(set(s.journal)) != len(s.journal):
+            return 'one turn twice in the journal'
+        if 'x' in s.jobs:
+            return 'an id pushed as a payload'
+        return None
+
+    def is_end(self, s):
+        return s.pushed == self.copies and s.published > 0 and not (
+            s.jobs or s.alone or s.delayed or s.held)
+
+    def trace(self, seen, s):
+        way = []
+        while s is not None:
+            way.append(s)
+            s = seen[s]
+        return way[::-1]
+
+    def search(self, states_max=3000000):
+        """Answers (states, what went wrong or None, the way there)."""
+        first = self.start()
+        seen, queue, before, ends = {first: None}, deque([first]), {}, []
+        while queue:
+            s = queue.popleft()
+            why = self.wrong(s)
+            if why:
+                return len(seen), why, self.trace(seen, s)
+            if self.is_end(s):
+                ends.append(s)
+            for after, is_fault in self.steps(s):
+                if not is_fault:
+                    before.setdefault(after, []).append(s)
+                if after not in seen:
+                    seen[after] = s
+                    queue.append(after)
+            if len(seen) > states_max:
+                return len(seen), 'too many states', []
+        good, queue = set(ends), deque(ends)
+        while queue:
+            for s in before.get(queue.popleft(), ()):
+                if s not in good:
+                    good.add(s)
+                    queue.append(s)
+        for s in seen:  # in the order of their discovery: the shortest way first
+            if s not in good:
+                return len(seen), f'stuck in {len(seen) - len(good)} states', \
+                    self.trace(seen, s)
+        return len(seen), None, []
+
+
+def main():
+    budget = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    failures = 0
+    for copies in (1, 2):
+        n, why, way = Model(copies, budget).search()
+        print(f'protocol, {copies} copies, {budget} faults: {n} states:', why or 'holds')
+        for s in way:
+            print('   ', s)
+        failures += why is not None
+    for rule in RULES:
+        n, why, way = Model(2, min(budget, 2), off=(rule,)).search()
+        print(f'without "{rule}" ({RULES[rule]}): {n} states:',
+              f'{why}, in {len(way) - 1} steps' if why else 'HOLDS, which it must not')
+        failures += why is None
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
