@@ -86,8 +86,8 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_agent
-TESTS += test_json_schema test_llm test_agent
+check_PROGRAMS += test_json_schema test_llm test_agent test_prompt
+TESTS += test_json_schema test_llm test_agent test_prompt
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -101,6 +101,9 @@ test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+test_prompt_SOURCES = tests/unit/test_prompt.c
+test_prompt_CFLAGS = $(test_agent_CFLAGS)
+test_prompt_LDADD = $(test_agent_LDADD)
 endif
 # --- end of json_schema, llm, agent ---
 # --- queue ---
@@ -246,6 +249,9 @@ test_supervisor_LDADD = $(role_test_libs)
 test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
 	common/librole.a common/libconf.a common/libcommon.a
 endif
+# The init script over the daemon over fake roles.
+TESTS += tests/unit/test_init_script.sh
+EXTRA_DIST += tests/unit/test_init_script.sh
 # --- end of role, supervisor ---
 
 # --- pipeline
