@@ -112,6 +112,16 @@ expect "a dead letter is queued again" 0 dead retry d1
 expect "intent needs no server" 0 intent always notify admin
 expect_in out "patch 0."
 
+expect "a pipeline that cannot be is told before anything runs" 1 pipeline --json - << 'END'
+[{"step":"tablesort"}]
+END
+expect_in out '"type":"invalid_step"'
+printf 'name,price\na,3\nb,1\nc,2\n' > "$dir/rows.csv"
+expect "a pipeline runs here, in a jail of its own" 0 pipeline --json --input "$dir/rows.csv" - << 'END'
+[{"step":"top_k","field":"price","order":"asc","k":2},{"step":"jq_transform","query":"map(.name)"}]
+END
+expect_in out '"data":["b","c"]'
+
 # An interrupt ends the waiting, tells how to go on, and leaves the job alone.
 ./agentctl -c "$dir/conf" wait j9 > "$dir/out" 2> "$dir/err" &
 waiter=$!
