@@ -160,8 +160,8 @@ test_ctl_SOURCES = tests/unit/test_ctl.c
 test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
 endif
-EXTRA_DIST += tests/unit/test_man_agentctl.sh
-TESTS += tests/unit/test_man_agentctl.sh
+EXTRA_DIST += tests/unit/test_man_agentctl.sh tests/unit/test_agentctl.sh
+TESTS += tests/unit/test_man_agentctl.sh tests/unit/test_agentctl.sh
 # --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
