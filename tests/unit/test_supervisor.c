@@ -675,6 +675,33 @@ Test(supervisor, checks_and_shows_its_configuration)
 	cr_expect_eq(run_to_end(test), EXIT_STATUS_CONFIG);
 }
 
+/* Each long option of --help has its place in the manual page. */
+Test(supervisor, every_option_is_in_the_manual)
+{
+	static const char *const help[] = { "--help", NULL };
+	const char *srcdir = getenv("srcdir");
+	char path[PATH_MAX], page[32768] = "";
+	const char *text;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/man/agent-runnerd.8",
+	    srcdir != NULL ? srcdir : SOURCE_DIR);
+	fd = open(path, O_RDONLY);
+	cr_assert(fd >= 0 && read(fd, page, sizeof(page) - 1) > 0, "%s", path);
+	closep(&fd);
+	configure("", "", "");
+	cr_assert_eq(run_to_end(help), 0);
+	text = log_text();
+	for (const char *at = strstr(text, ", --"); at != NULL;
+	     at = strstr(at + 1, ", --")) {
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "Fl -%.*s",
+		    (int)strcspn(at + 4, " "), at + 4);
+		cr_expect(strstr(page, words) != NULL, "%s", words);
+	}
+}
+
 static bool
 is_gone(const void *arg)
 {
