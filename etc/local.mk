@@ -4,6 +4,7 @@ agentsdir = $(pkgdatadir)/agents.d
 promptsdir = $(pkgdatadir)/prompts
 dist_agents_DATA = etc/agents.d/workflow.conf
 dist_prompts_DATA = etc/prompts/workflow.txt
+EXTRA_DIST += etc/agent-runner.conf
 
 # --- service: init script, systemd unit and its friends
 EXTRA_DIST += etc/agent-runner.init.in etc/agent-runner.service.in \

@@ -46,11 +46,19 @@ struct claim {
 static void adopt_begin(struct claim *c);
 static void claim_next(struct claim *c);
 
+/* Suspects run one at a time, so that nobody else dies with them. */
+static bool
+is_quarantine(const struct worker *w)
+{
+	return w->role->role == ROLE_QUARANTINE;
+}
+
 static unsigned
 free_places(const struct claim *c)
 {
 	const struct worker *w = c->worker;
-	unsigned max = (unsigned)w->conf->service.jobs_per_worker;
+	unsigned max =
+	    is_quarantine(w) ? 1 : (unsigned)w->conf->service.jobs_per_worker;
 
 	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
 }
@@ -81,7 +89,7 @@ take(struct claim *c, const char *bytes, size_t n)
 	}
 	memcpy(element, bytes, n);
 	element[n] = '\0';
-	if (job_new(c->worker, element, n, false) < 0)
+	if (job_new(c->worker, element, n, is_quarantine(c->worker)) < 0)
 		c->must_adopt = true;
 }
 
@@ -115,8 +123,10 @@ static void
 send_move(struct claim *c, bool is_blocking)
 {
 	char timeout[8];
-	const char *argv[] = { is_blocking ? "BLMOVE" : "LMOVE", c->worker->setup.jobs,
-		buf_str(&c->held), "LEFT", "RIGHT", timeout };
+	const struct queue_setup *q = &c->worker->setup;
+	const char *argv[] = { is_blocking ? "BLMOVE" : "LMOVE",
+		is_quarantine(c->worker) ? q->alone : q->jobs, buf_str(&c->held),
+		"LEFT", "RIGHT", timeout };
 
 	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
 	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)

@@ -73,13 +73,21 @@ TESTS += test_compute_jq
 test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
 test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jail test_compute_zygote
+TESTS += test_compute_jail test_compute_zygote
+test_compute_jail_SOURCES = tests/unit/test_compute_jail.c
+test_compute_jail_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
+test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
+test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_agent
-TESTS += test_json_schema test_llm test_agent
+check_PROGRAMS += test_json_schema test_llm test_agent test_prompt
+TESTS += test_json_schema test_llm test_agent test_prompt
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -93,6 +101,9 @@ test_agent_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_agent_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+test_prompt_SOURCES = tests/unit/test_prompt.c
+test_prompt_CFLAGS = $(test_agent_CFLAGS)
+test_prompt_LDADD = $(test_agent_LDADD)
 endif
 # --- end of json_schema, llm, agent ---
 # --- queue ---
@@ -133,6 +144,8 @@ test_ctl_SOURCES = tests/unit/test_ctl.c
 test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
 endif
+EXTRA_DIST += tests/unit/test_man_agentctl.sh
+TESTS += tests/unit/test_man_agentctl.sh
 # --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION

@@ -13,6 +13,7 @@
 
 #include "common/fnv.h"
 #include "worker/agent/args_view.h"
+#include "worker/llm/strict_schema.h"
 
 #include <errno.h>
 #include <string.h>
@@ -176,8 +177,10 @@ check_call(struct run *run)
 	}
 	if (run->args == NULL)
 		return 0;
+	run->args = strict_args_restore(run->c->arena,
+	    json_schema_source(run->tool->schema), run->args);
 	errors = malloc(sizeof(*errors));
-	if (errors == NULL)
+	if (errors == NULL || run->args == NULL)
 		return -ENOMEM;
 	return check_args(run, errors) ? 1 : 0;
 }
