@@ -339,6 +339,23 @@ Test(supervisor, a_crashing_worker_is_restarted_ever_more_slowly_and_its_job_is_
 	cr_expect_eq(stop(SIGTERM), 0);
 }
 
+static bool
+is_paused(const void *arg)
+{
+	(void)arg;
+	return status.paused_ms > 0;
+}
+
+Test(supervisor, job_after_job_that_crashes_makes_the_node_pause)
+{
+	configure("worker:storm", "workers = 2;", "");
+	start();
+	cr_assert(wait_until(is_paused, NULL));
+	cr_expect(status.paused_ms > 20000);
+	cr_expect(says("takes no jobs for 30 s"));
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
 Test(supervisor, a_worker_that_ends_before_it_is_ready_backs_off_too)
 {
 	configure("worker:early", "workers = 1;", "");
