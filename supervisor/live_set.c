@@ -10,6 +10,7 @@
 
 #include "supervisor/live_set.h"
 
+#include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/lane.h"
 #include "common/log.h"
@@ -239,7 +240,7 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 	d = &s->deaths[s->n_deaths++ % DEATHS_MAX];
 	memset(d, 0, sizeof(*d));
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", c->holder);
-	d->blame = blame_of(c, wait_status, has_culprit);
+	d->blame = storm_is_on(s) ? BLAME_NONE : blame_of(c, wait_status, has_culprit);
 	if (has_culprit)
 		(void)snprintf(d->culprit, sizeof(d->culprit), "%s", row.job_id);
 	write_evidence(d->evidence, wait_status, has_culprit ? &row : NULL, used);
@@ -248,4 +249,6 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 		    has_culprit ? "the job that ran was" : "all its jobs are suspects",
 		    d->culprit);
 	s->is_live_set_old = true;
+	if (has_culprit && c->is_wanted)
+		storm_note(s, row.job_id, clock_mono_ms());
 }

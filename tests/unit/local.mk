@@ -260,7 +260,7 @@ test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 check_PROGRAMS += test_supervisor
 TESTS += test_supervisor
 test_supervisor_SOURCES = tests/unit/test_supervisor.c
-test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -DSOURCE_DIR=\"$(srcdir)\"
 test_supervisor_LDADD = $(role_test_libs)
 test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
 	common/librole.a common/libconf.a common/libcommon.a
