@@ -7,10 +7,18 @@ compute_libcompute_a_SOURCES = \
 	compute/columns.h compute/columns.c \
 	compute/pattern.h compute/pattern.c \
 	compute/iso_date.h compute/iso_date.c \
-	compute/child.h \
 	compute/step_sort.c compute/step_filter.c compute/step_select.c \
 	compute/step_groupby.c compute/step_join.c compute/step_jq.c \
-	compute/step_regex.c compute/step_date.c
+	compute/step_regex.c compute/step_date.c \
+	compute/output.h compute/output.c \
+	compute/answer.h compute/answer.c \
+	compute/child.h compute/child.c \
+	compute/zygote.h compute/zygote_private.h compute/zygote.c compute/children.c
 compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
-compute_libs = compute/libcompute.a common/libpipeline.a common/libjson.a \
-	common/libcommon.a $(JQ_LIBS) $(PCRE2_LIBS) $(CSV_LIBS) -lm
+compute_libs = compute/libcompute.a common/libpipeline.a $(ROLE_LIBS) common/libconf.a \
+	common/libjson.a common/libcommon.a $(LIBCONFIG_LIBS) \
+	$(JQ_LIBS) $(PCRE2_LIBS) $(CSV_LIBS) -lm
+
+pkglibexec_PROGRAMS += agent-runner-compute
+agent_runner_compute_SOURCES = compute/main.c
+agent_runner_compute_LDADD = $(compute_libs)

@@ -1,2 +1,3 @@
 # man: the pages.
 dist_man_MANS += man/agent-runner.conf.5 man/agent-runner-protocol.7
+dist_man_MANS += man/agentctl.1

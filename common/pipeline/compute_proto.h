@@ -21,7 +21,8 @@
  *   trace entries: {step, index, rows_in, rows_out, ms, notes[]}. Indices count from 0.
  *   type is invalid_step, step_limit or execution_error. When the trace does not fit
  *   into the meta its notes are left out.
- * COMPUTE_CANCEL: forget the run of this id; no answer follows.
+ * COMPUTE_CANCEL: the run of this id ends and is answered with an execution_error
+ *   "cancelled"; inputs whose run has not come are forgotten without an answer.
  */
 #ifndef COMMON_PIPELINE_COMPUTE_PROTO_H
 #define COMMON_PIPELINE_COMPUTE_PROTO_H

@@ -121,9 +121,10 @@ static const struct sandbox_rules profiles[SANDBOX_PROFILE_COUNT] = {
 		{ set_basic, set_messages, set_loop, set_process, set_children },
 		GRANT_FORK | GRANT_SOCKETPAIR | GRANT_KILL | GRANT_STACK_FILTER |
 		GRANT_OPEN_FAILS | GRANT_LIMITS },
-	/* Runs what a model wrote over what strangers sent: inherited descriptors only. */
+	/* Runs what a model wrote over what strangers sent: reads and writes inherited
+	   descriptors, and passes none on. */
 	[SANDBOX_JAIL] = { "jail",
-		{ set_basic, set_messages },
+		{ set_basic },
 		GRANT_OPEN_FAILS },
 };
 

@@ -73,6 +73,14 @@ TESTS += test_compute_jq
 test_compute_jq_SOURCES = tests/unit/test_compute_jq.c tests/unit/compute_support.c tests/unit/compute_support.h
 test_compute_jq_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_jq_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_jail test_compute_zygote
+TESTS += test_compute_jail test_compute_zygote
+test_compute_jail_SOURCES = tests/unit/test_compute_jail.c
+test_compute_jail_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
+test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
+test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
 endif
 # --- end of json, compute, pipeline ---
 
@@ -136,6 +144,8 @@ test_ctl_SOURCES = tests/unit/test_ctl.c
 test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
 endif
+EXTRA_DIST += tests/unit/test_man_agentctl.sh
+TESTS += tests/unit/test_man_agentctl.sh
 # --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
@@ -239,6 +249,9 @@ test_supervisor_LDADD = $(role_test_libs)
 test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
 	common/librole.a common/libconf.a common/libcommon.a
 endif
+# The init script over the daemon over fake roles.
+TESTS += tests/unit/test_init_script.sh
+EXTRA_DIST += tests/unit/test_init_script.sh
 # --- end of role, supervisor ---
 
 # --- pipeline
