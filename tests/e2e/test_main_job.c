@@ -167,7 +167,10 @@ Test(main_job, a_repaired_call_completes_the_job)
 	harness_start(h);
 	harness_llm_script(h,
 	    "[{\"when\":{\"turn\":0},\"reply\":{\"tool_calls\":[{\"name\":"
-	    "\"execute_pipeline\",\"arguments\":\"{garbage\"}]}}]");
+	    "\"execute_pipeline\",\"arguments\":\"{garbage\"}]}},"
+	    "{\"when\":{\"turn\":1,\"tool_result_contains\":\"not valid JSON\"},"
+	    "\"reply\":{\"tool_calls\":[{\"name\":\"execute_pipeline\",\"arguments\":{"
+	    "\"pipeline\":[{\"step\":\"http_request\",\"url\":\"{{data_api}}/users\"}]}}]}}]");
 	harness_push_job(h, "repaired",
 	    "fetch flights from NYC to LAX, sort by price, show cheapest 3", "");
 	(void)harness_expect(h, "repaired", "completed");
