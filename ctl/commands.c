@@ -88,8 +88,8 @@ static const struct command commands[] = {
 	  "Prints the label and its confidence. Below 0.70 the model is offered all tools.", false },
 	{ "pipeline", "FILE|-", 1, 1, pipeline_options, ctl_pipeline,
 	  "run a pipeline here, without a model",
-	  "FILE holds the list of steps, or the arguments of execute_pipeline, as JSON. Steps run\n"
-	  "in the same jail and behind the same network guard as those of a job.", false },
+	  "FILE holds the list of steps, or the arguments of execute_pipeline, as JSON.\n"
+	  "Steps run in the same jail and behind the same network guard as a job's.", false },
 	{ "agents", "[NAME]", 0, 1, no_options, ctl_agents,
 	  "list the agent definitions, or show one", NULL, false },
 	{ "fsck", "", 0, 0, fsck_options, ctl_fsck,

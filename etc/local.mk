@@ -4,3 +4,38 @@ agentsdir = $(pkgdatadir)/agents.d
 promptsdir = $(pkgdatadir)/prompts
 dist_agents_DATA = etc/agents.d/workflow.conf
 dist_prompts_DATA = etc/prompts/workflow.txt
+EXTRA_DIST += etc/agent-runner.conf
+
+# --- service: init script, systemd unit and its friends
+EXTRA_DIST += etc/agent-runner.init.in etc/agent-runner.service.in \
+	etc/agent-runner.logrotate etc/agent-runner.sysusers etc/agent-runner.tmpfiles
+CLEANFILES += etc/agent-runner.init etc/agent-runner.service
+
+service_subst = sed \
+	-e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	-e 's|@pkgconfdir[@]|$(pkgconfdir)|g'
+etc/agent-runner.init: $(srcdir)/etc/agent-runner.init.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && $(service_subst) $(srcdir)/etc/agent-runner.init.in > $@.tmp && \
+	chmod +x $@.tmp && mv $@.tmp $@
+etc/agent-runner.service: $(srcdir)/etc/agent-runner.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && $(service_subst) $(srcdir)/etc/agent-runner.service.in > $@.tmp && \
+	mv $@.tmp $@
+
+# Below the prefix: an install into a home directory or a package root touches nothing else.
+systemunitdir = $(prefix)/lib/systemd/system
+nodist_systemunit_DATA = etc/agent-runner.service
+
+# Files whose installed name is not their own.
+install-data-hook:
+	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/init.d $(DESTDIR)$(sysconfdir)/logrotate.d \
+		$(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d
+	$(INSTALL_SCRIPT) etc/agent-runner.init $(DESTDIR)$(sysconfdir)/init.d/agent-runner
+	$(INSTALL_DATA) $(srcdir)/etc/agent-runner.logrotate $(DESTDIR)$(sysconfdir)/logrotate.d/agent-runner
+	$(INSTALL_DATA) $(srcdir)/etc/agent-runner.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/agent-runner.conf
+	$(INSTALL_DATA) $(srcdir)/etc/agent-runner.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/agent-runner.conf
+uninstall-hook:
+	rm -f $(DESTDIR)$(sysconfdir)/init.d/agent-runner $(DESTDIR)$(sysconfdir)/logrotate.d/agent-runner \
+		$(DESTDIR)$(prefix)/lib/sysusers.d/agent-runner.conf \
+		$(DESTDIR)$(prefix)/lib/tmpfiles.d/agent-runner.conf
+all-local: etc/agent-runner.init
+# --- end of service

@@ -302,5 +302,10 @@ main(int argc, char **argv)
 	if (status == 0)
 		status = obey(s);
 	tidy(s);
+	if (s->ready_fd >= 0) /* never was ready; now nothing of it is left */
+		daemonize_report(&s->ready_fd,
+		    status != EXIT_STATUS_OK ? status : EXIT_STATUS_FAILURE,
+		    s->complaint[0] != '\0' ? s->complaint
+					    : "stopped before it was ready");
 	return status;
 }

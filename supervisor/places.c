@@ -12,6 +12,7 @@
 
 #include "supervisor/supervisor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -107,7 +108,25 @@ places_folder(const char *path, mode_t mode, const struct identity *who,
 	return 0;
 }
 
-/* A directory that the service's user cannot write to fails late and far from here. */
+static bool
+is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	bool has_entries = false;
+
+	if (dir == NULL)
+		return false;
+	while (!has_entries && (entry = readdir(dir)) != NULL)
+		has_entries =
+		    strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	(void)closedir(dir);
+	return !has_entries;
+}
+
+/* A directory that the service's user cannot write to would fail late and far from
+   here. An empty one of root's, as mkdir makes it, is taken over; a filled one is not
+   ours. */
 static int
 check_owner(const char *option, const char *path, const struct identity *who,
     struct err *err)
@@ -118,15 +137,18 @@ check_owner(const char *option, const char *path, const struct identity *who,
 		return access(path, W_OK) == 0
 		    ? 0
 		    : err_set(err, -errno, "%s: %s: %s", option, path, strerror(errno));
-	if (stat(path, &st) < 0)
+	if (lstat(path, &st) < 0)
 		return err_set(err, -errno, "%s: %s: %s", option, path,
 		    strerror(errno));
-	if (st.st_uid != who->uid &&
-	    !(st.st_gid == who->gid && (st.st_mode & S_IWGRP) != 0))
-		return err_set(err, -EACCES,
-		    "%s: %s does not belong to the service's user; run: chown -R %u:%u %s",
-		    option, path, (unsigned)who->uid, (unsigned)who->gid, path);
-	return 0;
+	if (st.st_uid == who->uid ||
+	    (st.st_gid == who->gid && (st.st_mode & S_IWGRP) != 0))
+		return 0;
+	if (S_ISDIR(st.st_mode) && st.st_uid == 0 && is_empty(path) &&
+	    lchown(path, who->uid, who->gid) == 0)
+		return 0;
+	return err_set(err, -EACCES,
+	    "%s: %s does not belong to the service's user; run: chown -R %u:%u %s",
+	    option, path, (unsigned)who->uid, (unsigned)who->gid, path);
 }
 
 int

@@ -374,8 +374,8 @@ stages_fail(struct supervisor *s, int status, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_error("%s", text);
-	s->exit_status = status;
-	daemonize_report(&s->ready_fd, status, text);
+	s->exit_status = status; /* -D's foreground hears of it when all are gone */
+	(void)snprintf(s->complaint, sizeof(s->complaint), "%s", text);
 	if (s->phase >= PHASE_CLOSING)
 		return;
 	notify_send("STOPPING=1\n");

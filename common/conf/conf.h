@@ -53,6 +53,7 @@ struct conf_provider {
 	double price_input;  /* USD per million tokens */
 	double price_output;
 	double price_cached;
+	bool strict; /* tool schemas follow the strict rules */
 };
 
 struct conf_auth_profile {

@@ -155,6 +155,7 @@ static const struct conf_option provider_options[] = {
 	{ "price_input", OPT_FLOAT, P(price_input), "0", 0, 0, TO_WORKERS, true, "USD per million input tokens" },
 	{ "price_output", OPT_FLOAT, P(price_output), "0", 0, 0, TO_WORKERS, true, "USD per million output tokens" },
 	{ "price_cached", OPT_FLOAT, P(price_cached), "0", 0, 0, TO_WORKERS, true, "USD per million cached input tokens" },
+	{ "strict", OPT_BOOL, P(strict), "false", 0, 0, TO_WORKERS, true, "send tool schemas under the provider's strict rules" },
 };
 
 #define A(field) offsetof(struct conf_auth_profile, field)

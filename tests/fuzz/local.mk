@@ -16,3 +16,16 @@ fuzz_read_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
 fuzz_read_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_read_LDADD = $(compute_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz_provider fuzz_schema
+fuzz_provider_SOURCES = tests/fuzz/fuzz_provider.c
+fuzz_provider_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
+fuzz_provider_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_provider_LDADD = worker/libllm.a common/libjson.a common/libcommon.a -lm
+fuzz_schema_SOURCES = tests/fuzz/fuzz_schema.c
+fuzz_schema_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
+fuzz_schema_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_schema_LDADD = worker/libagent.a worker/libllm.a common/libjson_schema.a \
+	common/libjson.a common/libcommon.a $(PCRE2_LIBS) -lm
+endif

@@ -79,8 +79,16 @@ after_ready(void)
 {
 	if (is_told("crash")) {
 		begin_job(60000);
+		(void)signal(SIGSEGV, SIG_DFL); /* past a sanitizer too */
 		(void)raise(SIGSEGV);
 		_exit(1);
+	}
+	if (is_told("storm")) { /* another job each time */
+		slot_row_set(self.slots, 0, self.holder, strlen(self.holder), "llm", 0,
+		    UINT64_MAX);
+		atomic_store(&self.slots->running_row, 1);
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)raise(SIGSEGV);
 	}
 	if (is_told("die"))
 		_exit(EXIT_STATUS_FAILURE);

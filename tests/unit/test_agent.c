@@ -13,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -1052,6 +1053,43 @@ Test(journal, records_of_a_later_version_are_passed_over)
 	outcome_release(&o);
 	world_free(w);
 }
+
+#ifndef WITH_SANITIZERS /* their frames are larger */
+static void *
+on_a_small_stack(void *world)
+{
+	struct outcome o = run(world, 0, SCHEMA, 0);
+	bool is_good = o.r == 0 && o.result.is_completed && o.result.turns == 6;
+
+	outcome_release(&o);
+	return is_good ? world : NULL;
+}
+
+Test(stack, a_conversation_fits_a_job_s)
+{
+	static const struct said script[] = {
+		CALLS("fetch", "{\"n\":1}"),
+		CALLS("fetch",
+		    "{\"n\":-1,\"x\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}"),
+		CALLS("fetch", "{\"big\":20000}"),
+		CALLS("change", "{}"),
+		SAYS("{\"price\":\"no\"}"),
+		SAYS("{\"price\":1}"),
+	};
+	struct world *w = world_new(script, ARRAY_LEN(script));
+	pthread_attr_t attr;
+	pthread_t thread;
+	void *answer = NULL;
+
+	cr_assert(pthread_attr_init(&attr) == 0);
+	cr_assert(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
+	cr_assert(pthread_create(&thread, &attr, on_a_small_stack, w) == 0);
+	cr_assert(pthread_join(thread, &answer) == 0);
+	cr_expect(answer != NULL);
+	(void)pthread_attr_destroy(&attr);
+	world_free(w);
+}
+#endif
 
 /* ---- arguments as people see them ---- */
 

@@ -201,6 +201,7 @@ Test(pipeline, errors_of_fetch_and_compute_are_passed_on)
 	cr_expect_str_eq(result.hint, "later");
 	cr_expect(result.has_retry_after && result.retry_after_ms == 70);
 
+	done();
 	reset();
 	fake.compute_meta =
 	    "{\"ok\":false,\"trace\":[],\"error\":{\"index\":1,\"step\":"
@@ -218,6 +219,7 @@ Test(pipeline, a_get_is_repeated_when_fetch_dies_and_a_post_is_not)
 	cr_expect(eq(int, result.error, ERROR_TYPE_NONE), "%s", result.reason);
 	cr_expect(eq(int, fake.n_fetch, 2));
 
+	done();
 	reset();
 	fake.fetch_status[0] = -ECONNRESET;
 	cr_assert(eq(int,

@@ -14,6 +14,7 @@
 #include "common/conf/targets.h"
 #include "common/fnv.h"
 #include "worker/agent/prompt.h"
+#include "worker/llm/strict_schema.h"
 
 #include <errno.h>
 #include <math.h>
@@ -209,36 +210,74 @@ agent_offer_for(const struct agent *a, unsigned lane)
 	return AGENT_OFFER_ALL;
 }
 
-/* Parameters as the model gets them: the schema without the white space of its file. */
-static int
-write_parameters(const struct agent *a, struct buf *texts)
+/* The parameters of each tool as models get them. */
+struct parameter_texts {
+	struct buf *plain;  /* the schema without the white space of its file */
+	struct buf *strict; /* under strict rules */
+	size_t n;
+};
+
+static void
+texts_release(struct parameter_texts *t)
 {
+	for (size_t i = 0; i < t->n; i++) {
+		buf_release(&t->plain[i]);
+		buf_release(&t->strict[i]);
+	}
+	free(t->plain);
+	free(t->strict);
+}
+
+static int
+texts_write(struct parameter_texts *t, const struct agent *a)
+{
+	t->plain = calloc(a->n_tools + 1, sizeof(*t->plain));
+	t->strict = calloc(a->n_tools + 1, sizeof(*t->strict));
+	if (t->plain == NULL || t->strict == NULL)
+		return -ENOMEM;
+	t->n = a->n_tools;
 	for (size_t i = 0; i < a->n_tools; i++) {
-		json_write(&texts[i], json_schema_source(a->tools[i].schema),
-		    JSON_COMPACT);
-		if (buf_status(&texts[i]) != 0)
-			return buf_status(&texts[i]);
+		const struct json *schema = json_schema_source(a->tools[i].schema);
+		int r;
+
+		json_write(&t->plain[i], schema, JSON_COMPACT);
+		r = strict_schema_write(&t->strict[i], schema);
+		if (r == 0)
+			r = buf_status(&t->plain[i]);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
 static int
-build_offer(struct agent *a, enum agent_offer offer, const struct buf *texts,
-    struct llm_tool_spec *specs)
+build_prefix(struct agent *a, enum agent_offer offer, size_t target,
+    const struct parameter_texts *texts, struct llm_tool_spec *specs)
 {
+	const struct llm_target *t = &a->targets[target];
+	bool is_strict = t->provider->strict;
 	size_t n = 0;
 
-	a->prefixes[offer] = calloc(a->n_targets + 1, sizeof(struct llm_prefix *));
-	if (a->prefixes[offer] == NULL)
-		return -ENOMEM;
 	for (size_t i = 0; i < a->n_tools; i++)
 		if (agent_offers(a, offer, &a->tools[i]))
 			specs[n++] = (struct llm_tool_spec){ a->tools[i].tool->name,
-				a->tools[i].tool->description, buf_str(&texts[i]),
-				false };
+				a->tools[i].tool->description,
+				buf_str(
+				    is_strict ? &texts->strict[i] : &texts->plain[i]),
+				is_strict };
+	return llm_prefix_new(t->type, a->system_text, specs, n,
+	    &a->prefixes[offer][target]);
+}
+
+static int
+build_offer(struct agent *a, enum agent_offer offer,
+    const struct parameter_texts *texts, struct llm_tool_spec *specs)
+{
+	a->prefixes[offer] = calloc(a->n_targets + 1, sizeof(struct llm_prefix *));
+	if (a->prefixes[offer] == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < a->n_targets; i++) {
-		int r = llm_prefix_new(a->targets[i].type, a->system_text, specs, n,
-		    &a->prefixes[offer][i]);
+		int r = build_prefix(a, offer, i, texts, specs);
 
 		if (r < 0)
 			return r;
@@ -247,7 +286,7 @@ build_offer(struct agent *a, enum agent_offer offer, const struct buf *texts,
 }
 
 static void
-hash_prompt(struct agent *a, const struct buf *texts)
+hash_prompt(struct agent *a, const struct parameter_texts *texts)
 {
 	struct fnv f;
 
@@ -256,7 +295,7 @@ hash_prompt(struct agent *a, const struct buf *texts)
 	for (size_t i = 0; i < a->n_tools; i++) {
 		fnv_adds(&f, a->tools[i].tool->name);
 		fnv_adds(&f, a->tools[i].tool->description);
-		fnv_adds(&f, buf_str(&texts[i]));
+		fnv_adds(&f, buf_str(&texts->plain[i]));
 	}
 	fnv_hex(&f, a->prompt_hash);
 }
@@ -266,18 +305,13 @@ build_prefixes(struct agent *a)
 {
 	CLEANUP(freep)
 	struct llm_tool_spec *specs = calloc(a->n_tools + 1, sizeof(*specs));
-	CLEANUP(freep) struct buf *texts = calloc(a->n_tools + 1, sizeof(*texts));
-	int r;
+	CLEANUP(texts_release) struct parameter_texts texts = { NULL, NULL, 0 };
+	int r = specs != NULL ? texts_write(&texts, a) : -ENOMEM;
 
-	if (specs == NULL || texts == NULL)
-		return -ENOMEM;
-	r = write_parameters(a, texts);
 	for (unsigned o = 0; r == 0 && o < AGENT_OFFER_COUNT; o++)
-		r = build_offer(a, (enum agent_offer)o, texts, specs);
+		r = build_offer(a, (enum agent_offer)o, &texts, specs);
 	if (r == 0)
-		hash_prompt(a, texts);
-	for (size_t i = 0; i < a->n_tools; i++)
-		buf_release(&texts[i]);
+		hash_prompt(a, &texts);
 	return r;
 }
 
@@ -307,8 +341,12 @@ build_agent(struct agent *a, const struct conf *conf, struct buf *notes,
 	if (r < 0)
 		return r;
 	a->system_text = prompt_system_text(c->system_prompt, has_tool, a);
-	if (a->system_text == NULL || build_prefixes(a) < 0)
+	if (a->system_text == NULL)
 		return err_set(err, -ENOMEM, "no memory for agents");
+	r = build_prefixes(a);
+	if (r < 0)
+		return err_set(err, r, "agent %s: the prompt's prefix: %s", c->name,
+		    strerror(-r));
 	return 0;
 }
 

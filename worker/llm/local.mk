@@ -7,6 +7,7 @@ worker_libllm_a_SOURCES = \
 	worker/llm/openai.h worker/llm/openai.c \
 	worker/llm/openai_answer.h worker/llm/openai_answer.c \
 	worker/llm/error_body.h worker/llm/error_body.c \
+	worker/llm/strict_schema.h worker/llm/strict_schema.c \
 	worker/llm/retry.h worker/llm/retry.c \
 	worker/llm/prices.h worker/llm/prices.c \
 	worker/llm/llm_call.h worker/llm/llm_call.c
