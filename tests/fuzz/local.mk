@@ -5,6 +5,16 @@ fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
 fuzz_json_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
 fuzz_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_json_LDADD = common/libjson.a common/libcommon.a -lm
+
+noinst_PROGRAMS += fuzz_steps fuzz_read
+fuzz_steps_SOURCES = tests/fuzz/fuzz_steps.c
+fuzz_steps_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
+fuzz_steps_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_steps_LDADD = $(compute_libs)
+fuzz_read_SOURCES = tests/fuzz/fuzz_read.c
+fuzz_read_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
+fuzz_read_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_read_LDADD = $(compute_libs)
 endif
 
 if FUZZERS
