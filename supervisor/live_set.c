@@ -120,8 +120,9 @@ live_set_write(struct buf *out, const struct supervisor *s)
 		if (c->holder[0] != '\0' && !c->is_silent)
 			live_set_put_live(out, c->holder);
 	for (unsigned i = 0; i < s->n_deaths && i < DEATHS_MAX; i++)
-		live_set_put_dead(out, s->deaths[i].holder, blame_names[s->deaths[i].blame],
-		    s->deaths[i].culprit, s->deaths[i].evidence);
+		live_set_put_dead(out, s->deaths[i].holder,
+		    blame_names[s->deaths[i].blame], s->deaths[i].culprit,
+		    s->deaths[i].evidence);
 }
 
 void

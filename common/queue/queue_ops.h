@@ -34,7 +34,7 @@
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
 	X(RETRY)         /* worker: a failed attempt, next one after a delay              */ \
 	X(RELEASE)       /* worker: handed back, nothing counted                          */ \
-	X(UNCLAIM)       /* worker: handed back before its begin                          */ \
+	X(UNCLAIM)       /* worker: handed back, being in nobody's hand                  */ \
 	X(PARK)          /* worker: put aside                                             */ \
 	X(RESUME)        /* anybody: a parked job goes on                                 */ \
 	X(PROMOTE)       /* scheduler: what is due                                        */ \
