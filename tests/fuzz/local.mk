@@ -29,3 +29,13 @@ fuzz_schema_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_schema_LDADD = worker/libagent.a worker/libllm.a common/libjson_schema.a \
 	common/libjson.a common/libcommon.a $(PCRE2_LIBS) -lm
 endif
+
+# --- url: URLs and entries of network.allow_private, against libcurl's reading
+if FUZZERS
+noinst_PROGRAMS += fuzz_url
+fuzz_url_SOURCES = tests/fuzz/fuzz_url.c
+fuzz_url_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) -fsanitize=fuzzer
+fuzz_url_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_url_LDADD = common/libguard.a common/libcommon.a $(CURL_LIBS)
+endif
+# --- end of url
