@@ -25,6 +25,7 @@ enum {
 	SHOWN_MAX_BYTES = 3 * LINE_MAX_BYTES, /* escaped for JSON, head included */
 	REPEAT_ENTRIES = 64,
 	REPEAT_BURST = 5,
+	REPEAT_SAMPLE = 72,
 	REPEAT_WINDOW_MS = 10000
 };
 
@@ -40,6 +41,7 @@ struct repeat {
 	uint64_t since_ms;
 	unsigned passed;
 	unsigned dropped;
+	char sample[REPEAT_SAMPLE]; /* how the line began */
 	enum log_level level;
 };
 
@@ -344,8 +346,8 @@ static void
 tell_dropped(const struct origin *from, struct repeat *r)
 {
 	if (r->dropped > 0)
-		emit_own(from, r->level, "%u lines like an earlier one were dropped",
-		    r->dropped);
+		emit_own(from, r->level, "%u lines were dropped that begin like: %s",
+		    r->dropped, r->sample);
 	r->dropped = 0;
 }
 
@@ -365,7 +367,8 @@ sweep_repeats(const struct origin *from, uint64_t now_ms)
 }
 
 static bool
-may_pass(const struct origin *from, uint64_t key, enum log_level level)
+may_pass(const struct origin *from, uint64_t key, enum log_level level,
+    const char *text, size_t len)
 {
 	uint64_t now_ms = log_clock != NULL ? log_clock() : clock_mono_ms();
 	struct repeat *r = &sink.repeats[key % REPEAT_ENTRIES];
@@ -375,6 +378,8 @@ may_pass(const struct origin *from, uint64_t key, enum log_level level)
 		tell_dropped(from, r);
 		*r = (struct repeat){ .key = key, .since_ms = now_ms, .level = level };
 	}
+	if (r->passed == 0)
+		(void)snprintf(r->sample, sizeof(r->sample), "%.*s", (int)len, text);
 	if (r->passed < REPEAT_BURST) {
 		r->passed++;
 		return true;
@@ -401,7 +406,7 @@ pass_on(const struct origin *from, uint64_t key, enum log_level level, const cha
 	int saved_errno = errno;
 
 	pthread_mutex_lock(&sink.lock);
-	if (may_pass(from, key, level)) {
+	if (may_pass(from, key, level, text, len)) {
 		tell_lost(from);
 		emit(from, level, text, len);
 	}

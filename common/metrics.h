@@ -91,6 +91,7 @@ const struct metric_info *metric_info(enum metric m);
 unsigned metrics_cells(void); /* cells in use, at most METRICS_CELLS */
 
 void metric_add(struct metrics_page *p, enum metric m, unsigned label, uint64_t n);
+/* Gauges, and counters that a process counts elsewhere and only shows here. */
 void metric_set(struct metrics_page *p, enum metric m, unsigned label, uint64_t v);
 void metric_observe( /* histograms only; us: microseconds */
     struct metrics_page *p, enum metric m, unsigned label, uint64_t us);

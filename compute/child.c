@@ -13,10 +13,14 @@
 #include "common/lane.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +80,28 @@ set_limits(const struct child_start *s)
 	return e;
 }
 
+/*
+ * The jail's filter is built before the fork and cannot know this pid: it lets abort()
+ * send SIGABRT to anyone. This one, loaded first, holds tgkill to the process itself,
+ * so that no child can end the zygote, which has its user.
+ */
+static int
+aim_at_self(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sandbox_program own = { code, ARRAY_LEN(code) };
+
+	return sandbox_program_load(&own);
+}
+
 int
 child_lock_in(const struct child_start *s)
 {
@@ -98,7 +124,10 @@ child_lock_in(const struct child_start *s)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return s->jail == NULL ? 0 : sandbox_program_load(s->jail);
+	if (s->jail == NULL)
+		return 0;
+	e = aim_at_self();
+	return e < 0 ? e : sandbox_program_load(s->jail);
 }
 
 /* ---- answering ---- */

@@ -69,19 +69,23 @@ hear_supervisor(struct role_process *p, struct zygote *z)
 	return is_draining;
 }
 
+/* shown: what the counters have had already. */
 static void
-show(struct role_process *p, const struct zygote *z)
+show(struct role_process *p, const struct zygote *z, struct zygote_counts *shown)
 {
 	struct zygote_counts n = zygote_counts(z);
+	struct metrics_page *page = &p->slots->metrics;
 
 	atomic_store(&p->slots->heartbeat_ms, clock_mono_ms());
-	metric_set(&p->slots->metrics, METRIC_COMPUTE_RUNS, 0, n.runs);
-	metric_set(&p->slots->metrics, METRIC_COMPUTE_KILLED, 0, n.killed);
+	metric_add(page, METRIC_COMPUTE_RUNS, 0, n.runs - shown->runs);
+	metric_add(page, METRIC_COMPUTE_KILLED, 0, n.killed - shown->killed);
+	*shown = n;
 }
 
 static int
 serve(struct role_process *p, struct zygote *z)
 {
+	struct zygote_counts shown = { 0 };
 	bool is_draining = false;
 
 	while (!is_draining || !zygote_is_idle(z)) {
@@ -91,7 +95,7 @@ serve(struct role_process *p, struct zygote *z)
 			return EXIT_STATUS_FAILURE;
 		if (r > 0 && hear_supervisor(p, z))
 			is_draining = true;
-		show(p, z);
+		show(p, z, &shown);
 	}
 	role_drained(p);
 	return EXIT_STATUS_OK;

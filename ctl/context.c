@@ -73,6 +73,8 @@ ctl_has(const struct ctl *ctl, enum ctl_option_id id)
 
 /* ---- complaints ---- */
 
+static void complain(const char *kind, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
 static void
 complain(const char *kind, const char *fmt, va_list ap)
 {
@@ -182,19 +184,48 @@ ctl_need_redis(struct ctl *ctl)
 	return r < 0 ? ctl_fail_code(r, &err) : CTL_OK;
 }
 
-int
-ctl_need_store(struct ctl *ctl)
+/* Opening SQLite makes its file, and made by root the daemon could not write to it. */
+static int
+check_database_file(const struct store *store, struct err *err)
 {
+	static const char kind[] = "sqlite ";
+	const char *name = store_name(store);
+
+	if (strncmp(name, kind, strlen(kind)) != 0 ||
+	    access(name + strlen(kind), F_OK) == 0 || errno != ENOENT)
+		return CTL_OK;
+	(void)err_set(err, -ENOENT,
+	    "%s: there is no database yet; agent-runnerd makes it at its first start",
+	    name);
+	return CTL_UNAVAILABLE;
+}
+
+int
+ctl_open_store(struct ctl *ctl, struct err *err)
+{
+	CLEANUP(store_closep) struct store *store = NULL;
 	struct store_options options = { 0 };
-	struct err err = ERR_INIT;
 	int r = ctl_need_conf(ctl);
 
 	if (r != CTL_OK || ctl->store != NULL)
 		return r;
 	options.max_inline_bytes = (size_t)ctl->conf->storage.max_inline_bytes;
-	r = store_open(ctl->conf->database.url, ctl->conf->service.state_dir, &options,
-	    &ctl->store, &err);
-	return r < 0 ? ctl_fail(CTL_CONFIG, "%s", err_text(&err)) : CTL_OK;
+	if (store_open(ctl->conf->database.url, ctl->conf->service.state_dir, &options,
+		&store, err) < 0)
+		return CTL_CONFIG;
+	r = check_database_file(store, err);
+	if (r == CTL_OK)
+		ctl->store = TAKE_PTR(store);
+	return r;
+}
+
+int
+ctl_need_store(struct ctl *ctl)
+{
+	struct err err = ERR_INIT;
+	int r = ctl_open_store(ctl, &err);
+
+	return r != CTL_OK && err.code != 0 ? ctl_fail(r, "%s", err_text(&err)) : r;
 }
 
 int

@@ -65,6 +65,8 @@ bool ctl_has(const struct ctl *ctl, enum ctl_option_id id);
 int ctl_need_conf(struct ctl *ctl);
 int ctl_need_redis(struct ctl *ctl); /* with the queue's keys */
 int ctl_need_store(struct ctl *ctl);
+/* The same without a word: err says why not. */
+int ctl_open_store(struct ctl *ctl, struct err *err);
 
 /* "agentctl: ..." on standard error; returns status. */
 int ctl_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);

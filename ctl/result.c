@@ -159,9 +159,11 @@ fetch_value(struct ctl *ctl, const struct json *message)
 	struct err err = ERR_INIT;
 	int r;
 
-	if (job_id == NULL || ctl_need_store(ctl) != CTL_OK)
+	if (job_id == NULL)
 		return NULL;
-	r = store_get_by_job(ctl->store, job_id, SHOW_MAX, &result, &err);
+	r = ctl_open_store(ctl, &err) == CTL_OK ? 0 : -EIO;
+	if (r == 0)
+		r = store_get_by_job(ctl->store, job_id, SHOW_MAX, &result, &err);
 	if (r == 0)
 		r = ctl_result_value(ctl, &result, &v, &err);
 	if (r < 0) {
@@ -216,7 +218,9 @@ ctl_show_message(struct ctl *ctl, const char *text, size_t n)
 		tell_success(message);
 	else if (!ctl->is_json)
 		tell_failure(message);
-	return r == CTL_OK && !is_completed ? CTL_FAILED : r;
+	if (r != CTL_OK || (is_completed && value != NULL))
+		return r;
+	return is_completed ? CTL_UNAVAILABLE : CTL_FAILED;
 }
 
 /* ---- result ---- */

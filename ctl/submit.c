@@ -24,7 +24,8 @@ enum {
 	JOB_ID_BYTES_MAX = 200,
 	DEFAULT_TIMEOUT_SEC = 300,
 	QUEUE_TIME_SEC = 60, /* run waits that much longer than the job may run */
-	TURN_MS = 1000
+	TURN_MS = 1000,
+	IDLE_TURNS = 3 /* then it is told when nobody takes jobs */
 };
 
 /* ---- the job message ---- */
@@ -249,7 +250,7 @@ read_stored_message(struct ctl *ctl, const char *id, struct buf *message)
 {
 	struct store_result result = STORE_RESULT_INIT;
 
-	if (ctl_need_store(ctl) != CTL_OK ||
+	if (ctl_open_store(ctl, NULL) != CTL_OK ||
 	    store_get_by_job(ctl->store, id, 0, &result, NULL) < 0)
 		return 0;
 	buf_add(message, result.message, result.message_len);
@@ -319,6 +320,22 @@ wait_out(const struct err *err, bool *has_warned)
 	return 0;
 }
 
+/* A job that nobody takes would be waited for in vain without a word. */
+static void
+warn_of_idleness(struct ctl *ctl, const struct place *place)
+{
+	struct queue_stats stats = { .holders = 0 };
+
+	if (place->is_known ||
+	    queue_stats_read(ctl->redis, &ctl->queue, &stats, NULL) < 0)
+		return;
+	if (stats.holders == 0)
+		ctl_warn(
+		    "no worker is connected to this queue; is agent-runnerd running?");
+	else if (stats.queued > 1)
+		ctl_warn("%lld jobs wait in the queue", (long long)stats.queued);
+}
+
 /* Until the message is there (1), the time is over (0), or an error. */
 static int
 wait_turns(struct ctl *ctl, const char *id, int64_t wait_sec, enum queue_wait_mode mode,
@@ -327,6 +344,7 @@ wait_turns(struct ctl *ctl, const char *id, int64_t wait_sec, enum queue_wait_mo
 	struct place place = { .state = "" };
 	uint64_t start_ms = clock_mono_ms();
 	bool has_warned = false;
+	unsigned turns = 0;
 	int r;
 
 	do {
@@ -335,6 +353,8 @@ wait_turns(struct ctl *ctl, const char *id, int64_t wait_sec, enum queue_wait_mo
 			r = wait_out(err, &has_warned);
 		else
 			has_warned = false;
+		if (r == 0 && ++turns == IDLE_TURNS)
+			warn_of_idleness(ctl, &place);
 		if (r == 0)
 			show_wait(ctl, id, &place, start_ms);
 	} while (r == 0 &&

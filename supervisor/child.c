@@ -277,11 +277,20 @@ back_off_ms(unsigned failures)
 	    : BACK_OFF_MAX_MS;
 }
 
+/* During a storm workers wait for its end. */
+static void
+start_in(struct child *c, uint64_t wait_ms)
+{
+	c->due_ms = clock_mono_ms() + wait_ms;
+	if (child_is_worker(c) && c->due_ms < storm_until_ms(c->supervisor))
+		c->due_ms = storm_until_ms(c->supervisor);
+}
+
 void
 child_again(struct child *c)
 {
 	c->restarts++;
-	c->due_ms = clock_mono_ms();
+	start_in(c, 0);
 }
 
 void
@@ -293,7 +302,7 @@ child_back_off(struct child *c)
 	c->failures++;
 	c->restarts++;
 	wait_ms = back_off_ms(c->failures - 1);
-	c->due_ms = clock_mono_ms() + wait_ms;
+	start_in(c, wait_ms);
 	if (c->said[0] != '\0')
 		(void)snprintf(c->supervisor->complaint,
 		    sizeof(c->supervisor->complaint), "%s: %s", child_label(c, label),
@@ -398,8 +407,8 @@ child_exited(struct child *c, int wait_status, const struct rusage *used)
 	    (!child_is_worker(c) && c->ready_ms != 0 &&
 		clock_mono_ms() - c->ready_ms > CALM_MS))
 		c->failures = 0;
-	hub_take_over(s, c, wait_status, event != EVENT_LEFT);
 	live_set_bury(s, c, wait_status, used);
+	hub_take_over(s, c, wait_status, event != EVENT_LEFT);
 	events_remove(s->events, &c->control);
 	spawn_child_release(&c->process);
 	c->holder[0] = '\0';

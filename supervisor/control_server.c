@@ -115,6 +115,8 @@ fill_status(const struct supervisor *s, struct control_status *st)
 	st->reloaded_at_ms = s->reload.at_ms;
 	st->uptime_ms = now_ms - s->started_ms;
 	(void)snprintf(st->reload_text, sizeof(st->reload_text), "%s", s->reload.text);
+	if (storm_until_ms(s) > now_ms)
+		st->paused_ms = storm_until_ms(s) - now_ms;
 	TAILQ_FOREACH (c, &s->children, link)
 		if (st->n_children < CONTROL_CHILDREN_MAX)
 			describe(c, &st->children[st->n_children++], now_ms);

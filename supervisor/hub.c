@@ -58,3 +58,22 @@ hub_gauge(const struct supervisor *s, enum metric m)
 			    memory_order_relaxed);
 	return sum;
 }
+
+uint64_t
+hub_counter(const struct supervisor *s, enum metric m)
+{
+	const struct metric_info *info = metric_info(m);
+	const struct child *c;
+	uint64_t sum = 0;
+
+	ASSERT(info->type == METRIC_COUNTER);
+	for (unsigned i = info->first_cell; i < info->first_cell + info->width; i++) {
+		sum += s->totals.cells[i];
+		TAILQ_FOREACH (c, &s->children, link)
+			if (c->process.slots != NULL)
+				sum += atomic_load_explicit(
+				    &c->process.slots->metrics.cell[i],
+				    memory_order_relaxed);
+	}
+	return sum;
+}

@@ -18,6 +18,9 @@ void hub_take_over(struct supervisor *s, const struct child *c, int wait_status,
 /* Totals plus the pages of those who live. */
 void hub_snapshot(const struct supervisor *s, struct control_metrics *out);
 
+/* One counter of all labels over all lives. */
+uint64_t hub_counter(const struct supervisor *s, enum metric m);
+
 /* One gauge over all live children. */
 uint64_t hub_gauge(const struct supervisor *s, enum metric m);
 

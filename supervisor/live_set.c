@@ -10,9 +10,11 @@
 
 #include "supervisor/live_set.h"
 
+#include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/lane.h"
 #include "common/log.h"
+#include "common/role/live_set.h"
 #include "supervisor/supervisor.h"
 
 #include <ctype.h>
@@ -111,14 +113,14 @@ live_set_write(struct buf *out, const struct supervisor *s)
 {
 	const struct child *c;
 
-	buf_addf(out, "node %s %s\n", s->now->conf->service.node, s->boot);
+	live_set_put_node(out, s->now->conf->service.node, s->boot);
 	for (unsigned i = 0; i < s->n_former; i++)
-		buf_addf(out, "former %s\n", s->former[i]);
+		live_set_put_former(out, s->former[i]);
 	TAILQ_FOREACH (c, &s->children, link)
 		if (c->holder[0] != '\0' && !c->is_silent)
-			buf_addf(out, "live %s\n", c->holder);
+			live_set_put_live(out, c->holder);
 	for (unsigned i = 0; i < s->n_deaths && i < DEATHS_MAX; i++)
-		buf_addf(out, "dead %s\t%s\t%s\t%s\n", s->deaths[i].holder,
+		live_set_put_dead(out, s->deaths[i].holder,
 		    blame_names[s->deaths[i].blame], s->deaths[i].culprit,
 		    s->deaths[i].evidence);
 }
@@ -239,7 +241,7 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 	d = &s->deaths[s->n_deaths++ % DEATHS_MAX];
 	memset(d, 0, sizeof(*d));
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", c->holder);
-	d->blame = blame_of(c, wait_status, has_culprit);
+	d->blame = storm_is_on(s) ? BLAME_NONE : blame_of(c, wait_status, has_culprit);
 	if (has_culprit)
 		(void)snprintf(d->culprit, sizeof(d->culprit), "%s", row.job_id);
 	write_evidence(d->evidence, wait_status, has_culprit ? &row : NULL, used);
@@ -248,4 +250,6 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 		    has_culprit ? "the job that ran was" : "all its jobs are suspects",
 		    d->culprit);
 	s->is_live_set_old = true;
+	if (has_culprit && c->is_wanted)
+		storm_note(s, row.job_id, clock_mono_ms());
 }

@@ -43,11 +43,7 @@ struct death {
  */
 int live_set_begin(struct supervisor *s, struct err *err);
 
-/*
- * The text that goes to the scheduler: lines "node NODE BOOT", "former BOOT" (whose
- * holders all are dead), "live HOLDER", and "dead
- * HOLDER<tab>none|culprit|unknown<tab>JOB_ID<tab> EVIDENCE" for the last deaths.
- */
+/* The text that goes to the scheduler, in the form of common/role/live_set.h. */
 void live_set_write(struct buf *out, const struct supervisor *s);
 
 /* Sends it to every scheduler that is READY; tried again by the tick when one was full.

@@ -21,6 +21,7 @@ supervisor_libsupervisor_a_SOURCES = \
 	supervisor/reload.h supervisor/reload.c \
 	supervisor/signals.h supervisor/signals.c \
 	supervisor/stages.h supervisor/stages.c \
+	supervisor/storm.h supervisor/storm.c \
 	supervisor/watchdog.h supervisor/watchdog.c
 supervisor_libsupervisor_a_CFLAGS = $(AM_CFLAGS)
 

@@ -19,6 +19,7 @@
 #include "supervisor/generation.h"
 #include "supervisor/live_set.h"
 #include "supervisor/options.h"
+#include "supervisor/storm.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -107,12 +108,14 @@ struct supervisor {
 	bool is_live_set_old;            /* a scheduler has not got the present one */
 	struct death deaths[DEATHS_MAX]; /* the last ones, a ring */
 	unsigned n_deaths;
+	struct storm storm;
 	uint64_t last_watch_ms, last_notify_ms, quiet_since_ms;
 	unsigned migrate_tries;
 	uint64_t notify_every_ms; /* systemd's watchdog; 0: none */
 	int ready_fd;             /* -D: the parent waits here; -1 */
 	bool was_ready;
-	char complaint[ERR_TEXT_MAX + 64]; /* the last reason why a child did not start */
+	char complaint[ERR_TEXT_MAX +
+	    64]; /* the last reason why a child did not start */
 };
 
 /* One turn of the loop: what is due, then the next event. */

@@ -195,6 +195,7 @@ watchdog_tick(struct supervisor *s, uint64_t now_ms)
 	if (s->last_watch_ms != 0 && now_ms - s->last_watch_ms > 3 * TICK_MS)
 		forgive_all(s, now_ms);
 	s->last_watch_ms = now_ms;
+	storm_tick(s, now_ms);
 	TAILQ_FOREACH (c, &s->children, link) {
 		if (!is_watched(c))
 			continue;

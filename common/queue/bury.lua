@@ -8,5 +8,5 @@
 --@include terminal
 local id, reason, detail = ARGV[4], ARGV[9], ARGV[10]
 return finish(ARGV[3], id, ARGV[5], 'dead', ARGV[6], ARGV[7], ARGV[8], function(at)
-	dead_letter(id, call('HGET', job_key(id), 'payload') or '', reason, detail, at)
+	dead_letter(id, call('HGET', job_key(id), 'payload') or '', reason, detail, at, ARGV[5])
 end)

@@ -14,12 +14,14 @@ if id ~= '' and letter.reason ~= 'job_id_conflict' then
 	local j = call('HMGET', key, 'state', 'token')
 	if j[1] == 'done' then return { 'FINISHED', j[1] } end
 	if j[1] and j[1] ~= 'failed' and j[1] ~= 'dead' then return { 'BUSY', j[1] } end
+	-- the job may be forgotten; its failed row in the store is not
+	local token = math.max(tonumber(j[2] or 0), tonumber(letter.token) or 0)
 	call('LLEN', RESULTS .. ':' .. id)
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
 		'message', 'done_ms', 'first_ms', 'alone')
 	call('HSET', key, 'state', 'queued', 'last', 'dead_retry', 'payload', letter.payload,
-		'base_token', j[2] or 0, 'rerun', 1)
+		'rerun', 1, 'token', token, 'base_token', token)
 	call('PERSIST', key)
 	call('PERSIST', P .. 'journal:' .. id)
 end

@@ -34,7 +34,7 @@
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
 	X(RETRY)         /* worker: a failed attempt, next one after a delay              */ \
 	X(RELEASE)       /* worker: handed back, nothing counted                          */ \
-	X(UNCLAIM)       /* worker: handed back before its begin                          */ \
+	X(UNCLAIM)       /* worker: handed back, being in nobody's hand                  */ \
 	X(PARK)          /* worker: put aside                                             */ \
 	X(RESUME)        /* anybody: a parked job goes on                                 */ \
 	X(PROMOTE)       /* scheduler: what is due                                        */ \
@@ -235,6 +235,8 @@ struct queue_text queue_list_text(const struct queue_list *l,
     size_t i);                                                /* "" if none */
 int64_t queue_list_int(const struct queue_list *l, size_t i); /* 0 if none */
 struct queue_list queue_list_list(const struct queue_list *l, size_t i);
+/* The items of a plain command's reply; empty when it is no array. */
+struct queue_list queue_list_of(const struct redisReply *reply);
 
 struct queue_answer {
 	enum queue_word word;

@@ -39,6 +39,14 @@ queue_list_text(const struct queue_list *l, size_t i)
 	return (struct queue_text){ .p = r->str, .n = (size_t)r->len };
 }
 
+struct queue_list
+queue_list_of(const struct redisReply *reply)
+{
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY)
+		return (struct queue_list){ NULL, 0 };
+	return (struct queue_list){ reply, reply->elements };
+}
+
 int64_t
 queue_list_int(const struct queue_list *l, size_t i)
 {

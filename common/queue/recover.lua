@@ -5,8 +5,8 @@
 -- so it is called until nothing is left. The holder is dead because the supervisor says
 -- so (is_told), or because its beat is still the one that was seen a lease ago.
 -- blame: "none" charges nobody; "culprit" charges that one job with a crash and makes its
--- next attempt run alone; "unknown" makes every begun job a suspect and counts raw
--- payloads by their digest. The first caller's blame holds for all calls, and ends when
+-- next attempt run alone; "unknown" makes every begun job a suspect and counts the raw
+-- payload that was next to be begun by its digest. The first caller's blame holds for all calls, and ends when
 -- the list is empty: what a dead client's blocked claim brings in later is innocent.
 --@include head
 --@include dead
@@ -41,20 +41,19 @@ blame, culprit, evidence = b[1] or 'none', b[2] or '', b[3] or ''
 
 local to_jobs, to_alone, to_dead = 0, 0, 0
 
-local function move_raw(raw)
-	if blame == 'unknown' then
-		local digest = redis.sha1hex(raw)
-		if call('HINCRBY', P .. 'poison', digest, 1) >= POISON_AT and may_bury then
-			call('HDEL', P .. 'poison', digest)
-			dead_letter('', raw, 'crashed', 'took ' .. POISON_AT ..
-				' workers down before it was begun; ' .. evidence, now)
-			count('poison')
-			to_dead = to_dead + 1
-			return
-		end
+-- The worker begins what it has claimed in that order, so of all raw payloads only the
+-- leftmost, which is moved last, can have been in its hands when it died.
+local function suspect_raw(raw)
+	local digest = redis.sha1hex(raw)
+	if call('HINCRBY', P .. 'poison', digest, 1) < POISON_AT or not may_bury then
+		return
 	end
-	call('LPUSH', JOBS, raw)
-	to_jobs = to_jobs + 1
+	call('HDEL', P .. 'poison', digest)
+	call('LREM', JOBS, 1, raw)
+	dead_letter('', raw, 'crashed', 'took ' .. POISON_AT ..
+		' workers down before it was begun; ' .. evidence, now)
+	count('poison')
+	to_jobs, to_dead = to_jobs - 1, to_dead + 1
 end
 
 local function move_job(id, j)
@@ -84,7 +83,7 @@ local function move_job(id, j)
 	call('HDEL', key, 'claim')
 end
 
-local n, bytes = 0, 0
+local n, bytes, last_raw = 0, 0, nil
 while n < 100 do
 	local e = call('LINDEX', held, -1)
 	if not e then break end
@@ -101,11 +100,15 @@ while n < 100 do
 		call('LPUSH', alone, e)
 		to_alone = to_alone + 1
 	else
-		move_raw(e)
+		call('LPUSH', JOBS, e)
+		to_jobs, last_raw = to_jobs + 1, e
 	end
 	n, bytes = n + 1, bytes + size
 end
 if n > 0 then call('HINCRBY', P .. 'counters', 'recovered', n) end
 local left = call('LLEN', held)
-if left == 0 then call('DEL', blame_key) end
+if left == 0 then
+	if last_raw and blame == 'unknown' then suspect_raw(last_raw) end
+	call('DEL', blame_key)
+end
 return { 'OK', left, is_new, to_jobs, to_alone, to_dead }

@@ -36,7 +36,6 @@ Job = namedtuple('Job', 'state holder token claim')
 Proc = namedtuple('Proc', 'holder phase claim token turns')
 
 TURNS = 2
-PROCS_MAX = 3
 MOVES_MAX = 1  # retries and releases of the job
 
 RULES = {
@@ -265,7 +264,7 @@ class Model:
                     yield self.recover(s, holder, False), False
                     yield self.recover(s, holder, True), False
         dead = [p for p in s.procs if p.phase == 'dead']
-        if dead and len(s.procs) < PROCS_MAX:
+        if dead and len(s.procs) < max(3, self.budget + 1):
             name = f'w{len(s.procs)}' if self.on['unique'] else dead[-1].holder
             yield s._replace(procs=s.procs + (Proc(name, 'idle', 0, 0, 0),)), False
 

@@ -83,6 +83,13 @@ after_ready(void)
 		(void)raise(SIGSEGV);
 		_exit(1);
 	}
+	if (is_told("storm")) { /* another job each time */
+		slot_row_set(self.slots, 0, self.holder, strlen(self.holder), "llm", 0,
+		    UINT64_MAX);
+		atomic_store(&self.slots->running_row, 1);
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)raise(SIGSEGV);
+	}
 	if (is_told("die"))
 		_exit(EXIT_STATUS_FAILURE);
 	if (is_told("garbage"))

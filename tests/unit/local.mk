@@ -38,6 +38,17 @@ test_fetch_request_LDADD = $(FETCH_LIBS) $(CRITERION_LIBS)
 test_fetch_SOURCES = tests/unit/test_fetch.c
 test_fetch_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_fetch_LDADD = tests/support/libhttpprobe.a $(FETCH_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_gateway_pure test_gateway_http test_gateway_waiters
+TESTS += test_gateway_pure test_gateway_http test_gateway_waiters
+test_gateway_pure_SOURCES = tests/unit/test_gateway_pure.c
+test_gateway_pure_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_gateway_pure_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
+test_gateway_http_SOURCES = tests/unit/test_gateway_http.c
+test_gateway_http_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_gateway_http_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
+test_gateway_waiters_SOURCES = tests/unit/test_gateway_waiters.c
+test_gateway_waiters_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_gateway_waiters_LDADD = tests/support/libqueuetest.a $(GATEWAY_LIBS) $(CRITERION_LIBS)
 endif
 # -- end of net, fetch, gateway
 # --- json, compute, pipeline ---
@@ -112,7 +123,7 @@ queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(HIREDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_operator
+	test_queue_fsck test_queue_operator test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -133,6 +144,11 @@ test_queue_fsck_LDADD = $(queue_test_libs)
 test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
 test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
+test_scheduler_SOURCES = tests/unit/test_scheduler.c
+test_scheduler_CFLAGS = $(queue_test_cflags)
+test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
+	common/libqueue.a $(ROLE_LIBS) common/libconf.a common/libcommon.a \
+	$(HIREDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS) -lm
 endif
 # --- end of queue ---
 
@@ -144,8 +160,8 @@ test_ctl_SOURCES = tests/unit/test_ctl.c
 test_ctl_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ctl_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
 endif
-EXTRA_DIST += tests/unit/test_man_agentctl.sh
-TESTS += tests/unit/test_man_agentctl.sh
+EXTRA_DIST += tests/unit/test_man_agentctl.sh tests/unit/test_agentctl.sh
+TESTS += tests/unit/test_man_agentctl.sh tests/unit/test_agentctl.sh
 # --- end of ctl
 # --- store: results, the CAS, the helper thread's queue
 if HAVE_CRITERION
@@ -244,7 +260,7 @@ test_lifecycle_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 check_PROGRAMS += test_supervisor
 TESTS += test_supervisor
 test_supervisor_SOURCES = tests/unit/test_supervisor.c
-test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_supervisor_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -DSOURCE_DIR=\"$(srcdir)\"
 test_supervisor_LDADD = $(role_test_libs)
 test_supervisor_DEPENDENCIES = agent-runnerd$(EXEEXT) fake_role$(EXEEXT) \
 	common/librole.a common/libconf.a common/libcommon.a

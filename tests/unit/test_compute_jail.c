@@ -78,6 +78,12 @@ signal_anyone(void)
 }
 
 static void
+abort_the_parent(void)
+{
+	(void)syscall(SYS_tgkill, getppid(), getppid(), SIGABRT);
+}
+
+static void
 trace_the_parent(void)
 {
 	(void)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
@@ -238,11 +244,11 @@ static const struct {
 	void (*deed)(void);
 } forbidden[] = { DEED(open_a_socket), DEED(open_a_local_socket), DEED(pass_a_message),
 	DEED(receive_a_message), DEED(run_a_program), DEED(start_a_process),
-	DEED(kill_the_parent), DEED(signal_anyone), DEED(trace_the_parent),
-	DEED(make_code), DEED(turn_data_into_code), DEED(raise_a_limit),
-	DEED(make_a_memory_file), DEED(remove_a_file), DEED(make_a_directory),
-	DEED(change_identity), DEED(read_another_process), DEED(use_another_abi),
-	DEED(wait_for_others) };
+	DEED(kill_the_parent), DEED(signal_anyone), DEED(abort_the_parent),
+	DEED(trace_the_parent), DEED(make_code), DEED(turn_data_into_code),
+	DEED(raise_a_limit), DEED(make_a_memory_file), DEED(remove_a_file),
+	DEED(make_a_directory), DEED(change_identity), DEED(read_another_process),
+	DEED(use_another_abi), DEED(wait_for_others) };
 
 static const struct {
 	const char *name;

@@ -10,9 +10,9 @@ pidfile=$dir/run/agent-runnerd.pid
 failed=0
 
 clean_up() {
-	if [ -r "$pidfile" ]; then
-		kill -KILL "$(cat "$pidfile")" 2>/dev/null
-	fi
+	if [ -r "$pidfile" ] && grep -q agent-runnerd "/proc/$(cat "$pidfile")/cmdline"; then
+		kill -KILL "$(cat "$pidfile")"
+	fi 2>/dev/null
 	rm -rf "$dir"
 }
 trap clean_up EXIT
@@ -90,9 +90,13 @@ expect "it is stopped" 3 status
 expect "try-restart starts nothing" 0 try-restart
 expect "it is stopped still" 3 status
 mkdir -p "$dir/run"
-echo 1 > "$pidfile"
+sleep 60 &
+other=$!
+echo "$other" > "$pidfile"
 expect "a pid file of another process counts as dead" 1 status
 expect "a start takes the stale file over" 0 start
+kill -0 "$other" || { echo "FAIL: the other process was killed"; failed=1; }
+kill "$other"
 kill -KILL "$(cat "$pidfile")"
 i=0
 while [ -d "/proc/$(cat "$pidfile")" ] && [ "$i" -lt 50 ]; do

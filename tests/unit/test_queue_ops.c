@@ -582,6 +582,30 @@ Test(queue, what_was_not_begun_goes_back_too)
 	EXPECT_INT(0, "LLEN", HELD0);
 }
 
+Test(queue, an_id_in_nobodys_hand_goes_back_where_it_belongs)
+{
+	struct queue_command c;
+
+	take(&f, W0, "{p}", "begun");
+	queue_cmd_unclaim(&c, &f.setup, W0, queue_text("begun"), true);
+	EXPECT_WORD(run(&f, &c), QUEUE_OK);
+	EXPECT_WORD(run(&f, &c), QUEUE_ALREADY);
+	EXPECT_STATE("begun", "queued");
+	cr_expect_str_eq(TEXT(&f, "LPOP", "agent:jobs"), "{p}");
+	take(&f, W1, "{q}", "lonely");
+	EXPECT_WORD(recover_blaming(&f, W1, QUEUE_BLAME_CULPRIT, "lonely"), QUEUE_OK);
+	cr_assert(claim_alone(&f, W0));
+	queue_cmd_unclaim(&c, &f.setup, W0, queue_text("lonely"), true);
+	EXPECT_WORD(run(&f, &c), QUEUE_OK);
+	EXPECT_STATE("lonely", "alone");
+	cr_assert(claim_alone(&f, W0));
+	EXPECT_WORD(begin_id(&f, W0, "lonely"), QUEUE_OK);
+	EXPECT_WORD(run(&f, &c), QUEUE_OK);
+	EXPECT_STATE("lonely", "alone");
+	EXPECT_INT(1, "LLEN", "agent:jobs:alone");
+	EXPECT_INT(0, "LLEN", HELD0);
+}
+
 Test(queue, a_parked_job_waits_for_resume)
 {
 	int64_t token = take(&f, W0, "{p}", "j");
@@ -735,6 +759,8 @@ Test(queue, an_operators_retry_works_after_the_job_was_forgotten)
 	cr_assert(claim(&f, W0));
 	EXPECT_WORD(begin(&f, W0, "{p}", "j"), QUEUE_OK);
 	cr_expect(f.answer.begin.is_rerun);
+	/* the store still holds the failure under the old token: it is superseded */
+	cr_expect(f.answer.begin.base_token == 1 && f.answer.begin.token == 2);
 }
 
 Test(queue, a_letter_of_a_running_job_is_not_retried)

@@ -283,6 +283,33 @@ Test(recover, a_payload_that_kills_before_begin_goes_to_dead_the_third_time)
 	cr_expect(INT(&f, "EXISTS", "agent:poison") == 0);
 }
 
+Test(recover, only_the_payload_that_was_next_is_counted)
+{
+	take(&f, W0, "{p}", "j");
+	push(&f, "{next}");
+	push(&f, "{later}");
+	cr_assert(claim(&f, W0));
+	cr_assert(claim(&f, W0));
+	EXPECT_WORD(recover_blaming(&f, W0, QUEUE_BLAME_UNKNOWN, ""), QUEUE_OK);
+	cr_expect(INT(&f, "HLEN", "agent:poison") == 1);
+	cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:jobs", "1"), "{next}");
+	for (int i = 2; i <= 3; i++) {
+		char holder[16];
+
+		(void)snprintf(holder, sizeof(holder), "n.b.4.%d", i);
+		do_register(&f, holder);
+		cr_assert(claim(&f, holder));
+		cr_assert(begin(&f, holder, "{p}", "j") == QUEUE_OK);
+		cr_assert(claim(&f, holder));
+		cr_assert(claim(&f, holder));
+		EXPECT_WORD(recover_blaming(&f, holder, QUEUE_BLAME_UNKNOWN, ""),
+		    QUEUE_OK);
+	}
+	cr_expect(INT(&f, "LLEN", "agent:dead") == 1);
+	cr_expect(strstr(TEXT(&f, "LINDEX", "agent:dead", "0"), "{next}") != NULL);
+	cr_expect(INT(&f, "LREM", "agent:jobs", "0", "{later}") == 1);
+}
+
 Test(recover, a_begin_clears_the_payloads_record)
 {
 	push(&f, "{p}");

@@ -250,6 +250,12 @@ try_memfd(void)
 }
 
 static int
+try_send(void)
+{
+	return result_of(send(0, "x", 1, 0)) == ENOTSOCK ? 0 : errno;
+}
+
+static int
 try_fstat(void)
 {
 	struct stat st;
@@ -344,7 +350,8 @@ static const struct {
 	{ "set a limit",       try_raise_limit,    { DIES, DIES, DIES, DIES, OK,   DIES }, false },
 	{ "become dumpable",   try_dumpable,       { DIES, DIES, DIES, DIES, DIES, DIES }, false },
 	{ "memory",            try_memory,         { OK,   OK,   OK,   OK,   OK,   OK   }, false },
-	{ "memory file",       try_memfd,          { OK,   OK,   OK,   OK,   OK,   OK   }, false },
+	{ "memory file",       try_memfd,          { OK,   OK,   OK,   OK,   OK,   DIES }, false },
+	{ "send a message",    try_send,           { OK,   OK,   OK,   OK,   OK,   DIES }, false },
 	{ "fstat",             try_fstat,          { OK,   OK,   OK,   OK,   OK,   OK   }, false },
 	{ "socket pair",       try_socketpair,     { OK,   OK,   OK,   OK,   OK,   DIES }, false },
 	{ "clock",             try_clock,          { OK,   OK,   OK,   OK,   OK,   OK   }, false },

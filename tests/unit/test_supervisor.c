@@ -339,6 +339,23 @@ Test(supervisor, a_crashing_worker_is_restarted_ever_more_slowly_and_its_job_is_
 	cr_expect_eq(stop(SIGTERM), 0);
 }
 
+static bool
+is_paused(const void *arg)
+{
+	(void)arg;
+	return status.paused_ms > 0;
+}
+
+Test(supervisor, job_after_job_that_crashes_makes_the_node_pause)
+{
+	configure("worker:storm", "workers = 2;", "");
+	start();
+	cr_assert(wait_until(is_paused, NULL));
+	cr_expect(status.paused_ms > 20000);
+	cr_expect(says("takes no jobs for 30 s"));
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
 Test(supervisor, a_worker_that_ends_before_it_is_ready_backs_off_too)
 {
 	configure("worker:early", "workers = 1;", "");
@@ -673,6 +690,33 @@ Test(supervisor, checks_and_shows_its_configuration)
 	cr_expect(says("conf:2: service.wrokers"), "%s", log_text());
 	(void)unlink(conf_path);
 	cr_expect_eq(run_to_end(test), EXIT_STATUS_CONFIG);
+}
+
+/* Each long option of --help has its place in the manual page. */
+Test(supervisor, every_option_is_in_the_manual)
+{
+	static const char *const help[] = { "--help", NULL };
+	const char *srcdir = getenv("srcdir");
+	char path[PATH_MAX], page[32768] = "";
+	const char *text;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/man/agent-runnerd.8",
+	    srcdir != NULL ? srcdir : SOURCE_DIR);
+	fd = open(path, O_RDONLY);
+	cr_assert(fd >= 0 && read(fd, page, sizeof(page) - 1) > 0, "%s", path);
+	closep(&fd);
+	configure("", "", "");
+	cr_assert_eq(run_to_end(help), 0);
+	text = log_text();
+	for (const char *at = strstr(text, ", --"); at != NULL;
+	     at = strstr(at + 1, ", --")) {
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "Fl -%.*s",
+		    (int)strcspn(at + 4, " "), at + 4);
+		cr_expect(strstr(page, words) != NULL, "%s", words);
+	}
 }
 
 static bool

@@ -2,7 +2,8 @@
 /*
  * conversation_private.h - one conversation while it runs. Private to its files:
  * conversation.c (the loop and the limits), conversation_tools.c (the calls of an
- * answer), conversation_end.c (how it ends and with which value).
+ * answer), conversation_outcome.c (their journal form), conversation_end.c (how it ends
+ * and with which value).
  *
  * Functions here return 0 to go on, CONVERSATION_OVER when the result is filled in, or
  * a negative errno when the job cannot go on.
@@ -51,6 +52,19 @@ struct conversation {
 
 /* Runs all calls of the answer, tells the model, ends the job where a tool does. */
 int conversation_tools(struct conversation *c, const struct llm_answer *answer);
+
+/* ---- conversation_outcome.c ---- */
+
+/* Adds the members of a record "tool" that tell the outcome. */
+void outcome_write(struct json_writer *w, const struct conversation_env *env,
+    const struct tool_outcome *o, uint64_t ms);
+
+/* All of an outcome but its data. */
+void outcome_read(const struct json *doc, struct tool_outcome *o, uint64_t *took_ms);
+
+/* 1 when the record's data is here (or it had none), 0 when it is lost, or -ENOMEM. */
+int outcome_read_data(const struct conversation_env *env, const struct json *doc,
+    struct tool_data *out);
 
 /* ---- conversation_end.c ---- */
 

@@ -19,9 +19,7 @@
 #include <string.h>
 
 enum {
-	TOLD_MAX = 16 * 1024,        /* bytes of a tool's report that the model gets */
-	DATA_INLINE_MAX = 16 * 1024, /* bytes of data inside a journal record */
-	REF_MAX = 256,
+	TOLD_MAX = 16 * 1024, /* bytes of a tool's report that the model gets */
 	NAME_SHOWN_MAX = 80
 };
 
@@ -187,65 +185,6 @@ check_call(struct run *run)
 
 /* ---- the journal ---- */
 
-static void
-write_buf(struct json_writer *w, const char *key, const struct buf *text)
-{
-	if (text->len == 0)
-		return;
-	jw_key(w, key);
-	jw_string(w, buf_str(text), text->len);
-}
-
-/* Data goes into the record when it is small, else to where the worker keeps it. A
-   record that says "lost" makes a later replay run the call again. */
-static void
-write_data(struct json_writer *w, struct run *run)
-{
-	const struct conversation_env *env = run->c->env;
-	const struct tool_data *d = &run->outcome.data;
-	char ref[REF_MAX];
-
-	if (!tool_data_is_set(d))
-		return;
-	if (d->text != NULL && d->len <= DATA_INLINE_MAX) {
-		jw_key(w, "data");
-		jw_string(w, d->text, d->len);
-	} else if (env->keep != NULL && env->keep(env->ctx, d, ref, sizeof(ref)) == 0) {
-		jw_key(w, "data_ref");
-		jw_cstr(w, ref);
-	} else {
-		jw_key(w, "data_lost");
-		jw_bool(w, true);
-	}
-}
-
-static void
-write_outcome(struct json_writer *w, struct run *run)
-{
-	const struct tool_outcome *o = &run->outcome;
-
-	if (o->error != ERROR_TYPE_NONE) {
-		jw_key(w, "error");
-		jw_cstr(w, error_type_name(o->error));
-	}
-	if (o->step[0] != '\0') {
-		jw_key(w, "step");
-		jw_cstr(w, o->step);
-	}
-	write_buf(w, "message", &o->message);
-	write_buf(w, "report", &o->report);
-	jw_key(w, "suggestions");
-	jw_array_begin(w);
-	for (size_t i = 0; i < TOOL_SUGGESTIONS_MAX && o->suggestion[i][0] != '\0'; i++)
-		jw_cstr(w, o->suggestion[i]);
-	jw_array_end(w);
-	if (o->has_retry_after) {
-		jw_key(w, "retry_after_ms");
-		jw_uint(w, o->retry_after_ms);
-	}
-	write_data(w, run);
-}
-
 static int
 journal_tool(struct run *run)
 {
@@ -257,9 +196,7 @@ journal_tool(struct run *run)
 	jw_cstr(&w, run->tool->tool->name);
 	jw_key(&w, "key");
 	jw_cstr(&w, run->key);
-	jw_key(&w, "ms");
-	jw_uint(&w, run->ms);
-	write_outcome(&w, run);
+	outcome_write(&w, run->c->env, &run->outcome, run->ms);
 	return journal_append(&run->c->journal, &w, &text, run->c->turn);
 }
 
@@ -277,98 +214,14 @@ journal_intent(struct run *run)
 	return journal_append(&run->c->journal, &w, &text, run->c->turn);
 }
 
-/* ---- replay ---- */
-
-static void
-read_buf(struct buf *out, const struct json *doc, const char *key)
-{
-	const struct json *t = json_get_typed(doc, key, JSON_STRING);
-
-	buf_clear(out);
-	if (t != NULL)
-		buf_add(out, t->text, t->len);
-}
-
-static int
-copy_data(struct tool_data *d, const struct json *t)
-{
-	d->text = malloc((size_t)t->len + 1);
-	if (d->text == NULL)
-		return -ENOMEM;
-	memcpy(d->text, t->text, t->len);
-	d->text[t->len] = '\0';
-	d->len = t->len;
-	return 1;
-}
-
-/* 1 when the record's data is here (or it had none), 0 when it is gone. */
-static int
-read_data(struct run *run, const struct json *doc)
-{
-	const struct conversation_env *env = run->c->env;
-	const struct json *data = json_get_typed(doc, "data", JSON_STRING);
-	const struct json *ref = json_get_typed(doc, "data_ref", JSON_STRING);
-	char name[REF_MAX];
-
-	if (data != NULL)
-		return copy_data(&run->outcome.data, data);
-	if (ref == NULL)
-		return json_is_true(json_get(doc, "data_lost")) ? 0 : 1;
-	if (ref->len >= sizeof(name) || env->load == NULL)
-		return 0;
-	memcpy(name, ref->text, ref->len);
-	name[ref->len] = '\0';
-	return env->load(env->ctx, name, &run->outcome.data) == 0;
-}
-
-static void
-read_small(struct tool_outcome *o, const struct json *doc)
-{
-	const struct json *step = json_get_typed(doc, "step", JSON_STRING);
-	const struct json *list = json_get_typed(doc, "suggestions", JSON_ARRAY);
-	int64_t wait = 0;
-
-	if (step != NULL)
-		(void)snprintf(o->step, sizeof(o->step), "%.*s", (int)step->len,
-		    step->text);
-	for (uint32_t i = 0; list != NULL && i < list->len && i < TOOL_SUGGESTIONS_MAX;
-	     i++)
-		if (json_is(&list->items[i], JSON_STRING))
-			(void)snprintf(o->suggestion[i], sizeof(o->suggestion[i]),
-			    "%.*s", (int)list->items[i].len, list->items[i].text);
-	o->has_retry_after = json_int64(json_get(doc, "retry_after_ms"), &wait) == 0;
-	o->retry_after_ms = wait > 0 ? (uint64_t)wait : 0;
-}
-
-/* All of an outcome but its data. */
-static void
-read_outcome(struct run *run, const struct json *doc)
-{
-	struct tool_outcome *o = &run->outcome;
-	const struct json *error = json_get_typed(doc, "error", JSON_STRING);
-	int64_t ms = 0;
-
-	o->error = ERROR_TYPE_NONE;
-	if (error != NULL) {
-		o->error = error_type_from_name(error->text, error->len);
-		if (o->error == ERROR_TYPE_NONE)
-			o->error = ERROR_TYPE_INTERNAL;
-	}
-	read_small(o, doc);
-	read_buf(&o->message, doc, "message");
-	read_buf(&o->report, doc, "report");
-	(void)json_int64(json_get(doc, "ms"), &ms);
-	run->ms = ms > 0 ? (uint64_t)ms : 0;
-}
-
 /* 1 when the whole outcome stands in the journal, 0 when its data is lost. */
 static int
 replay(struct run *run, const struct json *doc)
 {
-	int r = read_data(run, doc);
+	int r = outcome_read_data(run->c->env, doc, &run->outcome.data);
 
 	if (r == 1)
-		read_outcome(run, doc);
+		outcome_read(doc, &run->outcome, &run->ms);
 	return r;
 }
 
@@ -492,7 +345,7 @@ run_for_data(struct run *run, const struct json *doc)
 	tool_data_move(&data, &run->outcome.data);
 	tool_outcome_release(&run->outcome);
 	tool_outcome_init(&run->outcome);
-	read_outcome(run, doc);
+	outcome_read(doc, &run->outcome, &run->ms);
 	tool_data_move(&run->outcome.data, &data);
 	return 0;
 }

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- dead.lua - the dead letter: one JSON text on the list "dead", newest first.
 -- A payload that is not UTF-8 is written with every byte above 127 as the character of
--- that number ("encoding":"latin1"), which is reversible and cheap.
+-- that number ("encoding":"latin1"), which is reversible and cheap. token is the one under
+-- which the job was buried: its row in the store has no higher one.
 local function is_utf8(s)
 	if not s:find('[\128-\255]') then return true end
 	s = s:gsub('[\194-\223][\128-\191]', ' ')
@@ -26,7 +27,7 @@ local function narrow(s)
 	end))
 end
 
-local function dead_letter(id, payload, reason, detail, at)
+local function dead_letter(id, payload, reason, detail, at, token)
 	local text = cjson.encode
 	local encoding = 'utf-8'
 	if not is_utf8(payload) then
@@ -36,6 +37,7 @@ local function dead_letter(id, payload, reason, detail, at)
 	call('LPUSH', P .. 'dead', '{"job_id":' .. (id == '' and 'null' or text(id)) ..
 		',"reason":' .. text(reason) .. ',"detail":' .. text(detail) ..
 		',"at_ms":' .. string.format('%.0f', at) ..
+		(token and ',"token":' .. token or '') ..
 		',"encoding":"' .. encoding .. '","payload":' .. text(payload) .. '}')
 end
 

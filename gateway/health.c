@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * health.c - one look at the service, for probes.
+ *
+ * Owns:   nothing.
+ * Called: by the HTTP server for /health.
+ * Fails:  never; what is not known is a reason not to be ready.
+ */
+#include "config.h"
+
+#include "gateway/health.h"
+
+#include "common/json/json.h"
+
+#include <string.h>
+
+enum {
+	REASONS_MAX = 16
+};
+
+struct reasons {
+	const char *text[REASONS_MAX];
+	size_t n;
+};
+
+unsigned
+health_live_workers(const struct control_status *status)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; status != NULL && i < status->n_children; i++)
+		if (status->children[i].role == ROLE_WORKER &&
+		    status->children[i].state == CHILD_LIVE)
+			n++;
+	return n;
+}
+
+static void
+add(struct reasons *r, const char *text)
+{
+	if (r->n < REASONS_MAX)
+		r->text[r->n++] = text;
+}
+
+static bool
+is_live(const struct control_status *status, enum role role)
+{
+	for (uint32_t i = 0; i < status->n_children; i++)
+		if (status->children[i].role == role &&
+		    status->children[i].state == CHILD_LIVE)
+			return true;
+	return false;
+}
+
+/* Without one of these no job gets through. */
+static const struct {
+	enum role role;
+	const char *reason;
+} needed[] = {
+	{ ROLE_WORKER, "no worker is live" },
+	{ ROLE_SCHEDULER, "the scheduler is not live" },
+	{ ROLE_FETCH, "the fetch process is not live" },
+	{ ROLE_COMPUTE, "the compute process is not live" },
+};
+
+static uint64_t
+gauge(const struct control_metrics *metrics, enum metric m)
+{
+	return metrics->cells[metric_info(m)->first_cell];
+}
+
+static void
+collect(struct reasons *r, const struct health_facts *facts)
+{
+	const struct control_status *status = facts->status;
+
+	if (facts->redis_away != NULL)
+		add(r, facts->redis_away);
+	if (status == NULL) {
+		add(r, "the supervisor does not answer");
+		return;
+	}
+	if (status->is_draining)
+		add(r, "the daemon is stopping");
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+		if (!is_live(status, needed[i].role))
+			add(r, needed[i].reason);
+	if (facts->metrics != NULL && health_live_workers(status) > 0 &&
+	    gauge(facts->metrics, METRIC_STORE_UP) == 0)
+		add(r, "no worker reaches the result store");
+}
+
+static void
+write_common(struct json_writer *w, const struct health_facts *facts)
+{
+	jw_key(w, "workers");
+	jw_uint(w, health_live_workers(facts->status));
+	jw_key(w, "version");
+	jw_cstr(w, PACKAGE_VERSION);
+}
+
+void
+health_write(struct buf *out, const struct health_facts *facts)
+{
+	struct json_writer w;
+
+	jw_init(&w, out);
+	jw_object_begin(&w);
+	jw_key(&w, "status");
+	jw_cstr(&w, "ok");
+	write_common(&w, facts);
+	jw_object_end(&w);
+}
+
+bool
+health_write_ready(struct buf *out, const struct health_facts *facts)
+{
+	struct reasons reasons = { .n = 0 };
+	struct json_writer w;
+
+	collect(&reasons, facts);
+	if (reasons.n == 0) {
+		health_write(out, facts);
+		return true;
+	}
+	jw_init(&w, out);
+	jw_object_begin(&w);
+	jw_key(&w, "status");
+	jw_cstr(&w, "unready");
+	jw_key(&w, "reasons");
+	jw_array_begin(&w);
+	for (size_t i = 0; i < reasons.n; i++)
+		jw_cstr(&w, reasons.text[i]);
+	jw_array_end(&w);
+	write_common(&w, facts);
+	jw_object_end(&w);
+	return false;
+}
