@@ -34,16 +34,15 @@ tree_owner() {
 	fi
 }
 
-# Runs a command as the owner of the source tree.
+# What turns a command into one of the tree's owner: nothing, when we are that already.
+owner=()
+if [ "$(tree_owner)" != "$(id -un)" ] && [ "$(tree_owner)" != UNKNOWN ]; then
+	owner=(setpriv --reuid "$(tree_owner)" --regid "$(id -g "$(tree_owner)")" --init-groups
+		env HOME="$(getent passwd "$(tree_owner)" | cut -d: -f6)")
+fi
+
 as_owner() {
-	local owner
-	owner=$(tree_owner)
-	if [ "$owner" = "$(id -un)" ] || [ "$owner" = UNKNOWN ]; then
-		"$@"
-	else
-		setpriv --reuid "$owner" --regid "$(id -g "$owner")" --init-groups \
-			env HOME="$(getent passwd "$owner" | cut -d: -f6)" "$@"
-	fi
+	"${owner[@]}" "$@"
 }
 
 # Makes ./configure when it is missing or older than what it is made from.

@@ -159,7 +159,8 @@ Test(main_job, a_tool_error_that_is_not_repaired_fails_the_job)
 	harness_stop(h);
 }
 
-/* Every request of the daemon passes the protocol checker of the stand-in. */
+/* The model is told what was wrong with its call, calls again, and the job completes.
+ */
 Test(main_job, a_repaired_call_completes_the_job)
 {
 	CLEANUP(harness_freep) struct harness *h = e2e_new();
@@ -168,12 +169,13 @@ Test(main_job, a_repaired_call_completes_the_job)
 	harness_llm_script(h,
 	    "[{\"when\":{\"turn\":0},\"reply\":{\"tool_calls\":[{\"name\":"
 	    "\"execute_pipeline\",\"arguments\":\"{garbage\"}]}},"
-	    "{\"when\":{\"turn\":1,\"tool_result_contains\":\"not valid JSON\"},"
-	    "\"reply\":{\"tool_calls\":[{\"name\":\"execute_pipeline\",\"arguments\":{"
-	    "\"pipeline\":[{\"step\":\"http_request\",\"url\":\"{{data_api}}/users\"}]}}]}}]");
-	harness_push_job(h, "repaired",
-	    "fetch flights from NYC to LAX, sort by price, show cheapest 3", "");
+	    "{\"when\":{\"turn\":1,\"tool_result_contains\":\"ERROR\"},\"reply\":"
+	    "{\"tool_calls\":[{\"name\":\"execute_pipeline\",\"arguments\":{\"pipeline\":"
+	    "[{\"step\":\"http_request\",\"url\":\"{{data_api}}/users\"},"
+	    "{\"step\":\"top_k\",\"k\":5}]}}]}}]");
+	harness_push_job(h, "repaired", "list five users", "");
 	(void)harness_expect(h, "repaired", "completed");
+	cr_expect(harness_value(h, "repaired")->len == 5);
 	cr_expect(harness_llm_stat(h, "refused") == 0);
 	harness_stop(h);
 }

@@ -71,20 +71,35 @@ connection(struct harness *h)
 	return h->redis;
 }
 
+static bool
+is_starting(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ERROR &&
+	    strncmp(reply->str, "LOADING", 7) == 0;
+}
+
+/* A server that is being restarted is asked again until it answers. */
 static redisReply *
 command(struct harness *h, const char *fmt, va_list ap)
 {
-	redisReply *reply;
-	va_list again;
+	uint64_t until = clock_mono_ms() + HARNESS_WAIT_MS;
 
-	va_copy(again, ap);
-	reply = redisvCommand(connection(h), fmt, ap);
-	if (reply == NULL) /* the server was restarted meanwhile, perhaps */
+	for (;;) {
+		redisReply *reply;
+		va_list again;
+
+		va_copy(again, ap);
 		reply = redisvCommand(connection(h), fmt, again);
-	va_end(again);
-	if (reply == NULL)
-		harness_fail(h, "Redis did not answer: %s", h->redis->errstr);
-	return reply;
+		va_end(again);
+		if (reply != NULL && !is_starting(reply))
+			return reply;
+		if (clock_mono_ms() > until)
+			harness_fail(h, "Redis did not answer: %s",
+			    reply != NULL ? reply->str : h->redis->errstr);
+		if (reply != NULL)
+			freeReplyObject(reply);
+		harness_sleep(10);
+	}
 }
 
 redisReply *

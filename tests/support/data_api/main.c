@@ -64,19 +64,15 @@ struct trip {
 	unsigned count;
 };
 
-static bool
-read_trip(const struct http_request *rq, struct http_reply *reply, struct trip *t)
+static void
+read_trip(const struct http_request *rq, struct trip *t)
 {
-	if (!http_request_param(rq, "origin", t->origin, sizeof(t->origin)) ||
-	    !http_request_param(rq, "dest", t->dest, sizeof(t->dest))) {
-		fail(reply, 400,
-		    "origin and dest are required, as in ?origin=NYC&dest=LAX");
-		return false;
-	}
+	*t = (struct trip){ "NYC", "LAX", 0 };
+	(void)http_request_param(rq, "origin", t->origin, sizeof(t->origin));
+	(void)http_request_param(rq, "dest", t->dest, sizeof(t->dest));
 	t->count = (unsigned)number_param(rq, "count", FLIGHTS_COUNT);
 	if (t->count > FLIGHTS_COUNT)
 		t->count = FLIGHTS_COUNT;
-	return true;
 }
 
 static void
@@ -98,8 +94,13 @@ flights_search(const struct http_request *rq, struct http_reply *reply)
 	struct json_writer w;
 	struct trip t;
 
-	if (!read_trip(rq, reply, &t))
+	if (strstr(rq->query, "origin=") == NULL ||
+	    strstr(rq->query, "dest=") == NULL) {
+		fail(reply, 400,
+		    "origin and dest are required, as in ?origin=NYC&dest=LAX");
 		return;
+	}
+	read_trip(rq, &t);
 	jw_init(&w, &reply->body);
 	write_flights(&w, &t);
 }
@@ -110,8 +111,7 @@ flights_wrapped(const struct http_request *rq, struct http_reply *reply)
 	struct json_writer w;
 	struct trip t;
 
-	if (!read_trip(rq, reply, &t))
-		return;
+	read_trip(rq, &t);
 	jw_init(&w, &reply->body);
 	jw_object_begin(&w);
 	jw_key(&w, "count");
@@ -126,8 +126,7 @@ flights_csv(const struct http_request *rq, struct http_reply *reply)
 {
 	struct trip t;
 
-	if (!read_trip(rq, reply, &t))
-		return;
+	read_trip(rq, &t);
 	reply->content_type = "text/csv; charset=utf-8";
 	buf_adds(&reply->body, flight_csv_header);
 	for (unsigned i = 0; i < t.count; i++) {
@@ -143,8 +142,7 @@ flights_ndjson(const struct http_request *rq, struct http_reply *reply)
 {
 	struct trip t;
 
-	if (!read_trip(rq, reply, &t))
-		return;
+	read_trip(rq, &t);
 	reply->content_type = "application/x-ndjson";
 	for (unsigned i = 0; i < t.count; i++) {
 		struct json_writer w;
@@ -355,7 +353,7 @@ static const struct {
 	const char *help;
 } routes[] = {
 	{ "/flights/search",  flights_search,  "?origin=NYC&dest=LAX[&count=N]: an array of flights" },
-	{ "/flights/wrapped", flights_wrapped, "the same as {\"count\",\"flights\":[...]}" },
+	{ "/flights/wrapped", flights_wrapped, "the same as {\"count\",\"flights\":[...]}; NYC to LAX unless told otherwise" },
 	{ "/flights.csv",     flights_csv,     "the same as CSV" },
 	{ "/flights.ndjson",  flights_ndjson,  "the same as JSON lines" },
 	{ "/items",           items_get,       "12 things of a shop, with nested attrs" },
