@@ -149,6 +149,8 @@ Test(agentctl, dead_letters_are_listed_shown_retried_and_dropped)
 	harness_llm_script(h,
 	    "{\"rules\":[{\"reply\":{\"content\":\"x\",\"delay_ms\":800}}]}");
 	harness_push_job(h, "c1", "one thing", "");
+	while (harness_llm_stat(h, "answers") == 0)
+		usleep(10000);
 	harness_push_job(h, "c1", "another thing", "");
 	harness_push(h, "garbage");
 	(void)harness_expect(h, "c1", "completed");
