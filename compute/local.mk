@@ -13,7 +13,8 @@ compute_libcompute_a_SOURCES = \
 	compute/output.h compute/output.c \
 	compute/answer.h compute/answer.c \
 	compute/child.h compute/child.c \
-	compute/zygote.h compute/zygote_private.h compute/zygote.c compute/children.c
+	compute/zygote.h compute/zygote_private.h compute/zygote.c \
+	compute/requests.c compute/children.c
 compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
 compute_libs = compute/libcompute.a common/libpipeline.a $(ROLE_LIBS) common/libconf.a \
 	common/libjson.a common/libcommon.a $(LIBCONFIG_LIBS) \

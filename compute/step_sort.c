@@ -13,29 +13,84 @@
 
 #include <string.h>
 
-/* A row by its first sort field; rank and prefix already turned for desc. */
+/* A row by one sort field; rank and prefix already turned for desc. */
 struct entry {
 	uint64_t prefix;
 	uint32_t row;
-	uint32_t rank;
+	uint8_t rank;
+	bool is_text;
+	bool is_exact; /* the prefix says it all: equal prefixes are equal values */
+};
+
+enum {
+	OFFSET_STEP = 8,
+	OFFSET_MAX = 64
 };
 
 struct sorter {
 	const struct json *rows;
 	const struct sort_args *args;
+	size_t level;  /* the field that decides; those before are equal */
+	size_t offset; /* of texts: what stands before is equal */
+	bool is_last;  /* what the prefixes leave open is decided by the whole values */
 };
+
+/*
+ * Numbers of up to 15 digits are told apart by their doubles, unless an exponent makes
+ * them all infinite or zero; texts of up to 8 bytes (beyond the offset) by their bytes,
+ * unless they end in U+0000, which fills the prefix, too.
+ */
+static bool
+is_exact(const struct json *v, enum value_rank rank, size_t offset)
+{
+	switch (rank) {
+	case RANK_NUMBER:
+		return v->len <= 15 &&
+		    (json_is_integer(v) ||
+			(memchr(v->text, 'e', v->len) == NULL &&
+			    memchr(v->text, 'E', v->len) == NULL));
+	case RANK_TEXT:
+		return v->len <= offset + OFFSET_STEP &&
+		    (v->len == 0 || v->text[v->len - 1] != '\0');
+	case RANK_BOOL:
+	case RANK_OTHER:
+	case RANK_NONE:
+	case RANK_COUNT:
+	default:
+		return true;
+	}
+}
+
+static uint64_t
+prefix_of(const struct json *v, enum value_rank rank, size_t offset)
+{
+	struct json rest;
+
+	if (rank != RANK_TEXT || offset == 0)
+		return value_prefix(v, rank);
+	if (v->len <= offset)
+		return 0;
+	rest = *v;
+	rest.text += offset;
+	rest.len -= (uint32_t)offset;
+	return value_prefix(&rest, rank);
+}
 
 static struct entry
 entry_of(const struct sorter *s, uint32_t row)
 {
-	const struct sort_field *f = &s->args->v[0];
+	const struct sort_field *f = &s->args->v[s->level];
 	const struct json *v = field_get(&s->rows[row], &f->field);
 	enum value_rank rank = value_rank(v);
-	struct entry e = { .prefix = value_prefix(v, rank), .row = row, .rank = rank };
+	struct entry e = { .prefix = prefix_of(v, rank, s->offset),
+		.row = row,
+		.rank = (uint8_t)rank,
+		.is_text = rank == RANK_TEXT,
+		.is_exact = is_exact(v, rank, s->offset) };
 
 	if (f->is_desc && rank != RANK_NONE) {
 		e.prefix = ~e.prefix;
-		e.rank = RANK_OTHER - rank;
+		e.rank = (uint8_t)(RANK_OTHER - rank);
 	}
 	return e;
 }
@@ -54,27 +109,18 @@ compare_by(const struct sort_field *f, const struct json *a, const struct json *
 	return f->is_desc ? -c : c;
 }
 
-/* The prefixes did not decide. */
-static int
-compare_fully(const struct sorter *s, const struct entry *a, const struct entry *b)
-{
-	for (size_t i = 0; i < s->args->n; i++) {
-		int c = compare_by(&s->args->v[i], &s->rows[a->row], &s->rows[b->row]);
-
-		if (c != 0)
-			return c;
-	}
-	return a->row < b->row ? -1 : 1;
-}
-
-static inline bool
-comes_before(const struct sorter *s, const struct entry *a, const struct entry *b)
+/* By the sorter's field: below 0, 0, above 0. Texts that differ further behind are 0
+   here, too, until the sorter is the last one. */
+static inline int
+compare(const struct sorter *s, const struct entry *a, const struct entry *b)
 {
 	if (a->rank != b->rank)
-		return a->rank < b->rank;
+		return a->rank < b->rank ? -1 : 1;
 	if (a->prefix != b->prefix)
-		return a->prefix < b->prefix;
-	return compare_fully(s, a, b) < 0;
+		return a->prefix < b->prefix ? -1 : 1;
+	if ((a->is_exact && b->is_exact) || (a->is_text && !s->is_last))
+		return 0;
+	return compare_by(&s->args->v[s->level], &s->rows[a->row], &s->rows[b->row]);
 }
 
 /* ---- merge sort: runs of 8 by insertion, then merged in turns between two arrays ----
@@ -91,7 +137,7 @@ insertion_sort(const struct sorter *s, struct entry *v, size_t n)
 		struct entry e = v[i];
 		size_t k = i;
 
-		for (; k > 0 && comes_before(s, &e, &v[k - 1]); k--)
+		for (; k > 0 && compare(s, &e, &v[k - 1]) < 0; k--)
 			v[k] = v[k - 1];
 		v[k] = e;
 	}
@@ -102,7 +148,7 @@ merge(const struct sorter *s, const struct entry *a, size_t n_a, const struct en
     size_t n_b, struct entry *to)
 {
 	while (n_a > 0 && n_b > 0) {
-		if (comes_before(s, b, a)) {
+		if (compare(s, b, a) < 0) {
 			*to++ = *b++;
 			n_b--;
 		} else {
@@ -135,7 +181,65 @@ merge_sort(const struct sorter *s, struct entry *v, struct entry *spare, size_t 
 	return v;
 }
 
+/* The sorter for n entries that this one cannot tell apart: further behind in the same
+   field, or the next field. False when they are equal in all. */
+static bool
+next_sorter(const struct sorter *s, const struct entry *v, size_t n,
+    struct sorter *next)
+{
+	bool is_open = false;
+
+	for (size_t i = 0; i < n; i++)
+		is_open = is_open || !v[i].is_exact;
+	*next = *s;
+	if (is_open && v->is_text && !s->is_last) {
+		next->offset += OFFSET_STEP;
+		next->is_last = next->offset >= OFFSET_MAX;
+		return true;
+	}
+	next->level++;
+	next->offset = 0;
+	next->is_last = false;
+	return next->level < s->args->n;
+}
+
+/*
+ * Sorted by the sorter's field and, where that is equal, by the next ones. Entries that
+ * are equal stay in the order of their rows. Returns v.
+ */
+static struct entry *
+sort_entries(struct sorter s, struct entry *v, struct entry *spare, size_t n)
+{
+	struct entry *sorted = merge_sort(&s, v, spare, n);
+
+	if (sorted != v)
+		memcpy(v, sorted, n * sizeof(*v));
+	for (size_t i = 0, end; i < n; i = end) {
+		struct sorter next;
+
+		for (end = i + 1; end < n && compare(&s, &v[i], &v[end]) == 0; end++)
+			;
+		if (end - i < 2 || !next_sorter(&s, v + i, end - i, &next))
+			continue;
+		for (size_t k = i; k < end; k++)
+			v[k] = entry_of(&next, v[k].row);
+		(void)sort_entries(next, v + i, spare, end - i);
+	}
+	return v;
+}
+
 /* ---- the first k only: a heap with the last of them on top ---- */
+
+/* A total order: by all fields, then by row. */
+static bool
+comes_before(const struct sorter *s, const struct entry *a, const struct entry *b)
+{
+	int c = compare(s, a, b);
+
+	for (size_t i = 1; c == 0 && i < s->args->n; i++)
+		c = compare_by(&s->args->v[i], &s->rows[a->row], &s->rows[b->row]);
+	return c != 0 ? c < 0 : a->row < b->row;
+}
 
 static void
 sift_down(const struct sorter *s, struct entry *heap, size_t n, size_t at)
@@ -156,7 +260,15 @@ sift_down(const struct sorter *s, struct entry *heap, size_t n, size_t at)
 	}
 }
 
-/* The k first of n rows, unsorted, at heap. */
+static int
+by_row(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* The k first of n rows at heap, in the order of their rows. */
 static void
 select_first(const struct sorter *s, struct entry *heap, size_t k, size_t n)
 {
@@ -172,12 +284,14 @@ select_first(const struct sorter *s, struct entry *heap, size_t k, size_t n)
 		heap[0] = e;
 		sift_down(s, heap, k, 0);
 	}
+	qsort(heap, k, sizeof(*heap), by_row);
 }
 
 static int
 sort_rows(struct run *r, const struct sort_args *args, const struct table *t, size_t k)
 {
-	const struct sorter s = { t->rows, args };
+	const struct sorter s = { .rows = t->rows, .args = args };
+	const struct sorter whole = { .rows = t->rows, .args = args, .is_last = true };
 	struct entry *v = run_alloc(r, k, sizeof(*v));
 	struct entry *spare = run_alloc(r, k, sizeof(*spare));
 	struct json *items = run_alloc(r, k, sizeof(*items));
@@ -185,11 +299,11 @@ sort_rows(struct run *r, const struct sort_args *args, const struct table *t, si
 	if (v == NULL || spare == NULL || items == NULL)
 		return run_no_memory(r);
 	if (k < t->n)
-		select_first(&s, v, k, t->n);
+		select_first(&whole, v, k, t->n);
 	else
 		for (size_t i = 0; i < k; i++)
 			v[i] = entry_of(&s, (uint32_t)i);
-	v = merge_sort(&s, v, spare, k);
+	v = sort_entries(s, v, spare, k);
 	for (size_t i = 0; i < k; i++)
 		items[i] = t->rows[v[i].row];
 	return run_set_rows(r, items, k);

@@ -99,12 +99,18 @@ struct zygote {
 	char *buffer; /* LANE_MESSAGE_MAX */
 };
 
-/* zygote.c */
+/* requests.c */
 void request_free(struct request *q);
+int request_take_part(struct part *p, struct lane_message *m); /* 0 or -ENOMEM */
+/* Reads the run's meta: false when it cannot be used, why is in f. */
+bool request_read(const struct zygote *z, struct request *q, struct failure *f);
 /* Answers and frees the request. data_fd stays the caller's. */
 void request_answer(struct zygote *z, struct request *q, const char *meta,
     size_t meta_len, const char *data, size_t data_len, int data_fd);
 void request_fail(struct zygote *z, struct request *q, const struct failure *f);
+
+void lane_send_unsent(struct lane *l); /* the lane takes messages again */
+void unsent_free(struct unsent *u);
 
 /* children.c */
 /* Gives the request to a child, an idle one or a new one: true when it was taken. */

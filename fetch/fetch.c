@@ -14,7 +14,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { BUFFER_BYTES = 32 * 1024, EVENTS_AT_ONCE = 32 };
+enum {
+	BUFFER_BYTES = 32 * 1024,
+	EVENTS_AT_ONCE = 32
+};
 
 static int
 make_guard(struct fetch *f, struct err *err)

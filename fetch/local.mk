@@ -7,6 +7,7 @@ fetch_libfetch_a_SOURCES = \
 	fetch/auth.h fetch/auth.c \
 	fetch/fetch_error.h fetch/fetch_error.c \
 	fetch/fetch_request.h fetch/fetch_request.c \
+	fetch/fetch_url.h fetch/fetch_url.c \
 	fetch/body_sink.c fetch/fetch_job.c fetch/lane_io.c
 fetch_libfetch_a_CFLAGS = $(AM_CFLAGS)
 FETCH_LIBS = fetch/libfetch.a $(ROLE_LIBS) common/libconf.a common/libjson.a $(HTTP_CLIENT_LIBS) \

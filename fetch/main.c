@@ -80,11 +80,13 @@ drain(void)
 {
 	struct lane *lane;
 
-	do {
-		turn();
+	for (;;) {
 		TAILQ_FOREACH (lane, &fetch.lanes, entry)
 			lane_ready(lane, 0);
-	} while (fetch.n_jobs > 0);
+		if (fetch.n_jobs == 0)
+			return;
+		turn();
+	}
 }
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http_server.h - the HTTP side of the gateway; the only user of libmicrohttpd.
+ * http_server.h - the HTTP side of the gateway, over libmicrohttpd.
  */
 #ifndef GATEWAY_HTTP_SERVER_H
 #define GATEWAY_HTTP_SERVER_H

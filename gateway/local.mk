@@ -1,4 +1,4 @@
-# gateway: HTTP in. libmicrohttpd is used in http_server.c only.
+# gateway: HTTP in; the only user of libmicrohttpd.
 pkglibexec_PROGRAMS += agent-runner-gateway
 noinst_LIBRARIES += gateway/libgateway.a
 gateway_libgateway_a_SOURCES = \
@@ -10,6 +10,7 @@ gateway_libgateway_a_SOURCES = \
 	gateway/waiters.h gateway/waiters.c \
 	gateway/connections.h gateway/connections.c \
 	gateway/http_server.h gateway/http_server.c \
+	gateway/exchange.h gateway/exchange.c gateway/pages.c gateway/chat.c \
 	worker/error_types.h worker/error_types.c
 gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 GATEWAY_LIBS = gateway/libgateway.a common/libqueue.a $(ROLE_LIBS) common/libconf.a common/libjson.a \

@@ -107,14 +107,20 @@ copy_journal(struct job *j, const struct queue_list *list)
 	}
 }
 
+/* Did begin give the job to us, to run it or to end it? */
+static bool
+is_ours(enum queue_word word)
+{
+	return word == QUEUE_OK || word == QUEUE_CANCELLED || word == QUEUE_SPENT;
+}
+
 /* The part of begin's answer that dies with the reply. */
 static void
 copy_begin(void *ctx, const struct queue_answer *answer)
 {
 	struct job *j = ctx;
 
-	if (answer->word != QUEUE_OK && answer->word != QUEUE_CANCELLED &&
-	    answer->word != QUEUE_SPENT)
+	if (!is_ours(answer->word))
 		return;
 	j->n_records = 0;
 	copy_journal(j, &answer->begin.journal);
@@ -235,7 +241,7 @@ is_superseded(const struct job *j, const struct store_result *row)
 
 /* 0: published from the row; BACK_TO_RUN: nothing stored that counts. */
 static int
-look_for_result(struct job *j, struct err *err)
+look_for_result(struct job *j, enum queue_word *word, struct err *err)
 {
 	CLEANUP(store_result_release) struct store_result row = STORE_RESULT_INIT;
 	struct queue_answer answer;
@@ -253,9 +259,10 @@ look_for_result(struct job *j, struct err *err)
 	r = begin_op(j, row.token, &answer, err);
 	if (r < 0)
 		return r;
-	if (answer.word != QUEUE_OK)
+	if (!is_ours(answer.word))
 		return not_ours(j, answer.word);
 	j->token = answer.begin.token;
+	*word = answer.word;
 	return BACK_TO_RUN;
 }
 
@@ -320,15 +327,14 @@ go(struct job *j, struct err *err)
 	r = begin_op(j, 0, &answer, err);
 	if (r < 0)
 		return r;
-	if (answer.word != QUEUE_OK && answer.word != QUEUE_CANCELLED &&
-	    answer.word != QUEUE_SPENT)
+	if (!is_ours(answer.word))
 		return not_ours(j, answer.word);
 	if (j->is_id &&
 	    (j->payload == NULL || read_payload(j, j->payload, strlen(j->payload)) < 0))
 		return -ENOMEM;
 	note_begin(j, &answer);
 	show(j, "begin", j->started_ms + 60000);
-	r = look_for_result(j, err);
+	r = look_for_result(j, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;
 	if (answer.word == QUEUE_CANCELLED)

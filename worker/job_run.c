@@ -349,7 +349,8 @@ classify(struct job *j)
 }
 
 static int
-build_messages(struct job *j, struct llm_messages *out)
+build_messages(struct job *j, const struct json_schema *schema,
+    struct llm_messages *out)
 {
 	struct prompt_input in = { .prompt = { j->msg.prompt, j->msg.prompt_len },
 		.node_id = text_or_none(j->msg.node_id),
@@ -360,7 +361,7 @@ build_messages(struct job *j, struct llm_messages *out)
 		.current_workflow = j->msg.current_workflow,
 		.previous_results = j->msg.previous_results,
 		.workflow_state = j->msg.workflow_state,
-		.output_schema = j->msg.output_schema };
+		.output_schema = schema != NULL ? json_schema_source(schema) : NULL };
 
 	return prompt_messages(j->arena, &in, out);
 }
@@ -429,7 +430,7 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 	job.lane = classify(j);
 	r = fetch_records(j, err);
 	if (r == 0)
-		r = build_messages(j, &job.messages);
+		r = build_messages(j, job.output_schema, &job.messages);
 	if (r < 0)
 		return r;
 	r = conversation_run(&env, &job, j->arena, result);

@@ -68,9 +68,12 @@ int
 url_parse_host(const char *text, size_t n, struct url *out, struct err *err)
 {
 	struct url u = *out;
+	bool is_dotted = false;
 
-	if (n > 0 && text[n - 1] == '.')
+	if (n > 0 && text[n - 1] == '.') {
+		is_dotted = true;
 		n--;
+	}
 	if (n == 0)
 		return err_set(err, -EINVAL, "the URL has no host");
 	if (n > URL_HOST_MAX)
@@ -89,6 +92,9 @@ url_parse_host(const char *text, size_t n, struct url *out, struct err *err)
 		if (!u.is_address)
 			return err_set(err, -EINVAL, "the host is not a valid address");
 	}
+	/* "127.0.0.1." is an address to some readers and a name to others. */
+	if (u.is_address && is_dotted)
+		return err_set(err, -EINVAL, "an address does not end in a dot");
 	*out = u;
 	return 0;
 }

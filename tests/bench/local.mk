@@ -4,3 +4,9 @@ bench_jobs_SOURCES = tests/bench/bench_jobs.c
 bench_jobs_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 bench_jobs_LDADD = $(HARNESS_LIBS) tests/support/libstandin.a common/libcommon.a
 CLEANFILES += bench_jobs
+
+# Rows a second of each primitive, without lane and jail.
+EXTRA_PROGRAMS += bench_compute
+bench_compute_SOURCES = tests/bench/bench_compute.c
+bench_compute_LDADD = $(compute_libs)
+CLEANFILES += bench_compute

@@ -163,6 +163,7 @@ Test(faults, a_worker_stopped_past_its_lease_is_fenced)
 
 Test(faults, a_restart_of_redis_is_survived)
 {
+	struct process former;
 	char id[32];
 
 	begin();
@@ -175,7 +176,9 @@ Test(faults, a_restart_of_redis_is_survived)
 		harness_push_job(h, id, "go", "");
 	}
 	usleep(300000);
-	(void)harness_kill_child(h, "redis", -1, SIGKILL);
+	former = harness_kill_child(h, "redis", -1, SIGKILL);
+	(void)harness_wait_child(h, "redis", -1, &former);
+	harness_wait_ready(h);
 	for (int i = 0; i < 40; i++) {
 		(void)snprintf(id, sizeof(id), "redis%d", i);
 		(void)harness_expect(h, id, "completed");

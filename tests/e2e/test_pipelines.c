@@ -92,7 +92,7 @@ static const char *const shop[] = {
 	"\"{{data_api}}/binary\"}]}",
 	"csv",
 	"{\"session_id\":\"s\",\"pipeline\":[{\"step\":\"http_request\",\"url\":"
-	"\"{{data_api}}/flights.csv\"},{\"step\":\"top_k\",\"k\":2,\"field\":\"price\","
+	"\"{{data_api}}/flights.csv?origin=NYC&dest=LAX\"},{\"step\":\"top_k\",\"k\":2,\"field\":\"price\","
 	"\"order\":\"asc\"}]}",
 };
 

@@ -92,6 +92,11 @@ test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
 test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
 test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_pipeline_steps
+TESTS += test_pipeline_steps
+test_pipeline_steps_SOURCES = tests/unit/test_pipeline_steps.c
+test_pipeline_steps_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_steps_LDADD = common/libpipeline.a common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
 endif
 # --- end of json, compute, pipeline ---
 

@@ -138,6 +138,8 @@ static const struct {
 	{ "http://[127.0.0.1]/", -EINVAL, NULL, 0, false },
 	{ "http://[fe80::1%25eth0]/", -EINVAL, NULL, 0, false },
 	{ "http://::1/", -EINVAL, NULL, 0, false },
+	{ "http://127.0.0.1./", -EINVAL, NULL, 0, false },
+	{ "http://0x7./", -EINVAL, NULL, 0, false },
 	{ "http://1.2.3.4.5/", -EINVAL, NULL, 0, false },
 	{ "http://256.1.1.1/", -EINVAL, NULL, 0, false },
 	{ "http://1.2.3.0x100/", -EINVAL, NULL, 0, false },

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
 #define F                                                            \
  "[{\"id\":1,\"name\":\"Alice\",\"price\":100,\"category\":\"A\"},"  \
  "{\"id\":2,\"name\":\"Bob\",\"price\":50,\"category\":\"B\"},"      \
@@ -50,6 +51,10 @@ static const struct compute_case sort_cases[] = {
 	/* dotted paths; a literal key wins */
 	{ "{\"step\":\"table_sort\",\"field\":\"a.b\"}", "[{\"a\":{\"b\":3}},{\"a.b\":2,\"a\":{\"b\":9}},{\"a\":{\"b\":1}},{\"a\":5}]",
 	  "[{\"a\":{\"b\":1}},{\"a.b\":2,\"a\":{\"b\":9}},{\"a\":{\"b\":3}},{\"a\":5}]", NULL, NULL, NULL },
+	{ "{\"step\":\"table_sort\",\"field\":[\"a\",\"i\"]}", "[{\"a\":\"0123456789abcdef\",\"i\":2},{\"a\":\"01234567\\u0000\"},{\"a\":\"0123456789abcdef\",\"i\":1},{\"a\":\"01234567\"},{\"a\":\"0123456789abcde\"},{\"a\":\"0123456789abcdeg\"}]",
+	  "[{\"a\":\"01234567\"},{\"a\":\"01234567\\u0000\"},{\"a\":\"0123456789abcde\"},{\"a\":\"0123456789abcdef\",\"i\":1},{\"a\":\"0123456789abcdef\",\"i\":2},{\"a\":\"0123456789abcdeg\"}]", NULL, NULL, NULL },
+	{ "{\"step\":\"table_sort\",\"field\":\"a\",\"order\":\"desc\"}", "[{\"a\":\"" LONG "a\"},{\"a\":\"" LONG "\\u0000\"},{\"a\":\"" LONG "c\"},{\"a\":\"" LONG "\"},{\"a\":\"" LONG "c\",\"i\":1}]",
+	  "[{\"a\":\"" LONG "c\"},{\"a\":\"" LONG "c\",\"i\":1},{\"a\":\"" LONG "a\"},{\"a\":\"" LONG "\\u0000\"},{\"a\":\"" LONG "\"}]", NULL, NULL, NULL },
 	{ "{\"step\":\"table_sort\",\"field\":\"x\"}", "[{\"a\":2},{\"a\":1}]", "[{\"a\":2},{\"a\":1}]", "no row has the field 'x'", NULL, NULL },
 	{ "{\"step\":\"table_sort\",\"field\":\"x\"}", "[]", "[]", NULL, NULL, NULL },
 	/* what is no table */
