@@ -80,6 +80,8 @@ Test(agentctl, a_job_is_followed_from_submit_to_its_stored_value)
 	cr_expect(eq(int,
 	    ctl(&out, "submit", "--job-id", "s1", "--owner", "ann", "hi", NULL), 0));
 	cr_expect_str_eq(buf_str(&out), "s1\n");
+	while (harness_redis_int(h, "EXISTS agent:job:s1") == 0)
+		usleep(5000); /* before it is begun nobody knows it */
 	cr_expect(eq(int, ctl(&out, "job", "s1", "--json", NULL), 0), "%s",
 	    buf_str(&out));
 	cr_expect(eq(int,
