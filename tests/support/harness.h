@@ -116,6 +116,7 @@ const struct json *harness_llm_log(struct harness *h);
 
 const char *harness_dir(struct harness *h);
 const char *harness_conf_path(struct harness *h);
+const char *harness_llm_address(struct harness *h); /* "127.0.0.1:PORT" of llm-stub */
 const char *harness_http_address(struct harness *h);
 const char *harness_data_api(struct harness *h); /* "http://127.0.0.1:PORT" */
 const char *harness_database_url(struct harness *h);
