@@ -34,3 +34,14 @@ test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the main job
+
+# --- the queue's promises under fire
+if HAVE_CRITERION
+EXTRA_DIST += tests/e2e/ledger.h
+check_PROGRAMS += test_e2e_kills
+TESTS += test_e2e_kills
+test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
+test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the queue's promises
