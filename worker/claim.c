@@ -378,7 +378,7 @@ int
 claim_new(struct worker *w, struct err *err)
 {
 	struct claim *c = calloc(1, sizeof(*c));
-	struct redis_hooks hooks = { c, on_up, on_down };
+	struct redis_hooks hooks = { c, on_up, on_down, NULL };
 
 	if (c == NULL)
 		return err_set(err, -ENOMEM, "no memory");

@@ -23,6 +23,8 @@ enum {
 	PARSE_OVERSIZE_MAX =
 	    64 * 1024 * 1024, /* longer payloads are not even looked into */
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
+	STORE_PATIENCE_MS = 5000, /* a job that has not begun a call waits no longer */
+	STORE_AWAY_DELAY_MS = 5000,
 	BACK_TO_RUN = 1 /* private status: go on and run it */
 };
 
@@ -147,6 +149,7 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 
 	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
 	queue_cmd_begin(&cmd, &w->setup, &b);
+	j->proved_ms = clock_mono_ms();
 	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
 }
 
@@ -245,10 +248,16 @@ look_for_result(struct job *j, enum queue_word *word, struct err *err)
 {
 	CLEANUP(store_result_release) struct store_result row = STORE_RESULT_INIT;
 	struct queue_answer answer;
-	int r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row, 0, err);
+	int r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row,
+	    clock_mono_ms() + STORE_PATIENCE_MS, err);
 
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
+	if (r == -ETIMEDOUT) {
+		log_info("job %s: the store is away; handed back, due in %d ms",
+		    j->msg.job_id, STORE_AWAY_DELAY_MS);
+		return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
+	}
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
@@ -306,7 +315,7 @@ run(struct job *j, struct err *err)
 	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
 		return -ESTALE;
 	if (j->stop == JOB_STOP_RELEASE && !result.is_completed)
-		return job_release(j);
+		return job_release(j, 0, "released");
 	if (r < 0)
 		return r;
 	slot_row_step(j->worker->role->slots, j->row, "store");
@@ -375,7 +384,7 @@ job_main(void *ctx)
 
 	if (r == -ESTALE || j->stop == JOB_STOP_FENCED)
 		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
-	else if (r < 0 && j->is_begun && job_release(j) < 0)
+	else if (r < 0 && j->is_begun && job_release(j, 0, "released") < 0)
 		log_error(
 		    "job %s: %s, and it could not be handed back: it stays held until "
 		    "this worker ends",
@@ -442,6 +451,49 @@ job_find(struct worker *w, const char *id, size_t n)
 		    memcmp(j->msg.job_id, id, n) == 0)
 			return j;
 	return NULL;
+}
+
+void
+job_waited(struct worker *w, uint64_t ms)
+{
+	const struct fiber *self = fiber_self();
+	struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		if (j->fiber != self)
+			continue;
+		j->started_ms += ms;
+		if (j->deadline_ms != 0)
+			j->deadline_ms += ms;
+		if (j->talk_deadline_ms != NULL)
+			*j->talk_deadline_ms += ms;
+		slot_row_shift(w->role->slots, j->row, ms);
+		return;
+	}
+}
+
+int
+job_prove(struct job *j)
+{
+	struct worker *w = j->worker;
+	uint64_t now = clock_mono_ms();
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+	int r;
+
+	if (now - j->proved_ms <= (uint64_t)w->setup.lease_sec * 1000 / 2)
+		return 0;
+	queue_cmd_adopt(&cmd, &w->setup, w->role->holder, 0, 1);
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	if (r < 0)
+		return r;
+	if (answer.word == QUEUE_FENCED) {
+		worker_fenced(w);
+		return -ESTALE;
+	}
+	j->proved_ms = now;
+	return 0;
 }
 
 void

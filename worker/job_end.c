@@ -445,7 +445,7 @@ job_publish_stored(struct job *j, const struct store_result *row)
 }
 
 int
-job_release(struct job *j)
+job_release(struct job *j, int64_t delay_ms, const char *why)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
@@ -454,7 +454,7 @@ job_release(struct job *j)
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
 	(void)fiber_mask_interrupts(true); /* this is the way out already */
-	queue_cmd_release(&cmd, &j->worker->setup, &ref, 0, queue_text("released"),
+	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
 	    (int64_t)ran_ms(j));
 	r = run_op(j, &cmd);
 	return r;

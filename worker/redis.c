@@ -334,7 +334,8 @@ link_connect(void *ctx)
 	ac->ev.addWrite = add_write;
 	ac->ev.delWrite = del_write;
 	ac->ev.cleanup = cleanup;
-	if (u->path == NULL || u->path[0] == '\0') /* a Unix socket has none, and minds */
+	if (u->path == NULL ||
+	    u->path[0] == '\0') /* a Unix socket has none, and minds */
 		(void)redisEnableKeepAlive(&ac->c);
 	(void)redisAsyncSetConnectCallback(ac, on_connect);
 	(void)redisAsyncSetDisconnectCallback(ac, on_disconnect);
@@ -480,6 +481,7 @@ redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy
 	if (err == NULL)
 		err = &own;
 	for (;;) {
+		uint64_t began = clock_mono_ms();
 		int r = op_once(link, cmd, copy, copy_ctx, out, due_ms, err);
 
 		if (r == -ENOENT) {
@@ -495,6 +497,8 @@ redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy
 		if (due_ms != 0 && clock_mono_ms() >= due_ms)
 			return err_set(err, -ETIMEDOUT, "Redis is away: %s", link->why);
 		r = fiber_sleep_until(clock_mono_ms() + AWAY_WAIT_MS);
+		if (link->hooks.on_waited != NULL)
+			link->hooks.on_waited(link->hooks.ctx, clock_mono_ms() - began);
 		if (r < 0)
 			return r;
 	}

@@ -132,6 +132,19 @@ slot_row_step(struct slot_file *f, unsigned row, const char *step)
 }
 
 void
+slot_row_shift(struct slot_file *f, unsigned row, uint64_t ms)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	r->started_ms += ms;
+	r->deadline_ms += ms;
+	row_unlock(r);
+}
+
+void
 slot_row_clear(struct slot_file *f, unsigned row)
 {
 	struct slot_row *r;

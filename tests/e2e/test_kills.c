@@ -78,16 +78,24 @@ check_job(struct harness *h, const char *id, const char *stats)
 
 /* A stopped worker goes on once another has its job; it must find itself fenced. */
 static void
-let_go_late(struct harness *h)
+let_go_late(struct harness *h, long long fenced)
 {
 	uint64_t until = clock_mono_ms() + HARNESS_WAIT_MS;
 
-	while (harness_redis_int(h, "ZCARD agent:fenced") == 0) {
+	while (harness_redis_int(h, "ZCARD agent:fenced") == fenced) {
 		if (clock_mono_ms() > until)
 			harness_fail(h, "the stopped worker was not fenced");
 		harness_sleep(10);
 	}
+	harness_sleep(300); /* the other has the job in hand, or is through with it */
 	(void)harness_proxy(h, "go");
+}
+
+static bool
+is_struck_or_over(struct harness *h, void *id)
+{
+	return strstr(harness_proxy(h, "stats"), "cuts=0") == NULL ||
+	    harness_redis_int(h, "LLEN agent:results:%s", (const char *)id) > 0;
 }
 
 /* Which commands count: any of the worker's (NULL), or one script's. */
@@ -97,20 +105,20 @@ run_job(struct harness *h, const char *where, const char *what, unsigned n,
 {
 	static unsigned jobs;
 	char id[32], stats[200], prompt[64];
+	long long fenced;
 
 	(void)snprintf(id, sizeof(id), "%s-%u", where, ++jobs);
 	(void)snprintf(prompt, sizeof(prompt), "go [%s]", id);
-	freeReplyObject(harness_redis(h, "DEL agent:fenced"));
+	fenced = harness_redis_int(h, "ZCARD agent:fenced");
 	(void)harness_proxy(h, "reset");
 	(void)harness_proxy(h, "arm %s %u role=worker do=%s %s%s", where, n, what,
 	    match != NULL ? "match=" : "", match != NULL ? match : "");
 	harness_push_job(h, id, prompt, ",\"agent\":\"two\"");
 	if (strcmp(what, "stop") == 0) {
-		while (strstr(harness_proxy(h, "stats"), "cuts=0") != NULL &&
-		    harness_redis_int(h, "LLEN agent:results:%s", id) == 0)
-			harness_sleep(5);
+		harness_wait_until(h, is_struck_or_over, id, HARNESS_WAIT_MS,
+		    "a strike or a result");
 		if (strstr(harness_proxy(h, "stats"), "cuts=0") == NULL)
-			let_go_late(h);
+			let_go_late(h, fenced);
 	}
 	(void)harness_expect(h, id, "completed");
 	(void)harness_proxy(h, "disarm");
