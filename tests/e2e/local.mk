@@ -38,8 +38,11 @@ endif
 # --- the queue's promises under fire
 if HAVE_CRITERION
 EXTRA_DIST += tests/e2e/ledger.h
-check_PROGRAMS += test_e2e_kills
-TESTS += test_e2e_kills
+check_PROGRAMS += test_e2e_kills test_e2e_chaos
+TESTS += test_e2e_kills test_e2e_chaos
+test_e2e_chaos_SOURCES = tests/e2e/test_chaos.c tests/e2e/ledger.c
+test_e2e_chaos_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_chaos_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
 test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
