@@ -83,8 +83,7 @@ add_built_in(struct conf *c)
 }
 
 int
-conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
-    struct err *err)
+conf_read_agents(struct conf *c, const char *base_dir, struct err *err)
 {
 	CLEANUP(freep) char *dir = NULL;
 	bool is_absolute = c->agents_dir[0] == '/';
