@@ -218,6 +218,23 @@ stands_for(const struct job *j, const char *bytes, size_t n, bool is_id)
 	return j->element_len == n && memcmp(j->element, bytes, n) == 0;
 }
 
+/*
+ * The id of a job in hand is no stray, even when that job stood for another element: the
+ * list moves while it is read, and shows a job's payload on one page and its id on the
+ * next. To begin it again would take it from ourselves.
+ */
+static bool
+is_in_hand(const struct worker *w, const char *id, size_t n)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		if (j->msg.job_id != NULL && strlen(j->msg.job_id) == n &&
+		    memcmp(j->msg.job_id, id, n) == 0)
+			return true;
+	return false;
+}
+
 /* Starts jobs for elements that no job in hand stands for. Every job stands for one. */
 static void
 adopt_strays(struct adoption *a)
@@ -234,7 +251,9 @@ adopt_strays(struct adoption *a)
 				break;
 			}
 	for (size_t i = 0; i < a->n_rows; i++) {
-		if (a->rows[i].bytes == NULL || w->is_draining)
+		if (a->rows[i].bytes == NULL || w->is_draining ||
+		    (a->rows[i].is_id &&
+			is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)

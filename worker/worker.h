@@ -57,6 +57,7 @@ struct job {
 	int64_t crashes, suspicions;
 	int64_t run_ms_before;
 	int64_t queue_ms; /* -1: unknown */
+	int64_t age_ms;   /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
 	char *evidence; /* owned: of the last crash, or NULL */
