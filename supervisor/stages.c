@@ -214,7 +214,8 @@ static void
 watch_quarantine(struct supervisor *s)
 {
 	struct child *c = find(s, s->now, ROLE_QUARANTINE, 0);
-	uint64_t now_ms = clock_mono_ms(), idle_ms = QUARANTINE_IDLE_LEASES *
+	uint64_t now_ms = clock_mono_ms(),
+		 idle_ms = QUARANTINE_IDLE_LEASES *
 	    (uint64_t)s->now->conf->queue.lease_sec * 1000;
 	bool is_needed = hub_gauge(s, METRIC_QUEUE_ALONE) > 0 ||
 	    (c != NULL && child_jobs_in_flight(c) > 0);

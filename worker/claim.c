@@ -219,9 +219,9 @@ stands_for(const struct job *j, const char *bytes, size_t n, bool is_id)
 }
 
 /*
- * The id of a job in hand is no stray, even when that job stood for another element: the
- * list moves while it is read, and shows a job's payload on one page and its id on the
- * next. To begin it again would take it from ourselves.
+ * The id of a job in hand is no stray, even when that job stood for another element:
+ * the list moves while it is read, and shows a job's payload on one page and its id on
+ * the next. To begin it again would take it from ourselves.
  */
 static bool
 is_in_hand(const struct worker *w, const char *id, size_t n)
@@ -252,8 +252,7 @@ adopt_strays(struct adoption *a)
 			}
 	for (size_t i = 0; i < a->n_rows; i++) {
 		if (a->rows[i].bytes == NULL || w->is_draining ||
-		    (a->rows[i].is_id &&
-			is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
+		    (a->rows[i].is_id && is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)

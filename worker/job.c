@@ -245,8 +245,9 @@ is_superseded(const struct job *j, const struct store_result *row)
 }
 
 /*
- * Did the run fail by what its journal holds? To replay that would be to fail again. What
- * failed by something outside goes on from its journal, and pays for no answer twice.
+ * Did the run fail by what its journal holds? To replay that would be to fail again.
+ * What failed by something outside goes on from its journal, and pays for no answer
+ * twice.
  */
 static bool
 is_end_of_course(struct job *j, const struct store_result *row)
