@@ -141,6 +141,13 @@ fiber_entry(void)
 
 static void on_timeout(void *ctx);
 
+static void
+fiber_destroy(struct fiber *f)
+{
+	(void)munmap(f->map, GUARD_BYTES + FIBER_STACK_BYTES);
+	free(f);
+}
+
 static struct fiber *
 fiber_new(struct fibers *fs)
 {
@@ -154,18 +161,14 @@ fiber_new(struct fibers *fs)
 		free(f);
 		return NULL;
 	}
-	(void)mprotect(f->map, GUARD_BYTES, PROT_NONE);
+	if (mprotect(f->map, GUARD_BYTES, PROT_NONE) < 0) { /* never without it */
+		fiber_destroy(f);
+		return NULL;
+	}
 	f->set = fs;
 	f->timer.fn = on_timeout;
 	f->timer.ctx = f;
 	return f;
-}
-
-static void
-fiber_destroy(struct fiber *f)
-{
-	(void)munmap(f->map, GUARD_BYTES + FIBER_STACK_BYTES);
-	free(f);
 }
 
 static void

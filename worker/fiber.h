@@ -40,8 +40,8 @@ struct fiber *fiber_self(void); /* NULL outside a fiber */
 void fiber_set_tag(struct fiber *f, uint32_t tag);
 uint32_t fiber_running_tag(void); /* 0 outside fibers; async-signal-safe */
 
-/* Makes the present wait, or the next one, of f return -ECANCELED, once, unless masked.
- */
+/* Makes the present wait, or the next one, of f return -ECANCELED, once, unless
+   masked. */
 void fiber_interrupt(struct fiber *f);
 /* In the running fiber: while the mask is on, interrupts are kept for later. Returns what
    the mask was before. */
