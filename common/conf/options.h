@@ -87,8 +87,8 @@ conf_field(const struct conf_option *o, const void *record)
 /* The checks that need more than one option; all findings joined by newlines in err. */
 int conf_check(const struct conf *c, struct err *err);
 
-/* Reads agents_dir and adds the built-in agent; base_dir is the configuration's folder.
- */
+/* Reads agents_dir and adds the built-in agent; base_dir is the configuration's
+   folder. */
 int conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
     struct err *err);
 

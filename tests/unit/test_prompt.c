@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_prompt.c - what models are told: definitions, system text, jobs, tool schemas.
- */
+/* test_prompt.c - what models are told: definitions, system text, jobs, tool
+   schemas. */
 #include "config.h"
 
 #include "common/conf/targets.h"
