@@ -520,16 +520,18 @@ op_once(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy,
 static int
 wait_for_redis(struct redis_link *link, int why, uint64_t due_ms, struct err *err)
 {
+	uint64_t until = clock_mono_ms() + AWAY_WAIT_MS;
+	bool is_last = due_ms != 0 && due_ms <= until;
 	int r;
 
-	if (due_ms != 0 && clock_mono_ms() >= due_ms)
-		return why == -EAGAIN
-		    ? err_prefix(err, -ETIMEDOUT, "Redis is away")
-		    : err_set(err, -ETIMEDOUT, "Redis is away: %s", link->why);
 	link->n_waiting++;
-	r = fiber_sleep_until(clock_mono_ms() + AWAY_WAIT_MS);
+	r = fiber_sleep_until(is_last ? due_ms : until);
 	link->n_waiting--;
-	return r;
+	if (r < 0 || !is_last)
+		return r;
+	return why == -EAGAIN
+	    ? err_prefix(err, -ETIMEDOUT, "Redis is away")
+	    : err_set(err, -ETIMEDOUT, "Redis is away: %s", link->why);
 }
 
 int
