@@ -249,6 +249,24 @@ fibers_alive(const struct fibers *fs)
 	return fs->alive;
 }
 
+size_t
+fibers_deepest_stack(const struct fibers *fs)
+{
+	size_t deepest = 0;
+	const struct fiber *f;
+
+	TAILQ_FOREACH (f, &fs->idle, link) {
+		const char *stack = f->map + GUARD_BYTES;
+		size_t unused = 0;
+
+		while (unused < FIBER_STACK_BYTES && stack[unused] == 0)
+			unused++;
+		if (FIBER_STACK_BYTES - unused > deepest)
+			deepest = FIBER_STACK_BYTES - unused;
+	}
+	return deepest;
+}
+
 /* Apart, because getcontext may return twice in the compiler's eyes. */
 __attribute__((noinline)) static int
 prepare_context(struct fiber *f)

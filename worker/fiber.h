@@ -30,6 +30,10 @@ struct fibers *fibers_new(struct loop *l, size_t max_idle);
 void fibers_free(struct fibers *fs); /* no fiber may be alive */
 size_t fibers_alive(const struct fibers *fs);
 
+/* How many bytes of a stack were used at most, judged by the idle stacks: what was never
+   touched is still zero. Reads every one of them: for tests and the end of a process. */
+size_t fibers_deepest_stack(const struct fibers *fs);
+
 /* Starts fn(ctx) on a fiber at the next run of the ready list. NULL: errno tells. The
    pointer is valid until fn returns. */
 struct fiber *fiber_start(struct fibers *fs, fiber_fn *fn, void *ctx);

@@ -243,6 +243,8 @@ serve(struct worker *w)
 			last_tick = loop_now(w->loop);
 		}
 	}
+	log_debug("the deepest stack of a job was %zu of %d bytes",
+	    fibers_deepest_stack(w->fibers), FIBER_STACK_BYTES);
 	if (w->is_draining && !w->is_renewing)
 		role_drained(w->role);
 	return status;

@@ -328,3 +328,14 @@ test_lane_SOURCES = tests/unit/test_lane.c
 test_lane_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_lane_LDADD = common/libcommon.a $(CRITERION_LIBS)
 endif
+
+# --- stacks of fibers
+if HAVE_CRITERION
+check_PROGRAMS += test_stack
+TESTS += test_stack
+test_stack_SOURCES = tests/unit/test_stack.c worker/loop.c worker/fiber.c worker/preview.c
+test_stack_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+	common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+endif

@@ -458,6 +458,27 @@ Test(strict_schema, every_tool_can_be_sent_strict)
 	}
 }
 
+/* Every level a list of types and a map: what the writer nests deepest for. */
+Test(strict_schema, too_deep_a_schema_is_refused)
+{
+	for (unsigned levels = 1; levels <= 20; levels++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		CLEANUP_BUF struct buf text = BUF_INIT;
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		for (unsigned i = 0; i < levels; i++)
+			buf_adds(&text,
+			    "{\"type\":[\"object\",\"string\",\"null\"],"
+			    "\"additionalProperties\":");
+		buf_adds(&text, "{}");
+		for (unsigned i = 0; i < levels; i++)
+			buf_addc(&text, '}');
+		cr_expect(strict_schema_write(&out, read_json(a, buf_str(&text))) ==
+			(levels <= 10 ? 0 : -E2BIG),
+		    "%u levels", levels);
+	}
+}
+
 static const struct {
 	const char *args, *want;
 } restored[] = {
