@@ -34,3 +34,13 @@ test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the main job
+
+# --- the worker from inside
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_worker
+TESTS += test_e2e_worker
+test_e2e_worker_SOURCES = tests/e2e/test_worker.c
+test_e2e_worker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_worker_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the worker from inside
