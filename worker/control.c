@@ -185,7 +185,7 @@ on_events_up(void *ctx)
 int
 cancel_watch_new(struct worker *w)
 {
-	struct redis_hooks hooks = { w, on_events_up, NULL };
+	struct redis_hooks hooks = { w, on_events_up, NULL, NULL };
 
 	w->events = redis_link_new(w->loop, &w->url, EVENTS_SILENCE_MS, &hooks);
 	if (w->events == NULL)

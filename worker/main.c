@@ -111,10 +111,16 @@ open_network(struct worker *w, struct err *err)
 	return r < 0 ? err_set(err, r, "epoll: %s", strerror(-r)) : 0;
 }
 
+static void
+on_redis_away(void *ctx, uint64_t ms)
+{
+	job_waited(ctx, ms);
+}
+
 static int
 prepare(struct worker *w, struct err *err)
 {
-	struct redis_hooks none = { 0 };
+	struct redis_hooks hooks = { .ctx = w, .on_waited = on_redis_away };
 	int r;
 
 	w->loop = loop_new();
@@ -138,7 +144,7 @@ prepare(struct worker *w, struct err *err)
 		r = claim_new(w, err);
 	if (r < 0)
 		return r;
-	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &none);
+	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &hooks);
 	if (w->redis == NULL || cancel_watch_new(w) < 0)
 		return err_set(err, -ENOMEM, "no memory");
 	redis_link_set_resolver(w->redis, worker_resolve, w);
