@@ -286,7 +286,8 @@ message_digest(struct job_reader *rd)
 		bool is_left_out = false;
 
 		for (size_t k = 0; k < ARRAY_LEN(left_out); k++)
-			is_left_out |= strcmp(m->name, left_out[k]) == 0;
+			is_left_out |= m->name_len == strlen(left_out[k]) &&
+			    memcmp(m->name, left_out[k], m->name_len) == 0;
 		if (!is_left_out)
 			json_object_add_n(b, m->name, m->name_len, &m->value);
 	}

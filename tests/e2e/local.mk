@@ -34,3 +34,16 @@ test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the main job
+
+# --- hostile clients, jobs, models, data and pipelines
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_gateway test_e2e_hostile
+TESTS += test_e2e_gateway test_e2e_hostile
+test_e2e_gateway_SOURCES = tests/e2e/test_gateway.c
+test_e2e_gateway_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_gateway_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_hostile_SOURCES = tests/e2e/test_hostile.c
+test_e2e_hostile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_hostile_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the hostile ones

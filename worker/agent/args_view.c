@@ -169,7 +169,7 @@ write_masked(struct json_writer *w, const struct json *v, unsigned depth)
 		for (uint32_t i = 0; i < v->len; i++) {
 			const struct json_member *m = &v->members[i];
 
-			jw_key(w, m->name);
+			jw_key_n(w, m->name, m->name_len);
 			if (is_secret_name(m->name, m->name_len) &&
 			    (m->value.type == JSON_STRING ||
 				m->value.type == JSON_NUMBER))

@@ -1,0 +1,3 @@
+#include "config.h"
+#include "tests/e2e/e2e.h"
+Test(hostile, x) {}
