@@ -356,6 +356,7 @@ job_end(struct job *j)
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
+	buf_release(&j->trace);
 	arena_free(j->arena);
 	free(j->evidence);
 	free(j->payload);

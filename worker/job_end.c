@@ -176,6 +176,7 @@ store_and_finish(struct job *j, struct store_row *row, const struct result_facts
 {
 	CLEANUP_BUF struct buf calls = BUF_INIT;
 	CLEANUP_BUF struct buf error = BUF_INIT;
+	CLEANUP_BUF struct buf trace = BUF_INIT;
 	CLEANUP(store_outcome_release)
 	struct store_outcome out = { .verdict = STORE_AWAY };
 	bool is_failed = strcmp(row->status, "failed") == 0;
@@ -190,7 +191,12 @@ store_and_finish(struct job *j, struct store_row *row, const struct result_facts
 		result_message_error(&error, f);
 		row->error = (struct store_text){ buf_str(&error), error.len };
 	}
-	if (buf_status(&calls) != 0 || buf_status(&error) != 0)
+	if (j->trace.len > 0) {
+		buf_addf(&trace, "[%s]", buf_str(&j->trace));
+		row->trace = (struct store_text){ buf_str(&trace), trace.len };
+	}
+	if (buf_status(&calls) != 0 || buf_status(&error) != 0 ||
+	    buf_status(&trace) != 0 || buf_status(&j->trace) != 0)
 		return -ENOMEM;
 	r = put_row(j, row, &out, err);
 	if (r < 0)

@@ -140,6 +140,24 @@ set_failure(const struct pipeline_result *r, struct tool_outcome *o)
 	o->retry_after_ms = r->retry_after_ms;
 }
 
+/* For the row's trace column: one object per pipeline, failed ones too. */
+static void
+keep_trace(struct job *j, const struct pipeline_result *r)
+{
+	struct json_writer w;
+
+	buf_adds(&j->trace, j->trace.len > 0 ? "," : "");
+	jw_init(&w, &j->trace);
+	jw_object_begin(&w);
+	jw_key(&w, "tool");
+	jw_cstr(&w, "execute_pipeline");
+	jw_key(&w, "error");
+	jw_cstr(&w, r->error != ERROR_TYPE_NONE ? error_type_name(r->error) : NULL);
+	jw_key(&w, "steps");
+	jw_value(&w, r->trace);
+	jw_object_end(&w);
+}
+
 static int
 run(const struct tool_call *c, struct tool_outcome *o)
 {
@@ -163,6 +181,7 @@ run(const struct tool_call *c, struct tool_outcome *o)
 		    &result);
 	if (r < 0)
 		return r;
+	keep_trace(j, &result);
 	if (result.error != ERROR_TYPE_NONE) {
 		set_failure(&result, o);
 		return 0;

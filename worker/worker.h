@@ -66,6 +66,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic */
 	uint64_t deadline_ms;
+	struct buf trace; /* of the pipelines that ran: members of a JSON array */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;

@@ -4,7 +4,7 @@
  *
  * Owns:   nothing; definitions are added to the caller's struct conf.
  * Called: by conf_load.
- * Fails:  a missing directory is an error only when the configuration names it.
+ * Fails:  a missing directory is an error only when it is not the default one.
  */
 #include "config.h"
 
@@ -13,6 +13,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+
+#define AGENTS_DIR_DEFAULT "agents.d" /* as in options.c */
 
 static int
 is_definition(const struct dirent *d)
@@ -81,8 +83,7 @@ add_built_in(struct conf *c)
 }
 
 int
-conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
-    struct err *err)
+conf_read_agents(struct conf *c, const char *base_dir, struct err *err)
 {
 	CLEANUP(freep) char *dir = NULL;
 	bool is_absolute = c->agents_dir[0] == '/';
@@ -92,7 +93,7 @@ conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
 		is_absolute ? "" : "/", c->agents_dir) < 0)
 		return err_set(err, -ENOMEM, "no memory");
 	r = read_directory(c, dir, err);
-	if (r == -ENOENT && !is_dir_required)
+	if (r == -ENOENT && strcmp(c->agents_dir, AGENTS_DIR_DEFAULT) == 0)
 		r = 0;
 	if (r < 0) {
 		if (err != NULL && err->code == 0)

@@ -28,7 +28,6 @@ struct reader {
 	struct err *err;
 	const char *base_dir; /* for NAME_file; NULL in role texts */
 	bool is_role_text;    /* no expansion, no files, private records allowed */
-	bool has_agents_dir;
 };
 
 int
@@ -426,8 +425,6 @@ read_member(struct reader *rd, config_setting_t *s, const char *key,
 	const struct conf_record *r = is_top ? record_find(rd, key) : NULL;
 
 	if (o != NULL) {
-		if (is_top && strcmp(key, "agents_dir") == 0)
-			rd->has_agents_dir = true;
 		return read_value(rd, s, key, o, record);
 	}
 	if (r != NULL)
@@ -603,7 +600,7 @@ conf_load(const char *path, struct conf **out, struct err *err)
 		return r;
 	if (default_provider(c) < 0 || node_default(c) < 0)
 		return err_set(err, -ENOMEM, "no memory for the configuration");
-	r = conf_read_agents(c, rd.base_dir, rd.has_agents_dir, rd.err);
+	r = conf_read_agents(c, rd.base_dir, rd.err);
 	if (r < 0)
 		return r;
 	temperatures(c);

@@ -80,6 +80,8 @@ Test(agentctl, a_job_is_followed_from_submit_to_its_stored_value)
 	cr_expect(eq(int,
 	    ctl(&out, "submit", "--job-id", "s1", "--owner", "ann", "hi", NULL), 0));
 	cr_expect_str_eq(buf_str(&out), "s1\n");
+	while (harness_redis_int(h, "EXISTS agent:job:s1") == 0)
+		usleep(5000); /* before it is begun nobody knows it */
 	cr_expect(eq(int, ctl(&out, "job", "s1", "--json", NULL), 0), "%s",
 	    buf_str(&out));
 	cr_expect(eq(int,
@@ -149,6 +151,8 @@ Test(agentctl, dead_letters_are_listed_shown_retried_and_dropped)
 	harness_llm_script(h,
 	    "{\"rules\":[{\"reply\":{\"content\":\"x\",\"delay_ms\":800}}]}");
 	harness_push_job(h, "c1", "one thing", "");
+	while (harness_llm_stat(h, "answers") == 0)
+		usleep(10000);
 	harness_push_job(h, "c1", "another thing", "");
 	harness_push(h, "garbage");
 	(void)harness_expect(h, "c1", "completed");

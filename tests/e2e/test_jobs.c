@@ -173,6 +173,8 @@ BOTH_STORES(the_same_id_with_other_content_is_a_dead_letter)
 	harness_llm_script(h,
 	    "{\"rules\":[{\"reply\":{\"content\":\"x\",\"delay_ms\":700}}]}");
 	harness_push_job(h, "c1", "one thing", "");
+	while (harness_llm_stat(h, "answers") == 0)
+		usleep(10000);
 	harness_push_job(h, "c1", "one thing", "");
 	harness_push_job(h, "c1", "another thing", "");
 	(void)harness_expect(h, "c1", "completed");

@@ -107,6 +107,28 @@ ParameterizedTest(struct surroundings *s, main_job, gives_the_three_cheapest_fli
 	harness_stop(h);
 }
 
+/* Under the strict rules the stand-in refuses any schema that breaks one, and answers
+   with every property present and maps as lists. */
+Test(main_job, works_under_the_strict_rules, .timeout = 60)
+{
+	CLEANUP(harness_freep) struct harness *h = e2e_new();
+	const struct json *value;
+
+	harness_servers(h);
+	harness_set(h, "llm.providers",
+	    "( { name = \"stub\"; base_url = \"http://%s/v1\"; strict = true; } )",
+	    harness_llm_address(h));
+	harness_write_conf(h);
+	harness_daemon(h);
+	harness_push_job(h, "strict", prompt, "");
+	(void)harness_expect(h, "strict", "completed");
+	value = harness_value(h, "strict");
+	cr_assert(json_is(value, JSON_ARRAY));
+	cr_expect(value->len == 3);
+	cr_expect(harness_llm_stat(h, "refused") == 0);
+	harness_stop(h);
+}
+
 /* A thousand jobs: each has its own result, none is lost, none is paid twice. */
 Test(main_job, a_thousand_jobs_have_a_thousand_results)
 {

@@ -53,6 +53,7 @@ void harness_write_file(struct harness *h, const char *name, const char *text);
 void harness_env(struct harness *h, const char *assignment);
 /* A further argument for llm-stub. */
 void harness_llm_arg(struct harness *h, const char *arg);
+void harness_llm_timeout(struct harness *h, unsigned seconds); /* of the provider; 10 */
 void harness_llm_no_log(
     struct harness *h); /* for benches; harness_llm_log is empty then */
 
@@ -116,6 +117,7 @@ const struct json *harness_llm_log(struct harness *h);
 
 const char *harness_dir(struct harness *h);
 const char *harness_conf_path(struct harness *h);
+const char *harness_llm_address(struct harness *h); /* "127.0.0.1:PORT" of llm-stub */
 const char *harness_http_address(struct harness *h);
 const char *harness_data_api(struct harness *h); /* "http://127.0.0.1:PORT" */
 const char *harness_database_url(struct harness *h);

@@ -284,3 +284,12 @@ test_pipeline_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
 	common/libjson.a common/libcommon.a $(CRITERION_LIBS) -lm
 endif
+
+# --- man_protocol
+if HAVE_CRITERION
+check_PROGRAMS += test_man_protocol
+TESTS += test_man_protocol
+test_man_protocol_SOURCES = tests/unit/test_man_protocol.c
+test_man_protocol_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_man_protocol_LDADD = worker/libllm.a common/libcommon.a $(CRITERION_LIBS)
+endif

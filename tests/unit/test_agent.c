@@ -565,9 +565,22 @@ Test(conversation, the_same_call_three_times_is_a_loop)
 	    CALLS("fetch", " {\"n\":1,\"big\":5}"));
 	struct outcome o = run(w, 0, NULL, 0);
 
+	/* it succeeded each time: what is in hand is kept */
+	cr_expect(o.result.is_completed && o.result.value_kind == VALUE_DATA);
+	expect_str(o.result.limit_hit, "loop_detected");
+	cr_expect(w->fetches == 2);
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(conversation, the_same_failing_call_three_times_fails_the_job)
+{
+	WORLD(CALLS("fetch", "{\"m\":1}"), CALLS("fetch", "{\"m\":1}"),
+	    CALLS("fetch", " {\"m\":1}"));
+	struct outcome o = run(w, 0, NULL, 0);
+
 	cr_expect(
 	    !o.result.is_completed && o.result.error.type == ERROR_TYPE_LOOP_DETECTED);
-	cr_expect(w->fetches == 2);
 	expect_str(o.result.error.tool, "fetch");
 	outcome_release(&o);
 	world_free(w);

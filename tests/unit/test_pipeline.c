@@ -82,8 +82,9 @@ reset(void)
 	    "{\"ok\":true,\"status\":200,\"content_type\":\"application/json\","
 	    "\"bytes\":3}";
 	fake.fetch_data = "[1]";
-	fake.compute_meta = "{\"ok\":true,\"trace\":[{\"step\":\"top_k\",\"index\":1}],"
-			    "\"rows\":1}";
+	fake.compute_meta =
+	    "{\"ok\":true,\"trace\":[{\"step\":\"top_k\",\"index\":1,\"rows_in\":7}],"
+	    "\"rows\":1}";
 	fake.compute_data = "[1]";
 	arena = arena_new(0);
 	pipeline_result_init(&result);
@@ -140,6 +141,18 @@ Test(pipeline, what_is_wrong_is_said_before_any_request)
 	cr_expect(eq(int, fake.n_fetch + fake.n_compute, 0));
 }
 
+/* rows_out of a trace entry, as its text. */
+static const char *
+rows_of(uint32_t i)
+{
+	static char text[32];
+	const struct json *v = json_get(&result.trace->items[i], "rows_out");
+
+	(void)snprintf(text, sizeof(text), "%.*s", v != NULL ? (int)v->len : 0,
+	    v != NULL && v->type == JSON_NUMBER ? v->text : "");
+	return text;
+}
+
 static const char fetch_top[] =
     "{\"session_id\":\"s\",\"pipeline\":[{\"step\":\"http_request\",\"url\":\"x.example/a\","
     "\"params\":{\"q\":1}},{\"step\":\"top_k\",\"k\":1}]}";
@@ -156,6 +169,8 @@ Test(pipeline, a_body_goes_to_compute_unread_with_its_format)
 	cr_expect(strstr(fake.seen[1], "\"first_index\":1") != NULL);
 	cr_expect_str_eq(fake.run_data, "a,b\n1,2\n");
 	cr_expect(eq(int, (int)result.trace->len, 2));
+	cr_expect_str_eq(rows_of(0), "7",
+	    "the body's rows are what the next step was given");
 	cr_expect(eq(i64, result.rows, 1));
 }
 

@@ -32,6 +32,9 @@ struct pipeline {
 	struct pipeline_data data; /* current */
 	bool has_data;
 	struct json_builder *trace;
+	struct json_builder
+	    *fetch_entry; /* of the last http_request: its rows are known
+			     when compute has read the body; or NULL */
 	uint64_t due_ms;
 	struct pipeline_result *result;
 };
@@ -318,8 +321,20 @@ fetch_failed(struct pipeline *p, const struct step *step, const struct json *err
 	return FAILED;
 }
 
+/* The trace entry of the last http_request, now that its rows are known (-1: never). */
 static void
-trace_fetch(struct pipeline *p, const struct step *step, const struct json *meta,
+end_fetch_entry(struct pipeline *p, int64_t rows)
+{
+	if (p->fetch_entry == NULL)
+		return;
+	json_object_add(p->fetch_entry, "rows_out",
+	    rows >= 0 ? json_new_int(p->arena, rows) : json_new_null(p->arena));
+	json_array_add(p->trace, json_end(p->fetch_entry));
+	p->fetch_entry = NULL;
+}
+
+static void
+begin_fetch_entry(struct pipeline *p, const struct step *step, const struct json *meta,
     uint64_t started_ms)
 {
 	struct json_builder *o = json_object_begin(p->arena);
@@ -336,13 +351,13 @@ trace_fetch(struct pipeline *p, const struct step *step, const struct json *meta
 	json_array_add(notes, json_new_cstr(p->arena, buf_str(&note)));
 	json_object_add(o, "step", json_new_cstr(p->arena, step_name(step->kind)));
 	json_object_add(o, "index", json_new_int(p->arena, step->index));
-	json_object_add(o, "rows_in", json_new_int(p->arena, 0));
-	json_object_add(o, "rows_out", json_new_null(p->arena));
 	json_object_add(o, "ms",
 	    json_new_int(p->arena,
 		(int64_t)(p->env->now_ms(p->env->ctx) - started_ms)));
 	json_object_add(o, "notes", json_end(notes));
-	json_array_add(p->trace, json_end(o));
+	json_object_add(o, "rows_in", json_new_int(p->arena, 0));
+	end_fetch_entry(p, -1); /* of a body that no step looked at */
+	p->fetch_entry = o;
 }
 
 static int
@@ -379,7 +394,7 @@ run_fetch(struct pipeline *p, const struct step *step)
 		return fails(p, ERROR_TYPE_INTERNAL, step, "", "fetch gave no answer");
 	if (!json_is_true(json_get(v, "ok")))
 		return fetch_failed(p, step, json_get(v, "error"));
-	trace_fetch(p, step, v, started);
+	begin_fetch_entry(p, step, v, started);
 	take_data(p, &reply, format_of(v));
 	return 0;
 }
@@ -502,8 +517,15 @@ compute_failed(struct pipeline *p, const struct json *error)
 }
 
 static void
-add_trace(struct pipeline *p, const struct json *trace)
+add_trace(struct pipeline *p, const struct json *trace, const struct json *rows)
 {
+	const struct json *first = json_is(trace, JSON_ARRAY) && trace->len > 0
+	    ? json_get(&trace->items[0], "rows_in")
+	    : rows;
+	int64_t n = -1;
+
+	(void)json_int64(first, &n);
+	end_fetch_entry(p, n);
 	for (uint32_t i = 0; json_is(trace, JSON_ARRAY) && i < trace->len; i++)
 		json_array_add(p->trace, &trace->items[i]);
 }
@@ -539,7 +561,7 @@ send_run(struct pipeline *p, size_t first, size_t end, struct run_inputs *in)
 	if (v == NULL)
 		return fails(p, ERROR_TYPE_INTERNAL, step, "",
 		    "compute gave no answer");
-	add_trace(p, json_get(v, "trace"));
+	add_trace(p, json_get(v, "trace"), json_get(v, "rows"));
 	if (!json_is_true(json_get(v, "ok")))
 		return compute_failed(p, json_get(v, "error"));
 	(void)json_int64(json_get(v, "rows"), &p->result->rows);
@@ -650,6 +672,7 @@ pipeline_run(const struct pipeline_env *env, struct arena *a, const struct json 
 		r = first_data(&p, args, input);
 	if (r == 0)
 		r = run_steps(&p);
+	end_fetch_entry(&p, -1);
 	result->trace = json_end(p.trace);
 	if (r == 0) {
 		result->data = p.data;

@@ -16,7 +16,7 @@
 
 enum {
 	DEPTH_MAX = 10
-}; /* the real server's bound */
+}; /* the real server's bound, of objects in objects */
 
 static int check(const struct json *schema, unsigned depth, struct err *err);
 
@@ -94,11 +94,11 @@ check(const struct json *schema, unsigned depth, struct err *err)
 	if (type_has(schema, "object"))
 		r = check_object(schema, depth, err);
 	if (r == 0 && type_has(schema, "array"))
-		r = check(json_get(schema, "items"), depth + 1, err);
+		r = check(json_get(schema, "items"), depth, err);
 	if (r == 0)
-		r = check_each(json_get(schema, "anyOf"), depth + 1, err);
+		r = check_each(json_get(schema, "anyOf"), depth, err);
 	for (uint32_t i = 0; r == 0 && json_is(defs, JSON_OBJECT) && i < defs->len; i++)
-		r = check(&defs->members[i].value, depth + 1, err);
+		r = check(&defs->members[i].value, depth, err);
 	return r;
 }
 
