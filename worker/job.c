@@ -12,7 +12,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/store/digest.h"
 #include "worker/agent/conversation.h"
+#include "worker/job_skim.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -20,8 +22,6 @@
 #include <string.h>
 
 enum {
-	PARSE_OVERSIZE_MAX =
-	    64 * 1024 * 1024, /* longer payloads are not even looked into */
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
 	BACK_TO_RUN = 1 /* private status: go on and run it */
 };
@@ -63,31 +63,39 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 
 /* ---- begin ---- */
 
+/* Only who sent it is read, and what it was by its bytes: a message of many times the
+   cap must not hold up the jobs beside it. */
+static int
+read_too_large(struct job *j, const char *payload, size_t n)
+{
+	CLEANUP_BUF struct buf members = BUF_INIT;
+	const char *text;
+
+	job_skim(payload, n, &members);
+	text = arena_strndup(j->arena, buf_str(&members), members.len);
+	if (buf_status(&members) != 0 || text == NULL)
+		return -ENOMEM;
+	j->fault_status =
+	    job_message_read(j->arena, text, members.len, &j->msg, &j->fault);
+	if (j->fault_status == -ENOMEM || digest_of(payload, n, j->msg.digest) < 0)
+		return -ENOMEM;
+	if (j->fault_status != -ENOMSG)
+		j->fault_status = -EINVAL;
+	j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+	(void)snprintf(j->fault.text, sizeof(j->fault.text),
+	    "the payload has %zu bytes, more than queue.max_payload_bytes (%lld); "
+	    "pass large data by reference",
+	    n, (long long)j->worker->conf->queue.max_payload_bytes);
+	return 0;
+}
+
 static int
 read_payload(struct job *j, const char *payload, size_t n)
 {
-	size_t max = (size_t)j->worker->conf->queue.max_payload_bytes;
-
-	if (n > PARSE_OVERSIZE_MAX) {
-		j->fault_status = -ENOMSG;
-		(void)snprintf(j->fault.text, sizeof(j->fault.text),
-		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu)",
-		    n, max);
-		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-		return 0;
-	}
+	if (n > (size_t)j->worker->conf->queue.max_payload_bytes)
+		return read_too_large(j, payload, n);
 	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &j->fault);
-	if (j->fault_status == -ENOMEM)
-		return -ENOMEM;
-	if (n > max && j->fault_status != -ENOMSG) {
-		j->fault_status = -EINVAL;
-		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-		(void)snprintf(j->fault.text, sizeof(j->fault.text),
-		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu); "
-		    "pass large data by reference",
-		    n, max);
-	}
-	return 0;
+	return j->fault_status == -ENOMEM ? -ENOMEM : 0;
 }
 
 static void
@@ -114,6 +122,18 @@ is_ours(enum queue_word word)
 	return word == QUEUE_OK || word == QUEUE_CANCELLED || word == QUEUE_SPENT;
 }
 
+/* Strangers' bytes: they may hold a NUL. */
+static void
+copy_payload(struct job *j, struct queue_text t)
+{
+	j->payload = malloc(t.n + 1);
+	if (j->payload == NULL)
+		return;
+	memcpy(j->payload, t.p, t.n);
+	j->payload[t.n] = '\0';
+	j->payload_len = t.n;
+}
+
 /* The part of begin's answer that dies with the reply. */
 static void
 copy_begin(void *ctx, const struct queue_answer *answer)
@@ -129,7 +149,7 @@ copy_begin(void *ctx, const struct queue_answer *answer)
 	    ? strndup(answer->begin.evidence.p, answer->begin.evidence.n)
 	    : NULL;
 	if (j->is_id && j->payload == NULL)
-		j->payload = strndup(answer->begin.payload.p, answer->begin.payload.n);
+		copy_payload(j, answer->begin.payload);
 }
 
 static int
@@ -330,7 +350,11 @@ go(struct job *j, struct err *err)
 	if (!is_ours(answer.word))
 		return not_ours(j, answer.word);
 	if (j->is_id &&
-	    (j->payload == NULL || read_payload(j, j->payload, strlen(j->payload)) < 0))
+	    (j->payload == NULL || read_payload(j, j->payload, j->payload_len) < 0))
+		return -ENOMEM;
+	if (j->msg.job_id == NULL) /* not readable any more: its id still is */
+		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
+	if (j->msg.job_id == NULL)
 		return -ENOMEM;
 	note_begin(j, &answer);
 	show(j, "begin", j->started_ms + 60000);
@@ -380,9 +404,14 @@ job_main(void *ctx)
 		    "job %s: %s, and it could not be handed back: it stays held until "
 		    "this worker ends",
 		    j->msg.job_id, err_text(&err));
+	else if (r < 0 && !j->is_begun)
+		log_error("a payload of %zu bytes cannot be begun (%s): it stays held "
+			  "until this worker ends",
+		    j->element_len,
+		    err.text[0] != '\0' ? err_text(&err) : strerror(-r));
 	else if (r < 0 && j->stop == JOB_RUNS)
-		log_warning("job %s: %s; handed back",
-		    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(&err));
+		log_warning("job %s: %s; handed back", j->msg.job_id,
+		    err.text[0] != '\0' ? err_text(&err) : strerror(-r));
 	job_end(j);
 }
 

@@ -30,17 +30,21 @@ PRINTF_LIKE(2, 3)
 static void
 bad(struct job_reader *rd, const char *fmt, ...)
 {
-	size_t used = strlen(rd->fault->text);
+	static const char more[] = "; and more";
+	char *text = rd->fault->text;
+	size_t used = strlen(text), room = sizeof(rd->fault->text) - sizeof(more);
+	char one[256];
 	va_list ap;
 
-	if (used > 0 && used + 2 < sizeof(rd->fault->text)) {
-		memcpy(rd->fault->text + used, "; ", 3);
-		used += 2;
-	}
 	va_start(ap, fmt);
-	(void)vsnprintf(rd->fault->text + used, sizeof(rd->fault->text) - used, fmt,
-	    ap);
+	(void)vsnprintf(one, sizeof(one), fmt, ap);
 	va_end(ap);
+	if (used + strlen(one) + 2 < room)
+		(void)snprintf(text + used, room - used, "%s%s", used > 0 ? "; " : "",
+		    one);
+	else if (used < sizeof(more) ||
+	    strcmp(text + used - (sizeof(more) - 1), more) != 0)
+		memcpy(text + used, more, sizeof(more));
 	if (!rd->is_bad)
 		rd->fault->type = ERROR_TYPE_INVALID_MESSAGE;
 	rd->is_bad = true;
@@ -194,7 +198,8 @@ read_version(struct job_reader *rd)
 
 	if (v == NULL)
 		return;
-	if (!json_is(v, JSON_STRING) || v->len == 0 || v->len > 16) {
+	if (!json_is(v, JSON_STRING) || v->len == 0 || v->len > 16 ||
+	    has_control(v->text, v->len)) {
 		bad(rd, "version must be text such as \"1.0\"");
 		return;
 	}

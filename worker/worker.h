@@ -48,6 +48,7 @@ struct job {
 
 	struct arena *arena;
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
+	size_t payload_len;
 	struct job_message msg;
 	struct job_message_fault fault;
 	int fault_status; /* of job_message_read */

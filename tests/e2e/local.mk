@@ -42,7 +42,8 @@ TESTS += test_e2e_gateway test_e2e_hostile
 test_e2e_gateway_SOURCES = tests/e2e/test_gateway.c
 test_e2e_gateway_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_gateway_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
-test_e2e_hostile_SOURCES = tests/e2e/test_hostile.c
+test_e2e_hostile_SOURCES = tests/e2e/test_hostile.c tests/e2e/result_check.c \
+	tests/e2e/result_check.h
 test_e2e_hostile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_hostile_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
