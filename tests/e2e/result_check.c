@@ -12,8 +12,8 @@
 
 #include "common/clock.h"
 
-#include <criterion/criterion.h>
-#include <criterion/new/assert.h>
+#include "tests/e2e/e2e.h"
+
 #include <string.h>
 
 enum {
@@ -181,7 +181,8 @@ check_preview(const char *id, const struct json *p)
 		check_members(id, "object", p, object, ARRAY_LEN(object));
 	} else if (json_eq_str(type, "text")) {
 		check_members(id, "text", p, text, ARRAY_LEN(text));
-		cr_expect(characters(json_get(p, "text")) <= 500, "%s: text", id);
+		/* 500 and an ellipsis */
+		cr_expect(characters(json_get(p, "text")) <= 501, "%s: text", id);
 	} else {
 		cr_expect(json_eq_str(type, "patch"), "%s: preview.type", id);
 	}
@@ -211,4 +212,35 @@ result_check(const struct json *message)
 	cr_expect(clock_parse_iso(at->text, at->len, &ms) == 0 &&
 		at->text[at->len - 1] == 'Z',
 	    "%s: completed_at", id);
+}
+
+/* "restarts" of each child; a jailed child of compute is none of them. */
+static void
+check_restarts(struct harness *h)
+{
+	const char *argv[] = { harness_program(h, "agentctl"), "-c",
+		harness_conf_path(h), "status", "--json", NULL };
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	unsigned n = 0;
+
+	cr_expect(eq(int, harness_run(h, argv, &out), 0), "%s", buf_str(&out));
+	for (const char *p = buf_str(&out); (p = strstr(p, "\"restarts\":")) != NULL;
+	     p++) {
+		cr_expect(strtol(p + 11, NULL, 10) == 0, "%s", buf_str(&out));
+		n++;
+	}
+	cr_expect(gt(uint, n, 4), "%s", buf_str(&out));
+}
+
+void
+result_check_calm(struct harness *h, const char *words)
+{
+	harness_push_job(h, "the last", "say something", "");
+	result_check(harness_expect(h, "the last", "completed"));
+	check_restarts(h);
+	cr_expect(harness_log_has(h, RESULT_CHECK_SECRET) == false,
+	    "the key is logged");
+	cr_expect(harness_log_has(h, words) == false, "'%s' is logged", words);
+	cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:jobs"), 0));
+	harness_stop(h);
 }
