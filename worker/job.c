@@ -42,7 +42,7 @@ row_take(struct worker *w)
 			w->rows_used[row / 32] |= 1U << row % 32;
 			return row;
 		}
-	return SLOT_ROWS; /* cannot happen: jobs_per_worker is bounded by the option */
+	return SLOT_ROWS; /* the option's bound is SLOT_ROWS; adoption may pass it */
 }
 
 static void
@@ -122,18 +122,6 @@ is_ours(enum queue_word word)
 	return word == QUEUE_OK || word == QUEUE_CANCELLED || word == QUEUE_SPENT;
 }
 
-/* Strangers' bytes: they may hold a NUL. */
-static void
-copy_payload(struct job *j, struct queue_text t)
-{
-	j->payload = malloc(t.n + 1);
-	if (j->payload == NULL)
-		return;
-	memcpy(j->payload, t.p, t.n);
-	j->payload[t.n] = '\0';
-	j->payload_len = t.n;
-}
-
 /* The part of begin's answer that dies with the reply. */
 static void
 copy_begin(void *ctx, const struct queue_answer *answer)
@@ -148,8 +136,14 @@ copy_begin(void *ctx, const struct queue_answer *answer)
 	j->evidence = answer->begin.evidence.n > 0
 	    ? strndup(answer->begin.evidence.p, answer->begin.evidence.n)
 	    : NULL;
-	if (j->is_id && j->payload == NULL)
-		copy_payload(j, answer->begin.payload);
+	if (j->is_id && j->payload == NULL) {
+		j->payload_len = answer->begin.payload.n;
+		j->payload = malloc(j->payload_len + 1);
+		if (j->payload == NULL)
+			return;
+		memcpy(j->payload, answer->begin.payload.p, j->payload_len);
+		j->payload[j->payload_len] = '\0';
+	}
 }
 
 static int
@@ -362,6 +356,20 @@ begin_and_look(struct job *j, struct queue_answer *answer, int *found,
 	return r;
 }
 
+/* A job that came as its id: what begin brought is its message. */
+static int
+read_begun(struct job *j)
+{
+	int r;
+
+	if (j->payload == NULL)
+		return -ENOMEM;
+	r = read_payload(j, j->payload, j->payload_len);
+	if (r == 0 && j->msg.job_id == NULL) /* not readable any more: its id still is */
+		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
+	return r == 0 && j->msg.job_id == NULL ? -ENOMEM : r;
+}
+
 static int
 go(struct job *j, struct err *err)
 {
@@ -378,13 +386,9 @@ go(struct job *j, struct err *err)
 		return r;
 	if (!is_ours(answer.word))
 		return not_ours(j, answer.word);
-	if (j->is_id &&
-	    (j->payload == NULL || read_payload(j, j->payload, j->payload_len) < 0))
-		return -ENOMEM;
-	if (j->msg.job_id == NULL) /* not readable any more: its id still is */
-		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
-	if (j->msg.job_id == NULL)
-		return -ENOMEM;
+	r = j->is_id ? read_begun(j) : 0;
+	if (r < 0)
+		return err_set(err, r, "its payload: %s", strerror(-r));
 	note_begin(j, &answer);
 	show(j, "begin", j->started_ms + 60000);
 	r = judge_stored(j, found, &stored, &answer.word, err);
@@ -419,6 +423,30 @@ job_end(struct job *j)
 		claim_wake(w->claim);
 }
 
+/* The way ended early: the job goes back, counted when that is its own doing. */
+static void
+give_back(struct job *j, int why, const struct err *err)
+{
+	int r;
+
+	if (why == -ESTALE || j->stop == JOB_STOP_FENCED) {
+		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
+		return;
+	}
+	if (!j->is_begun) { /* the held list keeps it, and is looked at again */
+		if (j->stop == JOB_RUNS)
+			log_warning("an element could not be begun: %s", err_text(err));
+		claim_missed(j->worker->claim);
+		return;
+	}
+	r = j->stop == JOB_RUNS || (j->stop == JOB_STOP_CANCEL && why != -ECANCELED)
+	    ? job_broke(j, err->code != 0 ? err_text(err) : strerror(-why))
+	    : job_release(j);
+	if (r < 0 && r != -ESTALE)
+		log_error("job %s: it could not be handed back; it stays held for now",
+		    j->msg.job_id);
+}
+
 static void
 job_main(void *ctx)
 {
@@ -426,21 +454,8 @@ job_main(void *ctx)
 	struct err err = ERR_INIT;
 	int r = go(j, &err);
 
-	if (r == -ESTALE || j->stop == JOB_STOP_FENCED)
-		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
-	else if (r < 0 && j->is_begun && job_release(j) < 0)
-		log_error(
-		    "job %s: %s, and it could not be handed back: it stays held until "
-		    "this worker ends",
-		    j->msg.job_id, err_text(&err));
-	else if (r < 0 && !j->is_begun)
-		log_error("a payload of %zu bytes cannot be begun (%s): it stays held "
-			  "until this worker ends",
-		    j->element_len,
-		    err.text[0] != '\0' ? err_text(&err) : strerror(-r));
-	else if (r < 0 && j->stop == JOB_RUNS)
-		log_warning("job %s: %s; handed back", j->msg.job_id,
-		    err.text[0] != '\0' ? err_text(&err) : strerror(-r));
+	if (r < 0 || j->stop == JOB_STOP_FENCED)
+		give_back(j, r, &err);
 	job_end(j);
 }
 

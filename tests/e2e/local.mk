@@ -56,3 +56,12 @@ test_e2e_hostile_data_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS
 test_e2e_hostile_data_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS) -lpthread
 endif
 # --- end of the hostile ones
+# --- the worker from inside
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_worker
+TESTS += test_e2e_worker
+test_e2e_worker_SOURCES = tests/e2e/test_worker.c
+test_e2e_worker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_worker_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the worker from inside

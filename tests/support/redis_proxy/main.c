@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * redis_proxy/main.c - stands between the daemon and Redis and cuts at the worst
- * moment.
+ * redis_proxy/main.c - stands between the daemon and Redis, cuts at the worst moment.
  *
  * It counts commands, over all connections or those of one role, and cuts the
  * connection of the Nth: before it reaches Redis, or after Redis has carried it out and
@@ -12,7 +11,8 @@
  *   disarm                                        forget it
  *   stats                                         commands=N cuts=N armed=0|1 links=N
  *   log                                           names of the commands counted, with
- * roles reset                                         zero the counters, forget the log
+ *                                                 roles
+ *   reset                                         zero the counters, forget the log
  *   drop                                          cut every connection now
  *   refuse on|off                                 accept no connections (an outage)
  *   pause on|off                                  pass nothing on (a stall)
