@@ -16,14 +16,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_GAUGE,
+	METRIC_HISTOGRAM
+};
 
 /* label: the name of the one label, or NULL; width: how many values it has.
    Histograms have METRIC_BUCKETS buckets per label value, in seconds. */
 enum {
 	METRIC_BUCKETS = 16,
-	METRIC_TARGETS_MAX = 16,	 /* provider and model pairs, see metrics_target() */
-	METRIC_STATUS_ERRORS_MAX = 40	 /* completed + one per error type */
+	METRIC_TARGETS_MAX = 16, /* provider and model pairs, see metrics_target() */
+	METRIC_STATUS_ERRORS_MAX = 40 /* completed + one per error type */
 };
 
 /* clang-format off */
@@ -67,10 +71,13 @@ enum metric {
 #define X(id, name, type, label, width, help) METRIC_##id,
 	METRICS(X)
 #undef X
-	    METRIC_COUNT
+	METRIC_COUNT
 };
 
-enum { METRICS_CELLS = 2048, METRIC_HISTOGRAM_CELLS = METRIC_BUCKETS + 1 };
+enum {
+	METRICS_CELLS = 2048,
+	METRIC_HISTOGRAM_CELLS = METRIC_BUCKETS + 1
+};
 
 struct metrics_page {
 	/* counters and gauges: value[label]; histograms, for each label: count per bucket
@@ -93,12 +100,13 @@ unsigned metrics_cells(void); /* cells in use, at most METRICS_CELLS */
 void metric_add(struct metrics_page *p, enum metric m, unsigned label, uint64_t n);
 /* Gauges, and counters that a process counts elsewhere and only shows here. */
 void metric_set(struct metrics_page *p, enum metric m, unsigned label, uint64_t v);
-void metric_observe( /* histograms only; us: microseconds */
+void metric_observe(/* histograms only; us: microseconds */
     struct metrics_page *p, enum metric m, unsigned label, uint64_t us);
 
 /* Adds the counters and histograms of one page to a plain array (gauges too: they sum). */
 void metrics_sum(uint64_t *into, const struct metrics_page *page, bool with_gauges);
 
-extern const double metric_bucket_sec[METRIC_BUCKETS - 1]; /* upper bounds; last is +Inf */
+/* Upper bounds; the last bucket's is +Inf. */
+extern const double metric_bucket_sec[METRIC_BUCKETS - 1];
 
 #endif

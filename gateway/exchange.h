@@ -26,6 +26,7 @@ struct exchange {
 	struct connection *connection;
 	const struct route *route;
 	struct buf body;
+	bool is_judged; /* admitted, or answered already */
 	bool is_too_large;
 	/* Written by the waiters' thread before is_answered is set. */
 	atomic_bool is_answered;
@@ -44,8 +45,8 @@ struct route {
 	route_fn run;
 };
 
-/* exchange.c: each queues the answer and takes the body. Another header may be named.
- */
+/* exchange.c: each queues the answer and takes the body. Another header may be
+   named. */
 enum MHD_Result exchange_send(struct exchange *x, unsigned status, const char *type,
     struct buf *body, const char *name, const char *value);
 enum MHD_Result exchange_send_json(struct exchange *x, unsigned status,

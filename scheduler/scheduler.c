@@ -29,8 +29,8 @@ struct scheduler {
 	struct scheduler_options o;
 	struct observer *observer;
 	struct live_set set;
-	struct live_set
-	    next_set; /* arrived, not yet in use: names may still be borrowed */
+	/* arrived, not yet in use: names may still be borrowed */
+	struct live_set next_set;
 	bool has_set, has_next_set;
 	uint64_t checked_epoch; /* the connection whose server was found fit */
 	uint64_t beat_due_ms, trim_due_ms;

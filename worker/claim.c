@@ -159,6 +159,13 @@ claim_wake(struct claim *c)
 	claim_next(c);
 }
 
+void
+claim_missed(struct claim *c)
+{
+	if (c->is_stopping) /* else the timer finds it, with a pause between tries */
+		c->must_adopt = true;
+}
+
 /* ---- adoption: what stands in the held list and is in nobody's hand ---- */
 
 struct adoption {
@@ -218,6 +225,21 @@ stands_for(const struct job *j, const char *bytes, size_t n, bool is_id)
 	return j->element_len == n && memcmp(j->element, bytes, n) == 0;
 }
 
+/* Strikes the one row that the job stands for: its id if that is there, else its
+   payload, of which a copy may have come meanwhile. */
+static void
+strike_row_of(struct adoption *a, const struct job *j)
+{
+	for (int want_id = 1; want_id >= 0; want_id--)
+		for (size_t i = 0; i < a->n_rows; i++)
+			if (a->rows[i].bytes != NULL && a->rows[i].is_id == want_id &&
+			    stands_for(j, a->rows[i].bytes, a->rows[i].n,
+				a->rows[i].is_id)) {
+				free(TAKE_PTR(a->rows[i].bytes));
+				return;
+			}
+}
+
 /*
  * The id of a job in hand is no stray, even when that job stood for another element:
  * the list moves while it is read, and shows a job's payload on one page and its id on
@@ -240,16 +262,10 @@ static void
 adopt_strays(struct adoption *a)
 {
 	struct worker *w = a->claim->worker;
-	struct job *j;
+	const struct job *j;
 
 	TAILQ_FOREACH (j, &w->jobs, link)
-		for (size_t i = 0; i < a->n_rows; i++)
-			if (a->rows[i].bytes != NULL &&
-			    stands_for(j, a->rows[i].bytes, a->rows[i].n,
-				a->rows[i].is_id)) {
-				free(TAKE_PTR(a->rows[i].bytes));
-				break;
-			}
+		strike_row_of(a, j);
 	for (size_t i = 0; i < a->n_rows; i++) {
 		if (a->rows[i].bytes == NULL || w->is_draining ||
 		    (a->rows[i].is_id && is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
@@ -408,6 +424,7 @@ claim_new(struct worker *w, struct err *err)
 		claim_free(c);
 		return err_set(err, -ENOMEM, "no memory");
 	}
+	redis_link_set_resolver(c->link, worker_resolve, w);
 	w->claim = c;
 	return 0;
 }

@@ -115,12 +115,24 @@ is_too_big(const struct worker *w)
 	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) > max;
 }
 
+/* While a server is away, waiting is all that jobs can do: none of them is stuck. */
+static void
+pause_deadlines(struct worker *w, uint64_t ms)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		slot_row_pause(w->role->slots, j->row, ms);
+}
+
 void
-control_tick(struct worker *w)
+control_tick(struct worker *w, uint64_t elapsed_ms)
 {
 	uint64_t away = store_queue_away_since(w->store);
 	int64_t max_jobs = w->conf->service.max_jobs;
 
+	if (away != 0 || redis_link_is_away(w->redis))
+		pause_deadlines(w, elapsed_ms);
 	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
 	if (!w->is_draining &&
 	    ((max_jobs > 0 && w->jobs_done >= (uint64_t)max_jobs) || is_too_big(w))) {
@@ -176,5 +188,8 @@ cancel_watch_new(struct worker *w)
 	struct redis_hooks hooks = { w, on_events_up, NULL, NULL };
 
 	w->events = redis_link_new(w->loop, &w->url, EVENTS_SILENCE_MS, &hooks);
-	return w->events != NULL ? 0 : -ENOMEM;
+	if (w->events == NULL)
+		return -ENOMEM;
+	redis_link_set_resolver(w->events, worker_resolve, w);
+	return 0;
 }

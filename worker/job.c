@@ -12,7 +12,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/store/digest.h"
 #include "worker/agent/conversation.h"
+#include "worker/job_skim.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -20,8 +22,6 @@
 #include <string.h>
 
 enum {
-	PARSE_OVERSIZE_MAX =
-	    64 * 1024 * 1024, /* longer payloads are not even looked into */
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
 	STORE_PATIENCE_MS = 5000, /* a job that has not begun a call waits no longer */
 	STORE_AWAY_DELAY_MS = 5000,
@@ -44,7 +44,7 @@ row_take(struct worker *w)
 			w->rows_used[row / 32] |= 1U << row % 32;
 			return row;
 		}
-	return SLOT_ROWS; /* cannot happen: jobs_per_worker is bounded by the option */
+	return SLOT_ROWS; /* the option's bound is SLOT_ROWS; adoption may pass it */
 }
 
 static void
@@ -65,31 +65,39 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 
 /* ---- begin ---- */
 
+/* Only who sent it is read, and what it was by its bytes: a message of many times the
+   cap must not hold up the jobs beside it. */
+static int
+read_too_large(struct job *j, const char *payload, size_t n)
+{
+	CLEANUP_BUF struct buf members = BUF_INIT;
+	const char *text;
+
+	job_skim(payload, n, &members);
+	text = arena_strndup(j->arena, buf_str(&members), members.len);
+	if (buf_status(&members) != 0 || text == NULL)
+		return -ENOMEM;
+	j->fault_status =
+	    job_message_read(j->arena, text, members.len, &j->msg, &j->fault);
+	if (j->fault_status == -ENOMEM || digest_of(payload, n, j->msg.digest) < 0)
+		return -ENOMEM;
+	if (j->fault_status != -ENOMSG)
+		j->fault_status = -EINVAL;
+	j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+	(void)snprintf(j->fault.text, sizeof(j->fault.text),
+	    "the payload has %zu bytes, more than queue.max_payload_bytes (%lld); "
+	    "pass large data by reference",
+	    n, (long long)j->worker->conf->queue.max_payload_bytes);
+	return 0;
+}
+
 static int
 read_payload(struct job *j, const char *payload, size_t n)
 {
-	size_t max = (size_t)j->worker->conf->queue.max_payload_bytes;
-
-	if (n > PARSE_OVERSIZE_MAX) {
-		j->fault_status = -ENOMSG;
-		(void)snprintf(j->fault.text, sizeof(j->fault.text),
-		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu)",
-		    n, max);
-		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-		return 0;
-	}
+	if (n > (size_t)j->worker->conf->queue.max_payload_bytes)
+		return read_too_large(j, payload, n);
 	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &j->fault);
-	if (j->fault_status == -ENOMEM)
-		return -ENOMEM;
-	if (n > max && j->fault_status != -ENOMSG) {
-		j->fault_status = -EINVAL;
-		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-		(void)snprintf(j->fault.text, sizeof(j->fault.text),
-		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu); "
-		    "pass large data by reference",
-		    n, max);
-	}
-	return 0;
+	return j->fault_status == -ENOMEM ? -ENOMEM : 0;
 }
 
 static void
@@ -130,8 +138,14 @@ copy_begin(void *ctx, const struct queue_answer *answer)
 	j->evidence = answer->begin.evidence.n > 0
 	    ? strndup(answer->begin.evidence.p, answer->begin.evidence.n)
 	    : NULL;
-	if (j->is_id && j->payload == NULL)
-		j->payload = strndup(answer->begin.payload.p, answer->begin.payload.n);
+	if (j->is_id && j->payload == NULL) {
+		j->payload_len = answer->begin.payload.n;
+		j->payload = malloc(j->payload_len + 1);
+		if (j->payload == NULL)
+			return;
+		memcpy(j->payload, answer->begin.payload.p, j->payload_len);
+		j->payload[j->payload_len] = '\0';
+	}
 }
 
 static int
@@ -406,6 +420,20 @@ begin_and_look(struct job *j, struct queue_answer *answer, int *found,
 	return r;
 }
 
+/* A job that came as its id: what begin brought is its message. */
+static int
+read_begun(struct job *j)
+{
+	int r;
+
+	if (j->payload == NULL)
+		return -ENOMEM;
+	r = read_payload(j, j->payload, j->payload_len);
+	if (r == 0 && j->msg.job_id == NULL) /* not readable any more: its id still is */
+		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
+	return r == 0 && j->msg.job_id == NULL ? -ENOMEM : r;
+}
+
 static int
 go(struct job *j, struct err *err)
 {
@@ -422,9 +450,9 @@ go(struct job *j, struct err *err)
 		return r;
 	if (!is_ours(answer.word))
 		return not_ours(j, answer.word);
-	if (j->is_id &&
-	    (j->payload == NULL || read_payload(j, j->payload, strlen(j->payload)) < 0))
-		return -ENOMEM;
+	r = j->is_id ? read_begun(j) : 0;
+	if (r < 0)
+		return err_set(err, r, "its payload: %s", strerror(-r));
 	note_begin(j, &answer);
 	show(j, "begin", j->started_ms + 60000);
 	r = judge_stored(j, found, &stored, &answer.word, err);
@@ -459,6 +487,30 @@ job_end(struct job *j)
 		claim_wake(w->claim);
 }
 
+/* The way ended early: the job goes back, counted when that is its own doing. */
+static void
+give_back(struct job *j, int why, const struct err *err)
+{
+	int r;
+
+	if (why == -ESTALE || j->stop == JOB_STOP_FENCED) {
+		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
+		return;
+	}
+	if (!j->is_begun) { /* the held list keeps it, and is looked at again */
+		if (j->stop == JOB_RUNS)
+			log_warning("an element could not be begun: %s", err_text(err));
+		claim_missed(j->worker->claim);
+		return;
+	}
+	r = j->stop == JOB_RUNS || (j->stop == JOB_STOP_CANCEL && why != -ECANCELED)
+	    ? job_broke(j, err->code != 0 ? err_text(err) : strerror(-why))
+	    : job_release(j, 0, "released");
+	if (r < 0 && r != -ESTALE)
+		log_error("job %s: it could not be handed back; it stays held for now",
+		    j->msg.job_id);
+}
+
 static void
 job_main(void *ctx)
 {
@@ -466,16 +518,8 @@ job_main(void *ctx)
 	struct err err = ERR_INIT;
 	int r = go(j, &err);
 
-	if (r == -ESTALE || j->stop == JOB_STOP_FENCED)
-		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
-	else if (r < 0 && j->is_begun && job_release(j, 0, "released") < 0)
-		log_error(
-		    "job %s: %s, and it could not be handed back: it stays held until "
-		    "this worker ends",
-		    j->msg.job_id, err_text(&err));
-	else if (r < 0 && j->stop == JOB_RUNS)
-		log_warning("job %s: %s; handed back",
-		    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(&err));
+	if (r < 0 || j->stop == JOB_STOP_FENCED)
+		give_back(j, r, &err);
 	job_end(j);
 }
 
@@ -551,7 +595,6 @@ job_waited(struct worker *w, uint64_t ms)
 			j->deadline_ms += ms;
 		if (j->talk_deadline_ms != NULL)
 			*j->talk_deadline_ms += ms;
-		slot_row_shift(w->role->slots, j->row, ms);
 		return;
 	}
 }

@@ -32,6 +32,7 @@
 enum {
 	OPS_SILENCE_MS = 15000,
 	AWAY_WAIT_MS = 200,
+	TICK_MS = 1000,
 	IDLE_STACKS = 64,
 	FETCHES_AT_A_TIME = 256
 };
@@ -146,6 +147,7 @@ prepare(struct worker *w, struct err *err)
 	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &hooks);
 	if (w->redis == NULL || cancel_watch_new(w) < 0)
 		return err_set(err, -ENOMEM, "no memory");
+	redis_link_set_resolver(w->redis, worker_resolve, w);
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
@@ -231,7 +233,7 @@ meet_servers(struct worker *w, struct store *store, struct err *err)
 static int
 serve(struct worker *w)
 {
-	uint64_t next_tick = 0;
+	uint64_t last_tick = loop_now(w->loop);
 	int status;
 
 	while ((status = control_exit_status(w)) < 0) {
@@ -242,11 +244,13 @@ serve(struct worker *w)
 			return EXIT_STATUS_FAILURE;
 		}
 		w->role->slots->heartbeat_ms = loop_now(w->loop);
-		if (loop_now(w->loop) >= next_tick) {
-			control_tick(w);
-			next_tick = loop_now(w->loop) + 1000;
+		if (loop_now(w->loop) >= last_tick + TICK_MS) {
+			control_tick(w, loop_now(w->loop) - last_tick);
+			last_tick = loop_now(w->loop);
 		}
 	}
+	log_debug("the deepest stack of a job was %zu of %d bytes",
+	    fibers_deepest_stack(w->fibers), FIBER_STACK_BYTES);
 	if (w->is_draining && !w->is_renewing)
 		role_drained(w->role);
 	return status;

@@ -48,6 +48,7 @@ struct job {
 
 	struct arena *arena;
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
+	size_t payload_len;
 	struct job_message msg;
 	struct job_message_fault fault;
 	int fault_status; /* of job_message_read */
@@ -61,8 +62,8 @@ struct job {
 	int64_t base_token;
 	bool is_rerun;
 	char *evidence; /* owned: of the last crash, or NULL */
-	struct conversation_record
-	    *records; /* arena: the journal as begin answered it */
+	/* arena: the journal as begin answered it */
+	struct conversation_record *records;
 	size_t n_records;
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
@@ -108,11 +109,17 @@ struct worker {
 /* Logging of a job's one info line and of trouble: see log.h; here only the metrics. */
 struct metrics_page *worker_metrics(struct worker *w);
 
+/* ---- resolve.c: a redis_resolve_fn; ctx is the worker, whose store queue runs ---- */
+void worker_resolve(void *ctx, const char *host, unsigned n, redis_found_fn *found,
+    void *arg);
+
 /* ---- claim.c: takes elements from the queue and starts their jobs ---- */
 int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* A job ended without begin's answer: its element may still stand in the held list. */
+void claim_missed(struct claim *c);
 /* Ends claiming: lets the open BLMOVE go and hands back what came meanwhile. is_idle is
    true from then on. */
 void claim_stop(struct claim *c);
@@ -152,11 +159,16 @@ int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
 /* Uncounted, to the head of the queue, or due after a delay. */
 int job_release(struct job *j, int64_t delay_ms, const char *why);
+/* The attempt broke off for a reason of our own (memory, a bug, a broken record). That
+   counts, so that what breaks every time comes to an end, as a failed result. */
+int job_broke(struct job *j, const char *why);
 
 /*
  * ---- store_client.c: the helper thread's operations, as a fiber sees them ----
  * A store that is away is waited for until due_ms (0: for ever). 0, -ECANCELED when the
- * job was stopped while the store was away, -ETIMEDOUT, or the store's own error.
+ * job was stopped while the store was away, -ETIMEDOUT, or the store's own error. A
+ * store_result is initialised by the caller and changes only on success; its former
+ * content is released then.
  */
 int store_client_watch(struct worker *w); /* after store_queue_start */
 /* A read by job that goes on while the job does something else. Every begin needs its

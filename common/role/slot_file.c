@@ -132,15 +132,14 @@ slot_row_step(struct slot_file *f, unsigned row, const char *step)
 }
 
 void
-slot_row_shift(struct slot_file *f, unsigned row, uint64_t ms)
+slot_row_pause(struct slot_file *f, unsigned row, uint64_t ms)
 {
 	struct slot_row *r;
 
 	ASSERT(row < SLOT_ROWS);
 	r = &f->rows[row];
 	row_lock(r);
-	r->started_ms += ms;
-	r->deadline_ms += ms;
+	r->paused_ms += ms;
 	row_unlock(r);
 }
 
@@ -153,11 +152,12 @@ slot_row_clear(struct slot_file *f, unsigned row)
 	r = &f->rows[row];
 	row_lock(r);
 	r->in_use = 0;
+	r->paused_ms = 0;
 	row_unlock(r);
 }
 
-/* What a child wrote reaches logs and terminals: end it, and let no control byte pass.
- */
+/* What a child wrote reaches logs and terminals: end it, and let no control byte
+   pass. */
 static void
 make_printable(char *text, size_t size)
 {

@@ -222,8 +222,8 @@ set_data(struct tool_outcome *o, const char *text)
 	o->data.len = strlen(text);
 }
 
-/* {"n":N} gives [N]; "big" gives that many blanks in a string; "fail" names an error.
- */
+/* {"n":N} gives [N]; "big" gives that many blanks in a string; "fail" names an
+   error. */
 static int
 run_fetch(const struct tool_call *call, struct tool_outcome *o)
 {
@@ -905,8 +905,8 @@ break_everywhere(const struct said *script, size_t n, bool keeps)
 			expect_str(buf_str(&resumed), buf_str(&whole));
 			for (size_t t = 0; t < n; t++)
 				again += w->paid[t] > 1;
-			/* only an answer that never reached the journal is paid again
-			 */
+			/* only an answer that never reached the journal is paid
+			   again */
 			cr_expect(again <= (after == 0 ? 1U : 0U), "%zu: %u", at,
 			    again);
 			outcome_release(&o);
@@ -1135,6 +1135,23 @@ Test(args_view, masks_what_looks_secret)
 		args_view(&out, v, llm_text_of(views[i].args), 4096);
 		expect_str(buf_str(&out), views[i].want);
 	}
+}
+
+/* The message around them is read by readers that stop at 64 levels. */
+Test(args_view, what_is_nested_deeply_is_left_out)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(0);
+	CLEANUP_BUF struct buf in = BUF_INIT, out = BUF_INIT;
+	const struct json *v;
+
+	for (int i = 0; i < JSON_DEPTH_MAX; i++)
+		buf_adds(&in, "[");
+	for (int i = 0; i < JSON_DEPTH_MAX; i++)
+		buf_adds(&in, "]");
+	cr_assert(json_read(a, buf_str(&in), in.len, 0, &v, NULL) == 0);
+	args_view(&out, v, (struct llm_text){ NULL, 0 }, 4096);
+	cr_expect(json_read(a, buf_str(&out), out.len, 40, &v, NULL) == 0, "%s",
+	    buf_str(&out));
 }
 
 Test(args_view, is_valid_json_within_its_bound)

@@ -15,7 +15,9 @@
 #include <string.h>
 
 enum {
-	DEPTH_MAX = 24 /* the writer nests deeper than the schema does */
+	/* Providers take ten levels. The writer nests up to five for each of them, and
+	   has 64. */
+	DEPTH_MAX = 10
 };
 
 /* ---- looking at a schema ---- */
@@ -153,7 +155,7 @@ write_properties(struct json_writer *w, const struct json *schema, unsigned dept
 	for (uint32_t i = 0; i < p->len; i++) {
 		int r;
 
-		jw_key(w, p->members[i].name);
+		jw_key_n(w, p->members[i].name, p->members[i].name_len);
 		r = write_schema(w, &p->members[i].value,
 		    !is_required(schema, &p->members[i]), depth + 1);
 		if (r < 0)

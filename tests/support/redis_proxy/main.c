@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * redis_proxy/main.c - stands between the daemon and Redis and cuts at the worst
- * moment.
+ * redis_proxy/main.c - stands between the daemon and Redis, cuts at the worst moment.
  *
  * It counts commands, over all connections or those of one role, and strikes at the
  * Nth: before it reaches Redis, or after Redis has carried it out and before its reply
