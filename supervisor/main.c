@@ -195,13 +195,25 @@ tidy(struct supervisor *s)
 	supervisor_release(s);
 }
 
+/* Several findings are several lines. */
+static void
+say_lines(const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		(void)fprintf(stderr, "agent-runnerd: %.*s\n", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
 static void
 complain(struct supervisor *s, int status, const char *text)
 {
 	if (s->ready_fd >= 0)
 		daemonize_report(&s->ready_fd, status, text);
 	else
-		(void)fprintf(stderr, "agent-runnerd: %s\n", text);
+		say_lines(text);
 }
 
 static int
@@ -265,8 +277,11 @@ obey(struct supervisor *s)
 		complain(s, EXIT_STATUS_FAILURE, err_text(&err));
 		return EXIT_STATUS_FAILURE;
 	}
+	if (s->options.command == COMMAND_CHECK)
+		check_begin();
 	if (load(s, &err) < 0) {
-		complain(s, EXIT_STATUS_CONFIG, err_text(&err));
+		if (!check_has_spoken())
+			complain(s, EXIT_STATUS_CONFIG, err_text(&err));
 		return EXIT_STATUS_CONFIG;
 	}
 	if (s->options.command == COMMAND_DUMP)

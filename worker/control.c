@@ -22,7 +22,8 @@
 #include <sys/epoll.h>
 
 enum {
-	EVENTS_SILENCE_MS = 15000
+	EVENTS_SILENCE_MS = 15000,
+	OVERDUE = 2 /* times its share of jobs or memory */
 };
 
 static void
@@ -112,18 +113,28 @@ is_too_big(const struct worker *w)
 	n = pread(w->statm_fd, text, sizeof(text) - 1, 0);
 	if (n <= 0 || sscanf(text, "%lu %lu", &pages, &resident) != 2)
 		return false;
-	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) > max;
+	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) / OVERDUE >=
+	    max;
+}
+
+/* The supervisor has workers renewed one by one. Who is far beyond its share while others
+   finish their last jobs does not wait for its turn. */
+static bool
+is_overdue(const struct worker *w)
+{
+	int64_t max_jobs = w->conf->service.max_jobs;
+
+	return (max_jobs > 0 && w->jobs_done / OVERDUE >= (uint64_t)max_jobs) ||
+	    is_too_big(w);
 }
 
 void
 control_tick(struct worker *w)
 {
 	uint64_t away = store_queue_away_since(w->store);
-	int64_t max_jobs = w->conf->service.max_jobs;
 
 	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
-	if (!w->is_draining &&
-	    ((max_jobs > 0 && w->jobs_done >= (uint64_t)max_jobs) || is_too_big(w))) {
+	if (!w->is_draining && is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);
 		w->is_renewing = true;
