@@ -4,7 +4,7 @@ agentsdir = $(pkgdatadir)/agents.d
 promptsdir = $(pkgdatadir)/prompts
 dist_agents_DATA = etc/agents.d/workflow.conf
 dist_prompts_DATA = etc/prompts/workflow.txt
-EXTRA_DIST += etc/agent-runner.conf
+dist_pkgdata_DATA = etc/agent-runner.conf
 
 # --- service: init script, systemd unit and its friends
 EXTRA_DIST += etc/agent-runner.init.in etc/agent-runner.service.in \
@@ -27,13 +27,20 @@ nodist_systemunit_DATA = etc/agent-runner.service
 
 # Files whose installed name is not their own.
 install-data-hook:
+	$(MKDIR_P) $(DESTDIR)$(pkgconfdir)/agents.d
+	test -e $(DESTDIR)$(pkgconfdir)/agent-runner.conf || \
+		$(INSTALL_DATA) $(srcdir)/etc/agent-runner.conf $(DESTDIR)$(pkgconfdir)/agent-runner.conf
 	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/init.d $(DESTDIR)$(sysconfdir)/logrotate.d \
 		$(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d
 	$(INSTALL_SCRIPT) etc/agent-runner.init $(DESTDIR)$(sysconfdir)/init.d/agent-runner
 	$(INSTALL_DATA) $(srcdir)/etc/agent-runner.logrotate $(DESTDIR)$(sysconfdir)/logrotate.d/agent-runner
 	$(INSTALL_DATA) $(srcdir)/etc/agent-runner.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/agent-runner.conf
 	$(INSTALL_DATA) $(srcdir)/etc/agent-runner.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/agent-runner.conf
+# An edited configuration stays.
 uninstall-hook:
+	cmp -s $(srcdir)/etc/agent-runner.conf $(DESTDIR)$(pkgconfdir)/agent-runner.conf && \
+		rm -f $(DESTDIR)$(pkgconfdir)/agent-runner.conf || :
+	rmdir $(DESTDIR)$(pkgconfdir)/agents.d $(DESTDIR)$(pkgconfdir) 2>/dev/null || :
 	rm -f $(DESTDIR)$(sysconfdir)/init.d/agent-runner $(DESTDIR)$(sysconfdir)/logrotate.d/agent-runner \
 		$(DESTDIR)$(prefix)/lib/sysusers.d/agent-runner.conf \
 		$(DESTDIR)$(prefix)/lib/tmpfiles.d/agent-runner.conf

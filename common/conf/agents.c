@@ -4,7 +4,7 @@
  *
  * Owns:   nothing; definitions are added to the caller's struct conf.
  * Called: by conf_load.
- * Fails:  a missing directory is an error only when the configuration names it.
+ * Fails:  a missing directory is an error only when it is not the default one.
  */
 #include "config.h"
 
@@ -13,6 +13,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+
+#define AGENTS_DIR_DEFAULT "agents.d" /* as in options.c */
 
 static int
 is_definition(const struct dirent *d)
@@ -84,8 +86,7 @@ add_built_in(struct conf *c)
 }
 
 int
-conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
-    struct err *err)
+conf_read_agents(struct conf *c, const char *base_dir, struct err *err)
 {
 	CLEANUP(freep) char *dir = NULL;
 	bool is_absolute = c->agents_dir[0] == '/';
@@ -94,7 +95,7 @@ conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
 	if (asprintf(&dir, "%s%s%s", is_absolute ? "" : base_dir,
 		is_absolute ? "" : "/", c->agents_dir) < 0)
 		return err_set(err, -ENOMEM, "no memory");
-	r = read_directory(c, dir, is_dir_required, err);
+	r = read_directory(c, dir, strcmp(c->agents_dir, AGENTS_DIR_DEFAULT) != 0, err);
 	if (add_built_in(c) < 0)
 		return err_set(err, -ENOMEM, "no memory");
 	return r;

@@ -88,10 +88,9 @@ conf_field(const struct conf_option *o, const void *record)
 /* The checks that need more than one option; all findings joined by newlines in err. */
 int conf_check(const struct conf *c, struct err *err);
 
-/* Reads agents_dir and adds the built-in agent; base_dir is the configuration's folder.
- */
-int conf_read_agents(struct conf *c, const char *base_dir, bool is_dir_required,
-    struct err *err);
+/* Reads agents_dir and adds the built-in agent; base_dir is the configuration's folder. A
+   directory that is not there is an error only when it is not the default one. */
+int conf_read_agents(struct conf *c, const char *base_dir, struct err *err);
 
 /* Adds the agent that one file defines; dir is where its other files lie. */
 int conf_read_agent_file(struct conf *c, const char *path, const char *dir,

@@ -29,8 +29,7 @@ struct reader {
 	struct err *err;
 	const char *base_dir; /* for NAME_file; NULL in role texts */
 	bool is_role_text;    /* no expansion, no files, private records allowed */
-	bool has_agents_dir;
-	bool is_one_record; /* an agent's file: keys are shown without the prefix */
+	bool is_one_record;   /* an agent's file: keys are shown without the prefix */
 	char
 	    prefix[NAME_PATH_MAX]; /* of the record that is read, "llm.providers[0]." */
 };
@@ -479,8 +478,6 @@ read_member(struct reader *rd, config_setting_t *s, const char *key,
 		return read_list(rd, s, key, &rd->conf->places);
 	if (o != NULL) {
 		note_place(rd, s, key);
-		if (is_top && strcmp(key, "agents_dir") == 0)
-			rd->has_agents_dir = true;
 		return read_value(rd, s, key, o, record);
 	}
 	if (r != NULL)
@@ -667,7 +664,7 @@ read_and_check(struct reader *rd, const char *path)
 		return read_r;
 	if (default_provider(c) < 0 || node_default(c) < 0)
 		return err_set(rd->err, -ENOMEM, "no memory for the configuration");
-	agents_r = conf_read_agents(c, rd->base_dir, rd->has_agents_dir, rd->err);
+	agents_r = conf_read_agents(c, rd->base_dir, rd->err);
 	temperatures(c);
 	check_r = conf_check(c, rd->err);
 	return read_r < 0 ? read_r : agents_r < 0 ? agents_r : check_r;

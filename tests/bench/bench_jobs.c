@@ -180,6 +180,7 @@ start(const struct options *o)
 	harness_llm_arg(h, "--delay-ms");
 	harness_llm_arg(h, delay);
 	harness_llm_no_log(h);
+	harness_llm_timeout(h, 30 + o->delay_ms / 1000);
 	harness_start(h);
 	return h;
 }

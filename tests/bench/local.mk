@@ -4,6 +4,7 @@ bench_jobs_SOURCES = tests/bench/bench_jobs.c
 bench_jobs_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 bench_jobs_LDADD = $(HARNESS_LIBS) tests/support/libstandin.a common/libcommon.a
 CLEANFILES += bench_jobs
+EXTRA_DIST += tests/bench/BASELINE
 
 # Rows a second of each primitive, without lane and jail.
 EXTRA_PROGRAMS += bench_compute

@@ -238,6 +238,7 @@ harness_new(void)
 	ASSERT(h != NULL);
 	(void)signal(SIGPIPE, SIG_IGN); /* cut connections are what tests are about */
 	h->guard_fd = -1;
+	h->llm_timeout_sec = 10;
 	h->arena = arena_new(0);
 	ASSERT(h->arena != NULL);
 	find_build(h);
@@ -318,6 +319,12 @@ harness_llm_arg(struct harness *h, const char *arg)
 {
 	ASSERT(h->n_llm_args < HARNESS_ENV_MAX);
 	h->llm_args[h->n_llm_args++] = arg;
+}
+
+void
+harness_llm_timeout(struct harness *h, unsigned seconds)
+{
+	h->llm_timeout_sec = seconds;
 }
 
 void
@@ -409,8 +416,8 @@ start_llm(struct harness *h)
 		harness_set(h, "llm.providers",
 		    "( { name = \"stub\"; type = \"openai\"; base_url = \"http://%s/v1\"; "
 		    "api_key = \"sk-test-0123456789\"; model = \"scripted\"; "
-		    "timeout_sec = 10; price_input = 1.0; price_output = 2.0; } )",
-		    h->llm_address);
+		    "timeout_sec = %u; price_input = 1.0; price_output = 2.0; } )",
+		    h->llm_address, h->llm_timeout_sec);
 }
 
 static void

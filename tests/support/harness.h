@@ -53,6 +53,7 @@ void harness_write_file(struct harness *h, const char *name, const char *text);
 void harness_env(struct harness *h, const char *assignment);
 /* A further argument for llm-stub. */
 void harness_llm_arg(struct harness *h, const char *arg);
+void harness_llm_timeout(struct harness *h, unsigned seconds); /* of the provider; 10 */
 void harness_llm_no_log(
     struct harness *h); /* for benches; harness_llm_log is empty then */
 

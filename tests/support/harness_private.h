@@ -24,6 +24,7 @@ struct harness {
 	size_t n_env;
 	const char *llm_args[HARNESS_ENV_MAX + 1];
 	size_t n_llm_args;
+	unsigned llm_timeout_sec;
 	bool llm_is_silent; /* keeps no log */
 
 	struct redis_server *redis_server;

@@ -260,3 +260,16 @@ Test(conf, every_option_is_described_once)
 			    name);
 	}
 }
+
+Test(conf, the_default_agents_dir_may_be_missing_even_when_it_is_written_down)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	cr_assert(eq(int,
+		      conf_load(file("x.conf", "agents_dir = \"agents.d\";"), &c, &e),
+		      0),
+	    "%s", e.text);
+	cr_expect(eq(sz, c->n_agents, 1));
+	conf_free(c);
+}

@@ -93,6 +93,10 @@ count_call(struct run *run)
 	}
 	if (++s->times < SAME_CALL_MAX)
 		return 0;
+	/* a call that keeps succeeding has left its data in hand: that is not lost */
+	if (!c->has_failed && conversation_in_hand(c) != VALUE_NONE)
+		return conversation_limit(c, "loop_detected", ERROR_TYPE_LOOP_DETECTED,
+		    "%s", "the same call again");
 	r = conversation_fail(c, ERROR_TYPE_LOOP_DETECTED,
 	    "the model made the same call of %.*s with the same arguments %d times%s%s",
 	    shown(run->call->name), run->call->name.s, SAME_CALL_MAX,
