@@ -126,6 +126,8 @@ prepare(struct supervisor *s, struct err *err)
 	int r = places_identity(s->now->conf, &s->identity, err);
 
 	if (r == 0)
+		r = places_look(s->now->conf, &s->identity, err);
+	if (r == 0)
 		r = places_prepare(s->now->conf, &s->identity, err);
 	if (r == 0)
 		r = spawn_open_programs(&s->programs, ~0u, err);

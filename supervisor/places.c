@@ -10,6 +10,7 @@
 
 #include "supervisor/places.h"
 
+#include "supervisor/redis.h"
 #include "supervisor/supervisor.h"
 
 #include <dirent.h>
@@ -254,6 +255,33 @@ look_at_log(const struct conf *c, const struct identity *who, struct err *err)
 	return 0;
 }
 
+/* SQLite makes the file, but no folder. */
+static int
+look_at_database(const struct conf *c, struct err *err)
+{
+	char folder[PATH_MAX], *slash;
+	struct stat st;
+
+	if (strncmp(c->database.url, "sqlite:/", 8) != 0)
+		return 0;
+	(void)snprintf(folder, sizeof(folder), "%s", c->database.url + 7);
+	slash = strrchr(folder, '/');
+	slash[slash == folder] = '\0';
+	if (stat(folder, &st) < 0)
+		return cannot_be(c, "database.url", folder, -errno, err);
+	return 0;
+}
+
+static int
+look_at_redis(const struct conf *c, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = redis_look(c, &why);
+
+	return r < 0 ? conf_finding_at(c, err, r, "redis.program", "%s", err_text(&why))
+		     : 0;
+}
+
 static int
 look_at_address(const struct conf *c, struct err *err)
 {
@@ -272,13 +300,21 @@ look_at_address(const struct conf *c, struct err *err)
 int
 places_look(const struct conf *c, const struct identity *who, struct err *err)
 {
-	int run = look_at_folder(c, "service.run_dir", c->service.run_dir, who, err);
-	int state =
-	    look_at_folder(c, "service.state_dir", c->service.state_dir, who, err);
-	int log = look_at_log(c, who, err);
-	int address = look_at_address(c, err);
+	int status = 0;
 
-	return run < 0 ? run : state < 0 ? state : log < 0 ? log : address;
+	if (look_at_folder(c, "service.run_dir", c->service.run_dir, who, err) < 0)
+		status = -EINVAL;
+	if (look_at_folder(c, "service.state_dir", c->service.state_dir, who, err) < 0)
+		status = -EINVAL;
+	if (look_at_log(c, who, err) < 0)
+		status = -EINVAL;
+	if (look_at_database(c, err) < 0)
+		status = -EINVAL;
+	if (look_at_redis(c, err) < 0)
+		status = -EINVAL;
+	if (look_at_address(c, err) < 0)
+		status = -EINVAL;
+	return status;
 }
 
 static int

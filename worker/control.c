@@ -113,27 +113,45 @@ is_too_big(const struct worker *w)
 	n = pread(w->statm_fd, text, sizeof(text) - 1, 0);
 	if (n <= 0 || sscanf(text, "%lu %lu", &pages, &resident) != 2)
 		return false;
-	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) / OVERDUE >=
+	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) /
+	    OVERDUE >=
 	    max;
 }
 
-/* The supervisor has workers renewed one by one. Who is far beyond its share while others
-   finish their last jobs does not wait for its turn. */
+/* The supervisor has workers renewed one by one. Who is far beyond its share while
+   others finish their last jobs does not wait for its turn. */
 static bool
 is_overdue(const struct worker *w)
 {
 	int64_t max_jobs = w->conf->service.max_jobs;
 
-	return (max_jobs > 0 && w->jobs_done / OVERDUE >= (uint64_t)max_jobs) ||
-	    is_too_big(w);
+	/* A bound that a process exceeds from the start must not end it again and
+	 * again. */
+	return w->jobs_done > 0 &&
+	    ((max_jobs > 0 && w->jobs_done / OVERDUE >= (uint64_t)max_jobs) ||
+		is_too_big(w));
+}
+
+/* The supervisor must not take those who wait for Redis or the store for stuck. */
+static void
+postpone_deadlines(struct worker *w)
+{
+	uint64_t now = clock_mono_ms(), passed = now - w->ticked_ms;
+	struct job *j;
+
+	w->ticked_ms = now;
+	if (store_queue_away_since(w->store) == 0 && redis_link_is_up(w->redis))
+		return;
+	TAILQ_FOREACH (j, &w->jobs, link)
+		job_postpone(j, passed);
 }
 
 void
 control_tick(struct worker *w)
 {
-	uint64_t away = store_queue_away_since(w->store);
-
-	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
+	metric_set(worker_metrics(w), METRIC_STORE_UP, 0,
+	    store_queue_away_since(w->store) == 0);
+	postpone_deadlines(w);
 	if (!w->is_draining && is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);

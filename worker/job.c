@@ -23,7 +23,9 @@ enum {
 	PARSE_OVERSIZE_MAX =
 	    64 * 1024 * 1024, /* longer payloads are not even looked into */
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
-	BACK_TO_RUN = 1 /* private status: go on and run it */
+	BEGIN_MS = 60000,  /* from the claim to the first model call */
+	ENDING_MS = 10000, /* from a job's deadline to its published result */
+	BACK_TO_RUN = 1    /* private status: go on and run it */
 };
 
 struct metrics_page *
@@ -57,8 +59,18 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 {
 	const char *id = j->msg.job_id != NULL ? j->msg.job_id : "";
 
+	j->row_deadline_ms = deadline_ms;
 	slot_row_set(j->worker->role->slots, j->row, id, strlen(id), step,
 	    j->started_ms, deadline_ms);
+}
+
+void
+job_postpone(struct job *j, uint64_t ms)
+{
+	if (j->row_deadline_ms == 0)
+		return;
+	j->row_deadline_ms += ms;
+	slot_row_deadline(j->worker->role->slots, j->row, j->row_deadline_ms);
 }
 
 /* ---- begin ---- */
@@ -309,7 +321,7 @@ run(struct job *j, struct err *err)
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);
 	j->deadline_ms = j->started_ms + time_left_ms(j);
-	show(j, "llm", j->deadline_ms + 30000);
+	show(j, "llm", j->deadline_ms + ENDING_MS);
 	r = job_converse(j, &result, err);
 	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
 		return -ESTALE;
@@ -362,7 +374,7 @@ go(struct job *j, struct err *err)
 	    (j->payload == NULL || read_payload(j, j->payload, strlen(j->payload)) < 0))
 		return -ENOMEM;
 	note_begin(j, &answer);
-	show(j, "begin", j->started_ms + 60000);
+	show(j, "begin", j->started_ms + BEGIN_MS);
 	r = judge_stored(j, found, &stored, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;

@@ -293,6 +293,8 @@ worker_main(struct role_process *p)
 	redis_link_start(w.redis);
 	redis_link_start(w.events);
 	claim_start(w.claim);
+	w.ticked_ms = clock_mono_ms();
+	control_tick(&w); /* who is ready shows that the store is reached */
 	role_ready(p);
 	return serve(&w);
 }

@@ -66,6 +66,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic */
 	uint64_t deadline_ms;
+	uint64_t row_deadline_ms; /* as the supervisor sees it; 0: not shown yet */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
 	const struct agent *agent;
 	const char *intent;
@@ -96,6 +97,7 @@ struct worker {
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t next_claim;
 	uint64_t jobs_done;
+	uint64_t ticked_ms; /* control_tick's last turn */
 	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
 	bool is_draining; /* takes no more work */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
@@ -116,6 +118,8 @@ void claim_stop(struct claim *c);
 bool claim_is_idle(const struct claim *c);
 
 /* ---- job.c: one job's way ---- */
+/* While a server is away a job waits, which is no reason to call it stuck. */
+void job_postpone(struct job *j, uint64_t ms);
 /* Takes ownership of element. 0, or -ENOMEM with element freed (the held list keeps it,
    a later adoption brings it back). */
 int job_new(struct worker *w, char *element, size_t n, bool is_id);

@@ -132,6 +132,18 @@ slot_row_step(struct slot_file *f, unsigned row, const char *step)
 }
 
 void
+slot_row_deadline(struct slot_file *f, unsigned row, uint64_t deadline_ms)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	r->deadline_ms = deadline_ms;
+	row_unlock(r);
+}
+
+void
 slot_row_clear(struct slot_file *f, unsigned row)
 {
 	struct slot_row *r;

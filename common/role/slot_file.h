@@ -62,6 +62,7 @@ int slot_file_open(int fd, struct slot_file **out);
 void slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
     const char *step, uint64_t started_ms, uint64_t deadline_ms);
 void slot_row_step(struct slot_file *f, unsigned row, const char *step);
+void slot_row_deadline(struct slot_file *f, unsigned row, uint64_t deadline_ms);
 void slot_row_clear(struct slot_file *f, unsigned row);
 
 /* Supervisor's side: a checked copy (texts terminated, control characters replaced);

@@ -34,3 +34,13 @@ test_e2e_redis_cuts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the main job
+
+# --- the service as operations meet it
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_service
+TESTS += test_e2e_service
+test_e2e_service_SOURCES = tests/e2e/test_service.c
+test_e2e_service_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the service

@@ -307,6 +307,14 @@ harness_unset(struct harness *h, const char *path)
 	settings_set(&h->settings, path, NULL);
 }
 
+const char *
+harness_setting(struct harness *h, const char *path)
+{
+	const char *value = settings_get(&h->settings, path);
+
+	return value != NULL ? value : "";
+}
+
 void
 harness_env(struct harness *h, const char *assignment)
 {

@@ -46,6 +46,7 @@ void harness_use_redis_proxy(struct harness *h); /* then harness_proxy */
 void harness_set(struct harness *h, const char *path, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void harness_unset(struct harness *h, const char *path);
+const char *harness_setting(struct harness *h, const char *path); /* "": not set */
 void harness_write_conf(struct harness *h);
 /* A file in the directory, such as agents.d/NAME.conf; "{DIR}" is not replaced. */
 void harness_write_file(struct harness *h, const char *name, const char *text);
