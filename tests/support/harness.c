@@ -736,15 +736,15 @@ harness_conf_path(struct harness *h)
 }
 
 const char *
-harness_llm_address(struct harness *h)
-{
-	return h->llm_address;
-}
-
-const char *
 harness_http_address(struct harness *h)
 {
 	return h->http;
+}
+
+const char *
+harness_llm_address(struct harness *h)
+{
+	return h->llm_address;
 }
 
 const char *
