@@ -93,8 +93,10 @@ places_folder(const char *path, mode_t mode, const struct identity *who,
 {
 	CLEANUP(closep) int fd = -1;
 	bool is_new;
+	mode_t mask = umask(022); /* the service's user must come through the parents */
 	int r = make_parents(path);
 
+	(void)umask(mask);
 	if (r < 0)
 		return err_set(err, r, "%s: %s", path, strerror(-r));
 	is_new = mkdir(path, mode) == 0;

@@ -146,11 +146,28 @@ postpone_deadlines(struct worker *w)
 		job_postpone(j, passed);
 }
 
+/* Told once when it goes and once when it is back. */
+static void
+watch_store(struct worker *w)
+{
+	uint64_t away = store_queue_away_since(w->store);
+	char why[256];
+
+	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
+	if (away != 0 && w->store_away_ms == 0) {
+		store_queue_why(w->store, why, sizeof(why));
+		log_warning("result store is away: %s; jobs wait, none is lost", why);
+	} else if (away == 0 && w->store_away_ms != 0) {
+		log_info("result store is back after %llu s",
+		    (unsigned long long)(clock_mono_ms() - w->store_away_ms) / 1000);
+	}
+	w->store_away_ms = away;
+}
+
 void
 control_tick(struct worker *w)
 {
-	metric_set(worker_metrics(w), METRIC_STORE_UP, 0,
-	    store_queue_away_since(w->store) == 0);
+	watch_store(w);
 	postpone_deadlines(w);
 	if (!w->is_draining && is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",

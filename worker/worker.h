@@ -98,6 +98,7 @@ struct worker {
 	uint64_t next_claim;
 	uint64_t jobs_done;
 	uint64_t ticked_ms; /* control_tick's last turn */
+	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
 	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
 	bool is_draining; /* takes no more work */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */

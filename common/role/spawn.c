@@ -222,6 +222,9 @@ child_main(const struct spawn_request *r, pid_t parent)
 	code = sandbox_drop_identity(r->uid, r->gid, &err);
 	if (code < 0)
 		child_fails(control_fd, err_text(&err), -code);
+	/* Roles do it again in their sandbox; the private Redis has none. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		child_fails(control_fd, "no_new_privs", errno);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		_exit(EXIT_STATUS_FAILURE);
 	(void)syscall(SYS_execveat, program_fd, "", r->argv, no_environment,
