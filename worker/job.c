@@ -239,14 +239,22 @@ is_superseded(const struct job *j, const struct store_result *row)
 	    (row->token <= j->base_token || j->msg.retry_count > row->retry_count);
 }
 
-/* 0: published from the row; BACK_TO_RUN: nothing stored that counts. */
+/*
+ * row: what the look-up gave, with status found. 0: published from the row;
+ * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
+ * that came meanwhile is found again when this run's own result is put.
+ */
 static int
-look_for_result(struct job *j, enum queue_word *word, struct err *err)
+judge_stored(struct job *j, int found, struct store_result *stored,
+    enum queue_word *word, struct err *err)
 {
-	CLEANUP(store_result_release) struct store_result row = STORE_RESULT_INIT;
+	CLEANUP(store_result_release) struct store_result row = *stored;
 	struct queue_answer answer;
-	int r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row, 0, err);
+	int r = found;
 
+	*stored = (struct store_result)STORE_RESULT_INIT;
+	if (r == -EAGAIN) /* away: now wait for it */
+		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row, 0, err);
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
 	if (r < 0)
@@ -314,17 +322,38 @@ run(struct job *j, struct err *err)
 				   : job_fail_with(j, &result);
 }
 
+/* begin, and what the store knows of the job, both asked at once. The caller releases
+ *stored in any case. */
+static int
+begin_and_look(struct job *j, struct queue_answer *answer, int *found,
+    struct store_result *stored, struct err *err)
+{
+	struct store_lookup lookup;
+	struct err ignored = ERR_INIT;
+	bool can_look = !j->is_id; /* else the id is known only after begin */
+	int r;
+
+	*found = -EAGAIN;
+	if (can_look)
+		store_client_lookup_begin(j->worker, j->msg.job_id, &lookup);
+	r = begin_op(j, 0, answer, err);
+	if (can_look)
+		*found = store_client_lookup_end(&lookup, stored, &ignored);
+	return r;
+}
+
 static int
 go(struct job *j, struct err *err)
 {
+	CLEANUP(store_result_release) struct store_result stored = STORE_RESULT_INIT;
 	struct queue_answer answer = { .word = QUEUE_OK };
-	int r = j->is_id ? 0 : read_payload(j, j->element, j->element_len);
+	int found = 0, r = j->is_id ? 0 : read_payload(j, j->element, j->element_len);
 
 	if (r < 0)
 		return r;
 	if (j->fault_status == -ENOMSG)
 		return file_dead_payload(j, err);
-	r = begin_op(j, 0, &answer, err);
+	r = begin_and_look(j, &answer, &found, &stored, err);
 	if (r < 0)
 		return r;
 	if (!is_ours(answer.word))
@@ -334,7 +363,7 @@ go(struct job *j, struct err *err)
 		return -ENOMEM;
 	note_begin(j, &answer);
 	show(j, "begin", j->started_ms + 60000);
-	r = look_for_result(j, &answer.word, err);
+	r = judge_stored(j, found, &stored, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;
 	if (answer.word == QUEUE_CANCELLED)

@@ -74,6 +74,49 @@ run(struct worker *w, struct store_request *r, uint64_t due_ms, struct err *err)
 	}
 }
 
+static void
+on_lookup_done(struct store_request *r)
+{
+	struct store_lookup *l = r->arg;
+
+	l->is_done = true;
+	if (l->wait != NULL)
+		wait_done(l->wait, 0);
+}
+
+void
+store_client_lookup_begin(struct worker *w, const char *job_id, struct store_lookup *l)
+{
+	*l = (struct store_lookup){ .wait = NULL };
+	l->request.op = STORE_OP_GET_BY_JOB;
+	l->request.get.job_id = job_id;
+	l->request.get.result = (struct store_result)STORE_RESULT_INIT;
+	l->request.deadline_ms = clock_mono_ms() + TRY_MS;
+	l->request.arg = l;
+	l->request.done = on_lookup_done;
+	store_queue_submit(w->store, &l->request);
+}
+
+int
+store_client_lookup_end(struct store_lookup *l, struct store_result *out,
+    struct err *err)
+{
+	struct wait wait;
+	bool was_masked;
+
+	wait_begin(&wait);
+	if (!l->is_done) {
+		l->wait = &wait;
+		was_masked = fiber_mask_interrupts(true);
+		(void)wait_for(&wait, 0);
+		(void)fiber_mask_interrupts(was_masked);
+	}
+	*out = l->request.get.result;
+	return l->request.result < 0
+	    ? err_set(err, l->request.result, "%s", err_text(&l->request.err))
+	    : 0;
+}
+
 int
 store_client_put(struct worker *w, const struct store_row *row,
     struct store_outcome *out, uint64_t due_ms, struct err *err)

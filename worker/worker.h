@@ -146,6 +146,18 @@ int job_release(struct job *j); /* uncounted, to the head of the queue */
  * job was stopped while the store was away, -ETIMEDOUT, or the store's own error.
  */
 int store_client_watch(struct worker *w); /* after store_queue_start */
+/* A read by job that goes on while the job does something else. Every begin needs its
+   end, which waits (not for ever: a store that is away gives -EAGAIN). */
+struct store_lookup {
+	struct store_request request;
+	struct wait *wait; /* NULL: nobody waits yet */
+	bool is_done;
+};
+void store_client_lookup_begin(
+    struct worker *w, const char *job_id, struct store_lookup *l);
+int store_client_lookup_end(
+    struct store_lookup *l, struct store_result *out, struct err *err);
+
 int store_client_put(struct worker *w, const struct store_row *row,
     struct store_outcome *out, uint64_t due_ms, struct err *err);
 int store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_data,

@@ -433,6 +433,17 @@ length_of(size_t len, int fd, uint64_t *out, struct err *err)
 	return 0;
 }
 
+bool
+store_place_inline(const char *result_id, uint64_t len, size_t max_inline,
+    struct store_place *out)
+{
+	if (len >= max_inline)
+		return false;
+	*out = (struct store_place){ "", "" };
+	(void)snprintf(out->ref, sizeof(out->ref), "artifact://%s", result_id);
+	return true;
+}
+
 int
 store_place(struct store *store, const char *result_id, const void *bytes, size_t len,
     int fd, struct store_place *out, struct err *err)
@@ -446,12 +457,8 @@ store_place(struct store *store, const char *result_id, const void *bytes, size_
 	r = length_of(len, fd, &total, err);
 	if (r < 0)
 		return r;
-	if (total < store->options.max_inline_bytes) {
-		(void)snprintf(place.ref, sizeof(place.ref), "artifact://%s",
-		    result_id);
-		*out = place;
+	if (store_place_inline(result_id, total, store->options.max_inline_bytes, out))
 		return 0;
-	}
 	r = fd >= 0 ? cas_put_fd(store->cas, fd, place.cas_id, err)
 		    : cas_put(store->cas, bytes, len, place.cas_id, err);
 	if (r < 0)

@@ -433,9 +433,8 @@ Test(conversation, a_text_answer_is_a_json_string)
 	expect_str(value_of(&o), "\"he said \\\"hi\\\"\"");
 	cr_expect(o.result.turns == 1 && o.result.usage.input == 10 &&
 	    o.result.cost_microusd == 20);
-	expect_has(w->journal[0], "\"kind\":\"start\"");
+	expect_has(w->journal[0], "\"kind\":\"answer\"");
 	expect_has(w->journal[0], "\"prompt_hash\":\"0123\"");
-	expect_has(w->journal[1], "\"kind\":\"answer\"");
 	outcome_release(&o);
 	world_free(w);
 }
@@ -607,7 +606,7 @@ Test(conversation, sixty_calls_in_one_answer_are_all_run)
 		calls[i].arguments =
 		    llm_text_dup(a, text, (size_t)snprintf(text, 32, "{\"n\":%d}", i));
 	}
-	w->journal[w->n_journal++] = strdup("{\"kind\":\"start\"}");
+	w->journal[w->n_journal++] = strdup("{\"kind\":\"later\"}");
 	buf_adds(&rec, "{\"kind\":\"answer\",\"turn\":0,\"answer\":");
 	jw_init(&jw, &rec);
 	llm_answer_write(&jw, &answer);
@@ -942,8 +941,8 @@ Test(journal, an_effect_is_announced_before_it_is_tried)
 	WORLD(CALLS("change", "{}"), SAYS("done"));
 	struct outcome o = run(w, 0, NULL, 0);
 
-	expect_has(w->journal[2], "\"kind\":\"intent\"");
-	expect_has(w->journal[3], "\"kind\":\"tool\"");
+	expect_has(w->journal[1], "\"kind\":\"intent\"");
+	expect_has(w->journal[2], "\"kind\":\"tool\"");
 	outcome_release(&o);
 	world_free(w);
 }
@@ -953,7 +952,7 @@ Test(journal, an_intent_without_outcome_is_not_simply_repeated)
 	WORLD(CALLS("change", "{}"), SAYS("I do not know"));
 	struct outcome o;
 
-	w->break_at = 4; /* the outcome's record */
+	w->break_at = 3; /* the outcome's record */
 	o = run(w, 0, NULL, 0);
 	cr_expect(o.r == -ESTALE && w->changes == 1);
 	outcome_release(&o);
@@ -970,7 +969,7 @@ Test(journal, an_intent_without_outcome_can_be_resolved)
 	WORLD(CALLS("change", "{}"), SAYS("fine"));
 	struct outcome o;
 
-	w->break_at = 4;
+	w->break_at = 3;
 	o = run(w, 0, NULL, 0);
 	outcome_release(&o);
 	w->break_at = 0;
@@ -1032,7 +1031,7 @@ Test(journal, cancellation_by_the_journal_is_a_result)
 	WORLD(CALLS("fetch", "{\"n\":1}"));
 	struct outcome o;
 
-	w->break_at = 2;
+	w->break_at = 1;
 	w->breaks_after = true;
 	w->break_code = -ECANCELED;
 	o = run(w, 0, NULL, 0);
@@ -1059,7 +1058,7 @@ Test(journal, records_of_a_later_version_are_passed_over)
 	WORLD(SAYS("x"));
 	struct outcome o;
 
-	w->journal[w->n_journal++] = strdup("{\"kind\":\"start\"}");
+	w->journal[w->n_journal++] = strdup("{\"kind\":\"later\"}");
 	w->journal[w->n_journal++] = strdup("{\"kind\":\"dream\",\"turn\":0}");
 	o = run(w, 0, NULL, 0);
 	cr_expect(o.r == 0 && o.result.is_completed);

@@ -303,26 +303,6 @@ remember(struct conversation *c, const struct llm_answer *answer)
 /* ---- the loop ---- */
 
 static int
-journal_start(struct conversation *c)
-{
-	CLEANUP_BUF struct buf text = BUF_INIT;
-	struct json_writer w;
-
-	if (c->journal.next_index > 0)
-		return 0;
-	journal_begin(&w, &text, RECORD_START, 0, 0);
-	jw_key(&w, "version");
-	jw_cstr(&w, PACKAGE_VERSION);
-	jw_key(&w, "agent");
-	jw_cstr(&w, c->agent->conf->name);
-	jw_key(&w, "model");
-	jw_cstr(&w, c->agent->n_targets > 0 ? c->agent->targets[0].model : NULL);
-	jw_key(&w, "prompt_hash");
-	jw_cstr(&w, c->agent->prompt_hash);
-	return journal_append(&c->journal, &w, &text, UINT32_MAX);
-}
-
-static int
 turn(struct conversation *c)
 {
 	struct llm_answer answer;
@@ -360,7 +340,6 @@ loop(struct conversation *c)
 	if (r < 0)
 		return r;
 	account_former(c);
-	r = journal_start(c);
 	while (r == 0)
 		r = turn(c);
 	if (r == -ECANCELED)

@@ -7,14 +7,15 @@
  * it is acted upon, so a job that resumes never pays for it again.
  *
  * Journal records are JSON objects; "kind" is one of
- *   start    version, agent, model, prompt_hash: the first record
  *   answer   turn, provider, model, answer (llm_answer_write), usage, cost_microusd
  *   intent   turn, call, tool, key: written before a call with side effects
  *   tool     turn, call, tool, key, outcome: what the call came to
  *   end      error, usage, cost_microusd (of failed calls): the attempt failed in a way
- *            that another attempt may repair; the next one runs the failed tool calls
- * of the last turn again A record of turn t makes earlier records of later turns void:
- * that is how an attempt that re-runs a failed tool call leaves the old way.
+ *            that another attempt may repair; the next one runs the failed tool calls of
+ *            the last turn again
+ * The first record, whatever its kind, also has "origin": version, agent, model and
+ * prompt_hash. A record of turn t makes earlier records of later turns void: that is how
+ * an attempt that re-runs a failed tool call leaves the old way.
  */
 #ifndef WORKER_AGENT_CONVERSATION_H
 #define WORKER_AGENT_CONVERSATION_H

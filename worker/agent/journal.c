@@ -14,7 +14,6 @@
 #include <string.h>
 
 static const char *const kinds[] = {
-	[RECORD_START] = "start",
 	[RECORD_ANSWER] = "answer",
 	[RECORD_INTENT] = "intent",
 	[RECORD_TOOL] = "tool",
@@ -104,6 +103,7 @@ journal_open(struct journal *j, const struct conversation_env *env,
 {
 	memset(j, 0, sizeof(*j));
 	j->env = env;
+	j->agent = job->agent;
 	j->next_index = job->next_index;
 	if (job->n_records == 0)
 		return 0;
@@ -147,12 +147,29 @@ journal_begin(struct json_writer *w, struct buf *text, enum record_kind kind,
 	jw_object_begin(w);
 	jw_key(w, "kind");
 	jw_cstr(w, kinds[kind]);
-	if (kind == RECORD_START || kind == RECORD_END)
+	if (kind == RECORD_END)
 		return;
 	jw_key(w, "turn");
 	jw_uint(w, turn);
 	jw_key(w, "call");
 	jw_uint(w, call);
+}
+
+/* What the conversation is made with: a member of its first record. */
+static void
+write_origin(struct json_writer *w, const struct agent *agent)
+{
+	jw_key(w, "origin");
+	jw_object_begin(w);
+	jw_key(w, "version");
+	jw_cstr(w, PACKAGE_VERSION);
+	jw_key(w, "agent");
+	jw_cstr(w, agent->conf->name);
+	jw_key(w, "model");
+	jw_cstr(w, agent->n_targets > 0 ? agent->targets[0].model : NULL);
+	jw_key(w, "prompt_hash");
+	jw_cstr(w, agent->prompt_hash);
+	jw_object_end(w);
 }
 
 int
@@ -161,6 +178,8 @@ journal_append(struct journal *j, struct json_writer *w, const struct buf *text,
 {
 	int r;
 
+	if (j->next_index == 0)
+		write_origin(w, j->agent);
 	jw_object_end(w);
 	if (buf_status(text) != 0)
 		return buf_status(text);

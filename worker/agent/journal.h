@@ -9,7 +9,6 @@
 #include "worker/agent/conversation.h"
 
 enum record_kind {
-	RECORD_START,
 	RECORD_ANSWER,
 	RECORD_INTENT,
 	RECORD_TOOL,
@@ -27,6 +26,7 @@ struct record {
 
 struct journal {
 	const struct conversation_env *env;
+	const struct agent *agent;
 	struct record *records; /* the arena's */
 	size_t n;
 	size_t next_index;
@@ -46,7 +46,8 @@ const struct json *journal_find(const struct journal *j, enum record_kind kind,
 void journal_begin(struct json_writer *w, struct buf *text, enum record_kind kind,
     unsigned turn, unsigned call);
 
-/* Ends and appends it. What env->append answers, or -ENOMEM. */
+/* Ends and appends it; the first record also gets what it was made with. What env->append
+   answers, or -ENOMEM. */
 int journal_append(struct journal *j, struct json_writer *w, const struct buf *text,
     unsigned turn);
 
