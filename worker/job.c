@@ -23,6 +23,8 @@
 
 enum {
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
+	BEGIN_MS = 60000,         /* from the claim to the first model call */
+	ENDING_MS = 10000,        /* from a job's deadline to its published result */
 	STORE_PATIENCE_MS = 5000, /* a job that has not begun a call waits no longer */
 	STORE_AWAY_DELAY_MS = 5000,
 	BACK_TO_RUN = 1 /* private status: go on and run it */
@@ -387,7 +389,7 @@ run(struct job *j, struct err *err)
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);
 	j->deadline_ms = j->started_ms + time_left_ms(j);
-	show(j, "llm", j->deadline_ms + 30000);
+	show(j, "llm", j->deadline_ms + ENDING_MS);
 	r = job_converse(j, &result, err);
 	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
 		return -ESTALE;
@@ -429,7 +431,8 @@ read_begun(struct job *j)
 	if (j->payload == NULL)
 		return -ENOMEM;
 	r = read_payload(j, j->payload, j->payload_len);
-	if (r == 0 && j->msg.job_id == NULL) /* not readable any more: its id still is */
+	if (r == 0 &&
+	    j->msg.job_id == NULL) /* not readable any more: its id still is */
 		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
 	return r == 0 && j->msg.job_id == NULL ? -ENOMEM : r;
 }
@@ -454,7 +457,7 @@ go(struct job *j, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "its payload: %s", strerror(-r));
 	note_begin(j, &answer);
-	show(j, "begin", j->started_ms + 60000);
+	show(j, "begin", j->started_ms + BEGIN_MS);
 	r = judge_stored(j, found, &stored, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;

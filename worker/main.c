@@ -50,14 +50,25 @@ log_lines(const char *text)
 	}
 }
 
+static bool has_findings;
+
+static void
+log_finding(const char *line)
+{
+	has_findings = true;
+	log_error("%s", line);
+}
+
 static int
 check_main(struct role_process *p)
 {
 	CLEANUP_BUF struct buf notes = BUF_INIT;
 	struct err err = ERR_INIT;
 
+	conf_finding_hook = log_finding;
 	if (check_conf(p->conf, &notes, &err) < 0)
-		return role_failed(p, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+		return role_failed(p, EXIT_STATUS_CONFIG, "%s",
+		    has_findings ? "" : err_text(&err));
 	log_lines(buf_str(&notes));
 	role_ready(p);
 	return EXIT_STATUS_OK;
@@ -292,6 +303,8 @@ worker_main(struct role_process *p)
 	redis_link_start(w.redis);
 	redis_link_start(w.events);
 	claim_start(w.claim);
+	/* It was met just now; a probe of its own tells the thread a moment later. */
+	metric_set(worker_metrics(&w), METRIC_STORE_UP, 0, 1);
 	role_ready(p);
 	return serve(&w);
 }

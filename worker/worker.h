@@ -100,6 +100,7 @@ struct worker {
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t next_claim;
 	uint64_t jobs_done;
+	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
 	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
 	bool is_draining; /* takes no more work */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */

@@ -326,6 +326,26 @@ harness_unset(struct harness *h, const char *path)
 	settings_set(&h->settings, path, NULL);
 }
 
+const char *
+harness_setting(struct harness *h, const char *path)
+{
+	const char *value = settings_get(&h->settings, path);
+
+	return value != NULL ? value : "";
+}
+
+void
+harness_unprivileged(struct harness *h)
+{
+	h->is_unprivileged = true;
+}
+
+void
+harness_wrap(struct harness *h, const char *const *argv)
+{
+	h->wrapper = argv;
+}
+
 void
 harness_env(struct harness *h, const char *assignment)
 {
@@ -466,7 +486,9 @@ start_redis(struct harness *h)
 		harness_set(h, "redis.url", "\"embedded\"");
 		return;
 	}
+	(void)setenv("TMPDIR", h->dir, 1); /* so that it goes with our directory */
 	h->redis_server = redis_server_start(extra);
+	(void)unsetenv("TMPDIR");
 	if (h->redis_server == NULL)
 		harness_fail(h, "redis-server did not start");
 	(void)chmod(redis_server_dir(h->redis_server), 0755);
@@ -490,7 +512,7 @@ start_database(struct harness *h)
 		    "sqlite:%s/state/agent-runner.db", h->dir);
 		return;
 	}
-	if (postgres_server_new(&h->postgres, &err) < 0 ||
+	if (postgres_server_new_below(h->dir, &h->postgres, &err) < 0 ||
 	    postgres_database_new(postgres_server_dir(h->postgres), url, &err) < 0)
 		harness_fail(h, "%s", err_text(&err));
 	(void)snprintf(h->database_url, sizeof(h->database_url), "%s", url);
@@ -533,14 +555,24 @@ harness_servers(struct harness *h)
 void
 harness_launch(struct harness *h)
 {
-	char *argv[] = { (char *)(uintptr_t)harness_program(h, "agent-runnerd"),
-		(char[]){ "-c" }, h->conf, NULL };
-	struct proc_options options = { .env = h->env };
+	const char *argv[24];
+	const struct passwd *pw = h->is_unprivileged ? ordinary_user() : NULL;
+	struct proc_options options = { .env = h->env,
+		.uid = pw != NULL ? pw->pw_uid : 0,
+		.gid = pw != NULL ? pw->pw_gid : 0 };
+	size_t n = 0;
 	struct err err = ERR_INIT;
 	char name[32];
 
+	for (; h->wrapper != NULL && h->wrapper[n] != NULL; n++)
+		argv[n] = h->wrapper[n];
+	argv[n++] = harness_program(h, "agent-runnerd");
+	argv[n++] = "-c";
+	argv[n++] = h->conf;
+	argv[n] = NULL;
 	(void)snprintf(name, sizeof(name), "agent-runnerd.%u", ++h->n_runs);
-	if (proc_start(&h->daemon, h->dir, name, argv, &options, &err) < 0)
+	if (proc_start(&h->daemon, h->dir, name, (char *const *)(uintptr_t)argv,
+		&options, &err) < 0)
 		harness_fail(h, "%s", err_text(&err));
 }
 
@@ -749,15 +781,15 @@ harness_conf_path(struct harness *h)
 }
 
 const char *
-harness_llm_address(struct harness *h)
-{
-	return h->llm_address;
-}
-
-const char *
 harness_http_address(struct harness *h)
 {
 	return h->http;
+}
+
+const char *
+harness_llm_address(struct harness *h)
+{
+	return h->llm_address;
 }
 
 const char *

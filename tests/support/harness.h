@@ -49,9 +49,15 @@ void harness_use_servers_of(struct harness *h, struct harness *other);
 void harness_set(struct harness *h, const char *path, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void harness_unset(struct harness *h, const char *path);
+const char *harness_setting(struct harness *h, const char *path); /* "": not set */
 void harness_write_conf(struct harness *h);
 /* A file in the directory, such as agents.d/NAME.conf; "{DIR}" is not replaced. */
 void harness_write_file(struct harness *h, const char *name, const char *text);
+/* The daemon runs as the ordinary user, also when the test is root's. */
+void harness_unprivileged(struct harness *h);
+/* A program before agent-runnerd: its path and arguments, NULL at the end, kept by the
+   caller. The daemon's process is then below harness_proc's. */
+void harness_wrap(struct harness *h, const char *const *argv);
 /* A further environment variable for the daemon, "NAME=value". */
 void harness_env(struct harness *h, const char *assignment);
 /* A further argument for llm-stub. */

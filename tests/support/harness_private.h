@@ -23,6 +23,8 @@ struct harness {
 	struct settings settings;
 	const char *env[HARNESS_ENV_MAX + 1];
 	size_t n_env;
+	bool is_unprivileged;
+	const char *const *wrapper;
 	const char *llm_args[HARNESS_ENV_MAX + 1];
 	size_t n_llm_args;
 	unsigned llm_timeout_sec;
