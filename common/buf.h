@@ -18,21 +18,21 @@
 #include <stdint.h>
 
 struct buf {
-	char *data;	/* owned */
-	size_t len;	/* bytes in use */
-	size_t cap;	/* bytes allocated */
+	char *data;     /* owned */
+	size_t len;     /* bytes in use */
+	size_t cap;     /* bytes allocated */
 	size_t max_len; /* 0: no bound */
-	int status;	/* 0, -ENOMEM or -EFBIG */
+	int status;     /* 0, -ENOMEM or -EFBIG */
 };
 
-#define BUF_INIT                                                                        \
-	{                                                                               \
-		0                                                                       \
-	}
+#define BUF_INIT \
+ {               \
+  0              \
+ }
 
-void buf_release(struct buf *b);    /* frees; b may be used again as empty */
-void buf_clear(struct buf *b);	    /* length 0, memory kept, failure forgotten */
-int buf_status(const struct buf *b); /* 0, -ENOMEM or -EFBIG */
+void buf_release(struct buf *b);          /* frees; b may be used again as empty */
+void buf_clear(struct buf *b);            /* length 0, memory kept, failure forgotten */
+int buf_status(const struct buf *b);      /* 0, -ENOMEM or -EFBIG */
 const char *buf_str(const struct buf *b); /* never NULL; valid until the next append */
 char *buf_take(struct buf *b, size_t *len); /* gives data away (free()); never NULL on
 					       success; NULL after a failure */

@@ -18,18 +18,20 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-#define TAKE_PTR(p)                                                                     \
-	({                                                                              \
-		__typeof__(p) take_ptr_ = (p);                                          \
-		(p) = NULL;                                                             \
-		take_ptr_;                                                              \
+/* clang-format off */
+#define TAKE_PTR(p)                           \
+	({                                    \
+		__typeof__(p) take_ptr_ = (p); \
+		(p) = NULL;                   \
+		take_ptr_;                    \
 	})
-#define TAKE_FD(fd)                                                                     \
-	({                                                                              \
-		int take_fd_ = (fd);                                                    \
-		(fd) = -1;                                                              \
-		take_fd_;                                                               \
+#define TAKE_FD(fd)                           \
+	({                                    \
+		int take_fd_ = (fd);          \
+		(fd) = -1;                    \
+		take_fd_;                     \
 	})
+/* clang-format on */
 
 /* For CLEANUP: free what a pointer variable of any type holds. */
 static inline void
@@ -54,13 +56,13 @@ fclosep(FILE **f)
 }
 
 /* Prints file, line and condition to standard error and aborts. */
-__attribute__((noreturn)) void assert_failed(
-    const char *file, int line, const char *condition);
+__attribute__((noreturn)) void assert_failed(const char *file, int line,
+    const char *condition);
 
-#define ASSERT(cond)                                                                    \
-	do {                                                                            \
-		if (__builtin_expect(!(cond), 0))                                       \
-			assert_failed(__FILE__, __LINE__, #cond);                       \
-	} while (0)
+#define ASSERT(cond)                         \
+ do {                                        \
+  if (__builtin_expect(!(cond), 0))          \
+   assert_failed(__FILE__, __LINE__, #cond); \
+ } while (0)
 
 #endif

@@ -12,7 +12,9 @@ uint64_t clock_mono_ms(void); /* CLOCK_MONOTONIC in ms */
 uint64_t clock_mono_us(void); /* CLOCK_MONOTONIC in us */
 int64_t clock_wall_ms(void);  /* ms since 1970-01-01T00:00:00Z */
 
-enum { CLOCK_ISO_MAX = 32 };
+enum {
+	CLOCK_ISO_MAX = 32
+};
 
 /* Writes "2026-01-31T12:00:00.123Z" (RFC 3339, UTC) and returns out. */
 char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_MAX]);

@@ -10,17 +10,19 @@
 
 #include "common/cleanup.h"
 
-enum { ERR_TEXT_MAX = 1024 };
+enum {
+	ERR_TEXT_MAX = 1024
+};
 
 struct err {
-	int code;		 /* negative errno, 0 when nothing failed */
+	int code;                /* negative errno, 0 when nothing failed */
 	char text[ERR_TEXT_MAX]; /* always terminated; cut, never overrun */
 };
 
-#define ERR_INIT                                                                        \
-	{                                                                               \
-		.code = 0, .text = ""                                                   \
-	}
+#define ERR_INIT        \
+ {                      \
+  .code = 0, .text = "" \
+ }
 
 /* Sets code and text, returns code. */
 int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -351,8 +351,8 @@ tell_dropped(const struct origin *from, struct repeat *r)
 	r->dropped = 0;
 }
 
-/* Ends windows that are over, so that a burst's count is told at the next line at all.
- */
+/* Ends windows that are over, so that a burst's count is told at the next line at
+   all. */
 static void
 sweep_repeats(const struct origin *from, uint64_t now_ms)
 {

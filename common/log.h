@@ -37,16 +37,16 @@ struct log_settings {
 	const char *level;  /* error | warning | info | debug */
 	const char *format; /* text | json */
 	unsigned verbose;   /* each -v lowers the level by one step */
-	uid_t
-	    file_uid; /* owner of a log file that is made here; (uid_t)-1: unchanged */
+	/* owner of a log file that is made here; (uid_t)-1: unchanged */
+	uid_t file_uid;
 	gid_t file_gid;
 };
 
 /* Opens the sink. On failure the former one stays. 0 or negative errno. */
 int log_open(const struct log_settings *s, struct err *err);
 
-/* Opens a file sink again under the same name (after logrotate); other sinks: nothing.
- */
+/* Opens a file sink again under the same name (after logrotate); other sinks:
+   nothing. */
 int log_reopen(struct err *err);
 
 /*

@@ -19,14 +19,19 @@
 /* Over several processes counters, histograms and gauges add up. A level is one fact
    that each process sees for itself (the queue's length, Redis up), also twice while a
    reload replaces who sees it: the greatest counts. */
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_LEVEL, METRIC_HISTOGRAM };
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_GAUGE,
+	METRIC_LEVEL,
+	METRIC_HISTOGRAM
+};
 
 /* label: the name of the one label, or NULL; width: how many values it has.
    Histograms have METRIC_BUCKETS buckets per label value, in seconds. */
 enum {
 	METRIC_BUCKETS = 16,
-	METRIC_TARGETS_MAX = 16,	 /* provider and model pairs, see metrics_target() */
-	METRIC_STATUS_ERRORS_MAX = 40	 /* completed + one per error type */
+	METRIC_TARGETS_MAX = 16, /* provider and model pairs, see metrics_target() */
+	METRIC_STATUS_ERRORS_MAX = 40 /* completed + one per error type */
 };
 
 /* clang-format off */
@@ -70,10 +75,13 @@ enum metric {
 #define X(id, name, type, label, width, help) METRIC_##id,
 	METRICS(X)
 #undef X
-	    METRIC_COUNT
+	METRIC_COUNT
 };
 
-enum { METRICS_CELLS = 2048, METRIC_HISTOGRAM_CELLS = METRIC_BUCKETS + 1 };
+enum {
+	METRICS_CELLS = 2048,
+	METRIC_HISTOGRAM_CELLS = METRIC_BUCKETS + 1
+};
 
 struct metrics_page {
 	/* counters and gauges: value[label]; histograms, for each label: count per bucket
@@ -96,7 +104,7 @@ unsigned metrics_cells(void); /* cells in use, at most METRICS_CELLS */
 void metric_add(struct metrics_page *p, enum metric m, unsigned label, uint64_t n);
 /* Gauges, and counters that a process counts elsewhere and only shows here. */
 void metric_set(struct metrics_page *p, enum metric m, unsigned label, uint64_t v);
-void metric_observe( /* histograms only; us: microseconds */
+void metric_observe(/* histograms only; us: microseconds */
     struct metrics_page *p, enum metric m, unsigned label, uint64_t us);
 
 /* What one cell becomes when another process' value v joins it. */
@@ -106,6 +114,7 @@ void metric_merge(enum metric_type type, uint64_t *into, uint64_t v);
    say how things are now, only of the living. */
 void metrics_sum(uint64_t *into, const struct metrics_page *page, bool with_gauges);
 
-extern const double metric_bucket_sec[METRIC_BUCKETS - 1]; /* upper bounds; last is +Inf */
+/* Upper bounds; the last bucket's is +Inf. */
+extern const double metric_bucket_sec[METRIC_BUCKETS - 1];
 
 #endif

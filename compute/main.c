@@ -21,8 +21,8 @@ enum {
 	TURN_MS = 1000 /* the heartbeat's pace */
 };
 
-/* strptime and jq ask for the time zone and the home: say it once, before the filter.
- */
+/* strptime and jq ask for the time zone and the home: say it once, before the
+   filter. */
 static int
 prepare_environment(void)
 {

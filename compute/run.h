@@ -35,8 +35,8 @@ struct failure {
 	char hint[RUN_TEXT_MAX];
 };
 
-/* What a run shows of itself in shared memory, for the one who must explain its death.
- */
+/* What a run shows of itself in shared memory, for the one who must explain its
+   death. */
 struct progress {
 	volatile uint32_t index; /* of the step in the whole pipeline */
 	volatile uint32_t
@@ -57,8 +57,8 @@ struct run {
 	uint64_t seed; /* of hashes, so that nobody can aim at collisions */
 	uint32_t first_index;
 	struct json_builder *trace;
-	struct json_builder
-	    *notes; /* of the step that runs; of reading before the first */
+	/* of the step that runs; of reading before the first */
+	struct json_builder *notes;
 	unsigned n_notes;
 	struct failure failure;
 	struct progress *progress; /* or NULL */
@@ -99,8 +99,8 @@ int run_set_rows(struct run *r, struct json *items, size_t n);
 /* n uninitialised elements in the arena; NULL when there is no room. */
 void *run_alloc(struct run *r, size_t n, size_t size);
 
-/* Rows of a value for the trace: a list's items, an only list's items, 1 for the rest.
- */
+/* Rows of a value for the trace: a list's items, an only list's items, 1 for the
+   rest. */
 uint32_t run_count_rows(const struct json *v);
 
 int step_table_sort(struct run *r, struct step *s);

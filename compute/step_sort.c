@@ -123,8 +123,8 @@ compare(const struct sorter *s, const struct entry *a, const struct entry *b)
 	return compare_by(&s->args->v[s->level], &s->rows[a->row], &s->rows[b->row]);
 }
 
-/* ---- merge sort: runs of 8 by insertion, then merged in turns between two arrays ----
- */
+/* ---- merge sort: runs of 8 by insertion, then merged in turns between two arrays
+   ---- */
 
 enum {
 	RUN_LENGTH = 8

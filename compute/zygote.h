@@ -21,8 +21,8 @@ struct zygote;
 struct zygote_options {
 	unsigned max_children; /* that run at a time; 0: one per core */
 	bool is_unjailed; /* no filter: for tests under tools that need more calls */
-	/* bounds of what a request may ask for, and what it gets when it does not say
-	 */
+	/* bounds of what a request may ask for, and what it gets when it does not
+	   say */
 	uint64_t cpu_sec, memory_mb, output_mb; /* 0: the defaults of compute_proto.h */
 };
 

@@ -74,8 +74,8 @@ int ctl_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int ctl_fail_code(int code, const struct err *err);
 void ctl_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* Reads a file, or standard input for "-", of at most max bytes. 0 or negative errno.
- */
+/* Reads a file, or standard input for "-", of at most max bytes. 0 or negative
+   errno. */
 int ctl_read_file(const char *path, size_t max, struct buf *out, struct err *err);
 /* An argument that may be "-": the text itself or standard input. */
 int ctl_read_text(struct ctl *ctl, const char *word, struct buf *out);

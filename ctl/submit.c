@@ -224,8 +224,8 @@ ctl_submit(struct ctl *ctl)
 
 /* ---- waiting ---- */
 
-/* The message that an ended job keeps in its hash, when others took it from the list.
- */
+/* The message that an ended job keeps in its hash, when others took it from the
+   list. */
 static int
 read_kept_message(struct ctl *ctl, const char *id, struct buf *message, struct err *err)
 {

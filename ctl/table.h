@@ -36,8 +36,8 @@ void table_text(struct table *t, const char *text); /* NULL: an empty cell */
 void table_int(struct table *t, int64_t i);
 void table_end_row(struct table *t);
 
-/* width 0: as wide as it gets. has_bold: the head in bold instead of a line under it.
- */
+/* width 0: as wide as it gets. has_bold: the head in bold instead of a line under
+   it. */
 void table_write(struct buf *out, const struct table *t, unsigned width, bool has_bold);
 
 /* Can this value be shown as a table: a list of at least one, all of them objects? */

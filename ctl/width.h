@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decodes the first code point of n > 0 bytes; *used is 1 to 4. U+FFFD when malformed.
- */
+/* Decodes the first code point of n > 0 bytes; *used is 1 to 4. U+FFFD when
+   malformed. */
 uint32_t utf8_decode(const char *text, size_t n, size_t *used);
 
 /* 0 for combining and invisible ones, 2 for wide ones (CJK, most emoji), else 1. */

@@ -18,8 +18,8 @@ bool fetch_scalar_text(const struct json *v, const char **text, size_t *n);
    url_parse judges them. 0 or -EINVAL. */
 int fetch_url_clean(struct buf *out, const struct json *text, struct fetch_error *e);
 
-/* Appends "a=1&b=2&b=3" from an object of scalars and lists of scalars. 0 or -EINVAL.
- */
+/* Appends "a=1&b=2&b=3" from an object of scalars and lists of scalars. 0 or
+   -EINVAL. */
 int fetch_url_add_pairs(struct buf *out, const struct json *params,
     struct fetch_error *e);
 

@@ -44,8 +44,8 @@ struct route {
 	route_fn run;
 };
 
-/* exchange.c: each queues the answer and takes the body. Another header may be named.
- */
+/* exchange.c: each queues the answer and takes the body. Another header may be
+   named. */
 enum MHD_Result exchange_send(struct exchange *x, unsigned status, const char *type,
     struct buf *body, const char *name, const char *value);
 enum MHD_Result exchange_send_json(struct exchange *x, unsigned status,

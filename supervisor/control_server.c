@@ -192,8 +192,8 @@ control_server_reloaded(struct control_server *cs)
 	}
 }
 
-/* A child that was taken over must not stop the daemon, even when all run as one user.
- */
+/* A child that was taken over must not stop the daemon, even when all run as one
+   user. */
 static bool
 is_own_child(const struct supervisor *s, pid_t pid)
 {

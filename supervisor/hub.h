@@ -10,8 +10,8 @@
 struct supervisor;
 struct child;
 
-/* Adds a dead life's page to the totals, and its end to the restarts when it was one.
- */
+/* Adds a dead life's page to the totals, and its end to the restarts when it was
+   one. */
 void hub_take_over(struct supervisor *s, const struct child *c, int wait_status,
     bool is_restart);
 

@@ -56,8 +56,8 @@ take_log(struct child *c, const struct ipc_message *msg)
 	return 0;
 }
 
-/* Control characters do not reach logs; log.c sees to that. Here only the end is ours.
- */
+/* Control characters do not reach logs; log.c sees to that. Here only the end is
+   ours. */
 static int
 take_failed(struct child *c, const struct ipc_message *msg)
 {

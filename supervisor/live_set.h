@@ -39,15 +39,15 @@ struct death {
 	char evidence[EVIDENCE_MAX];   /* signal, step, CPU, memory */
 };
 
-/* Draws this boot's id, reads the former ones from state_dir/boot and writes the file.
- */
+/* Draws this boot's id, reads the former ones from state_dir/boot and writes the
+   file. */
 int live_set_begin(struct supervisor *s, struct err *err);
 
 /* The text that goes to the scheduler, in the form of common/role/live_set.h. */
 void live_set_write(struct buf *out, const struct supervisor *s);
 
-/* Sends it to every scheduler that is READY; tried again by the tick when one was full.
- */
+/* Sends it to every scheduler that is READY; tried again by the tick when one was
+   full. */
 void live_set_send(struct supervisor *s);
 
 /* The set has changed: it is sent by the next tick. */

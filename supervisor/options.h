@@ -22,8 +22,8 @@ struct options {
 	unsigned verbose;
 };
 
-/* 0, or EXIT_STATUS_USAGE after a sentence on standard error. Strings point into argv.
- */
+/* 0, or EXIT_STATUS_USAGE after a sentence on standard error. Strings point into
+   argv. */
 int options_parse(int argc, char **argv, struct options *out);
 void options_help(FILE *to);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* places.h - users, directories and addresses that the daemon needs before it starts.
- */
+/* places.h - users, directories and addresses that the daemon needs before it
+   starts. */
 #ifndef SUPERVISOR_PLACES_H
 #define SUPERVISOR_PLACES_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stages.h - the daemon's own life: what starts after what, and what ends after what.
- */
+/* stages.h - the daemon's own life: what starts after what, and what ends after
+   what. */
 #ifndef SUPERVISOR_STAGES_H
 #define SUPERVISOR_STAGES_H
 

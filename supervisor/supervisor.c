@@ -30,8 +30,8 @@ end_child(struct child *c, bool has_succeeded)
 		on_end(c->supervisor, c, has_succeeded);
 }
 
-/* A short-lived role that failed is over as well; others stay in the table as broken.
- */
+/* A short-lived role that failed is over as well; others stay in the table as
+   broken. */
 static void
 sweep_children(struct supervisor *s)
 {

@@ -68,8 +68,8 @@ struct supervisor {
 	struct spawn_programs programs;
 	struct events *events;
 	struct child_list children;
-	struct generation_list
-	    generations;         /* owned: now, next, and those that retire */
+	/* owned: now, next, and those that retire */
+	struct generation_list generations;
 	struct generation *now;  /* the one that new children belong to */
 	struct generation *next; /* being proved by a reload, or NULL */
 	unsigned last_generation;

@@ -81,16 +81,18 @@ count_rows(const struct child *c, uint64_t now_ms, unsigned *used, unsigned *stu
 
 	*used = *stuck = 0;
 	for (unsigned i = 0; i < SLOT_ROWS; i++) {
-		uint64_t begin, deadline;
+		uint64_t begin, paused, deadline;
 
 		if (c->process.slots->rows[i].in_use != 1 ||
 		    !slot_row_copy(c->process.slots, i, &row))
 			continue;
 		begin = row.started_ms < now_ms ? row.started_ms : now_ms;
+		paused =
+		    row.paused_ms < now_ms - begin ? row.paused_ms : now_ms - begin;
 		deadline = row.deadline_ms < begin + longest ? row.deadline_ms
 							     : begin + longest;
 		(*used)++;
-		*stuck += now_ms > deadline;
+		*stuck += now_ms > deadline + paused;
 	}
 }
 
@@ -175,8 +177,8 @@ renew(struct child *c, bool with_memory)
 	child_event(c, EVENT_DRAIN);
 }
 
-/* After a stop of this very process (or of the whole machine) nobody else is to blame.
- */
+/* After a stop of this very process (or of the whole machine) nobody else is to
+   blame. */
 static void
 forgive_all(struct supervisor *s, uint64_t now_ms)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* watchdog.h - who is alive, whose job is past its deadline, who has earned a new life.
- */
+/* watchdog.h - who is alive, whose job is past its deadline, who has earned a new
+   life. */
 #ifndef SUPERVISOR_WATCHDOG_H
 #define SUPERVISOR_WATCHDOG_H
 

@@ -159,6 +159,13 @@ claim_wake(struct claim *c)
 	claim_next(c);
 }
 
+void
+claim_missed(struct claim *c)
+{
+	if (c->is_stopping) /* else the timer finds it, with a pause between tries */
+		c->must_adopt = true;
+}
+
 /* ---- adoption: what stands in the held list and is in nobody's hand ---- */
 
 struct adoption {
@@ -218,23 +225,50 @@ stands_for(const struct job *j, const char *bytes, size_t n, bool is_id)
 	return j->element_len == n && memcmp(j->element, bytes, n) == 0;
 }
 
+/* Strikes the one row that the job stands for: its id if that is there, else its
+   payload, of which a copy may have come meanwhile. */
+static void
+strike_row_of(struct adoption *a, const struct job *j)
+{
+	for (int want_id = 1; want_id >= 0; want_id--)
+		for (size_t i = 0; i < a->n_rows; i++)
+			if (a->rows[i].bytes != NULL && a->rows[i].is_id == want_id &&
+			    stands_for(j, a->rows[i].bytes, a->rows[i].n,
+				a->rows[i].is_id)) {
+				free(TAKE_PTR(a->rows[i].bytes));
+				return;
+			}
+}
+
+/*
+ * The id of a job in hand is no stray, even when that job stood for another element:
+ * the list moves while it is read, and shows a job's payload on one page and its id on
+ * the next. To begin it again would take it from ourselves.
+ */
+static bool
+is_in_hand(const struct worker *w, const char *id, size_t n)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		if (j->msg.job_id != NULL && strlen(j->msg.job_id) == n &&
+		    memcmp(j->msg.job_id, id, n) == 0)
+			return true;
+	return false;
+}
+
 /* Starts jobs for elements that no job in hand stands for. Every job stands for one. */
 static void
 adopt_strays(struct adoption *a)
 {
 	struct worker *w = a->claim->worker;
-	struct job *j;
+	const struct job *j;
 
 	TAILQ_FOREACH (j, &w->jobs, link)
-		for (size_t i = 0; i < a->n_rows; i++)
-			if (a->rows[i].bytes != NULL &&
-			    stands_for(j, a->rows[i].bytes, a->rows[i].n,
-				a->rows[i].is_id)) {
-				free(TAKE_PTR(a->rows[i].bytes));
-				break;
-			}
+		strike_row_of(a, j);
 	for (size_t i = 0; i < a->n_rows; i++) {
-		if (a->rows[i].bytes == NULL || w->is_draining)
+		if (a->rows[i].bytes == NULL || w->is_draining ||
+		    (a->rows[i].is_id && is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
@@ -378,7 +412,7 @@ int
 claim_new(struct worker *w, struct err *err)
 {
 	struct claim *c = calloc(1, sizeof(*c));
-	struct redis_hooks hooks = { c, on_up, on_down };
+	struct redis_hooks hooks = { c, on_up, on_down, NULL };
 
 	if (c == NULL)
 		return err_set(err, -ENOMEM, "no memory");
@@ -390,6 +424,7 @@ claim_new(struct worker *w, struct err *err)
 		claim_free(c);
 		return err_set(err, -ENOMEM, "no memory");
 	}
+	redis_link_set_resolver(c->link, worker_resolve, w);
 	w->claim = c;
 	return 0;
 }

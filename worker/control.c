@@ -132,20 +132,6 @@ is_overdue(const struct worker *w)
 		is_too_big(w));
 }
 
-/* The supervisor must not take those who wait for Redis or the store for stuck. */
-static void
-postpone_deadlines(struct worker *w)
-{
-	uint64_t now = clock_mono_ms(), passed = now - w->ticked_ms;
-	struct job *j;
-
-	w->ticked_ms = now;
-	if (store_queue_away_since(w->store) == 0 && redis_link_is_up(w->redis))
-		return;
-	TAILQ_FOREACH (j, &w->jobs, link)
-		job_postpone(j, passed);
-}
-
 /* Told once when it goes and once when it is back. */
 static void
 watch_store(struct worker *w)
@@ -164,11 +150,22 @@ watch_store(struct worker *w)
 	w->store_away_ms = away;
 }
 
+/* While a server is away, waiting is all that jobs can do: none of them is stuck. */
+static void
+pause_deadlines(struct worker *w, uint64_t ms)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		slot_row_pause(w->role->slots, j->row, ms);
+}
+
 void
-control_tick(struct worker *w)
+control_tick(struct worker *w, uint64_t elapsed_ms)
 {
 	watch_store(w);
-	postpone_deadlines(w);
+	if (w->store_away_ms != 0 || redis_link_is_away(w->redis))
+		pause_deadlines(w, elapsed_ms);
 	if (!w->is_draining && is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);
@@ -219,8 +216,11 @@ on_events_up(void *ctx)
 int
 cancel_watch_new(struct worker *w)
 {
-	struct redis_hooks hooks = { w, on_events_up, NULL };
+	struct redis_hooks hooks = { w, on_events_up, NULL, NULL };
 
 	w->events = redis_link_new(w->loop, &w->url, EVENTS_SILENCE_MS, &hooks);
-	return w->events != NULL ? 0 : -ENOMEM;
+	if (w->events == NULL)
+		return -ENOMEM;
+	redis_link_set_resolver(w->events, worker_resolve, w);
+	return 0;
 }

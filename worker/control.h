@@ -14,8 +14,9 @@ void control_turn(struct worker *w);
 /* Watches the control socket on the loop. 0 or negative errno. */
 int control_watch(struct worker *w);
 
-/* Once a second: heartbeat, age and memory bounds, progress of a drain. */
-void control_tick(struct worker *w);
+/* About once a second, with the time since the last call: age and memory bounds; rows
+   of jobs that wait for a server that is away. */
+void control_tick(struct worker *w, uint64_t elapsed_ms);
 
 /* The exit status when the worker should end now, else -1. */
 int control_exit_status(struct worker *w);

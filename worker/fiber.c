@@ -141,6 +141,13 @@ fiber_entry(void)
 
 static void on_timeout(void *ctx);
 
+static void
+fiber_destroy(struct fiber *f)
+{
+	(void)munmap(f->map, GUARD_BYTES + FIBER_STACK_BYTES);
+	free(f);
+}
+
 static struct fiber *
 fiber_new(struct fibers *fs)
 {
@@ -154,18 +161,14 @@ fiber_new(struct fibers *fs)
 		free(f);
 		return NULL;
 	}
-	(void)mprotect(f->map, GUARD_BYTES, PROT_NONE);
+	if (mprotect(f->map, GUARD_BYTES, PROT_NONE) < 0) { /* never without it */
+		fiber_destroy(f);
+		return NULL;
+	}
 	f->set = fs;
 	f->timer.fn = on_timeout;
 	f->timer.ctx = f;
 	return f;
-}
-
-static void
-fiber_destroy(struct fiber *f)
-{
-	(void)munmap(f->map, GUARD_BYTES + FIBER_STACK_BYTES);
-	free(f);
 }
 
 static void
@@ -244,6 +247,24 @@ size_t
 fibers_alive(const struct fibers *fs)
 {
 	return fs->alive;
+}
+
+size_t
+fibers_deepest_stack(const struct fibers *fs)
+{
+	size_t deepest = 0;
+	const struct fiber *f;
+
+	TAILQ_FOREACH (f, &fs->idle, link) {
+		const char *stack = f->map + GUARD_BYTES;
+		size_t unused = 0;
+
+		while (unused < FIBER_STACK_BYTES && stack[unused] == 0)
+			unused++;
+		if (FIBER_STACK_BYTES - unused > deepest)
+			deepest = FIBER_STACK_BYTES - unused;
+	}
+	return deepest;
 }
 
 /* Apart, because getcontext may return twice in the compiler's eyes. */

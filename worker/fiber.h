@@ -30,6 +30,10 @@ struct fibers *fibers_new(struct loop *l, size_t max_idle);
 void fibers_free(struct fibers *fs); /* no fiber may be alive */
 size_t fibers_alive(const struct fibers *fs);
 
+/* How many bytes of a stack were used at most, judged by the idle stacks: what was never
+   touched is still zero. Reads every one of them: for tests and the end of a process. */
+size_t fibers_deepest_stack(const struct fibers *fs);
+
 /* Starts fn(ctx) on a fiber at the next run of the ready list. NULL: errno tells. The
    pointer is valid until fn returns. */
 struct fiber *fiber_start(struct fibers *fs, fiber_fn *fn, void *ctx);
@@ -40,8 +44,8 @@ struct fiber *fiber_self(void); /* NULL outside a fiber */
 void fiber_set_tag(struct fiber *f, uint32_t tag);
 uint32_t fiber_running_tag(void); /* 0 outside fibers; async-signal-safe */
 
-/* Makes the present wait, or the next one, of f return -ECANCELED, once, unless masked.
- */
+/* Makes the present wait, or the next one, of f return -ECANCELED, once, unless
+   masked. */
 void fiber_interrupt(struct fiber *f);
 /* In the running fiber: while the mask is on, interrupts are kept for later. Returns what
    the mask was before. */

@@ -23,9 +23,11 @@ enum {
 	PARSE_OVERSIZE_MAX =
 	    64 * 1024 * 1024, /* longer payloads are not even looked into */
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
-	BEGIN_MS = 60000,  /* from the claim to the first model call */
-	ENDING_MS = 10000, /* from a job's deadline to its published result */
-	BACK_TO_RUN = 1    /* private status: go on and run it */
+	BEGIN_MS = 60000,         /* from the claim to the first model call */
+	ENDING_MS = 10000,        /* from a job's deadline to its published result */
+	STORE_PATIENCE_MS = 5000, /* a job that has not begun a call waits no longer */
+	STORE_AWAY_DELAY_MS = 5000,
+	BACK_TO_RUN = 1 /* private status: go on and run it */
 };
 
 struct metrics_page *
@@ -44,7 +46,7 @@ row_take(struct worker *w)
 			w->rows_used[row / 32] |= 1U << row % 32;
 			return row;
 		}
-	return SLOT_ROWS; /* cannot happen: jobs_per_worker is bounded by the option */
+	return SLOT_ROWS; /* the option's bound is SLOT_ROWS; adoption may pass it */
 }
 
 static void
@@ -59,18 +61,8 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 {
 	const char *id = j->msg.job_id != NULL ? j->msg.job_id : "";
 
-	j->row_deadline_ms = deadline_ms;
 	slot_row_set(j->worker->role->slots, j->row, id, strlen(id), step,
 	    j->started_ms, deadline_ms);
-}
-
-void
-job_postpone(struct job *j, uint64_t ms)
-{
-	if (j->row_deadline_ms == 0)
-		return;
-	j->row_deadline_ms += ms;
-	slot_row_deadline(j->worker->role->slots, j->row, j->row_deadline_ms);
 }
 
 /* ---- begin ---- */
@@ -140,8 +132,14 @@ copy_begin(void *ctx, const struct queue_answer *answer)
 	j->evidence = answer->begin.evidence.n > 0
 	    ? strndup(answer->begin.evidence.p, answer->begin.evidence.n)
 	    : NULL;
-	if (j->is_id && j->payload == NULL)
-		j->payload = strndup(answer->begin.payload.p, answer->begin.payload.n);
+	if (j->is_id && j->payload == NULL) {
+		j->payload_len = answer->begin.payload.n;
+		j->payload = malloc(j->payload_len + 1);
+		if (j->payload == NULL)
+			return;
+		memcpy(j->payload, answer->begin.payload.p, j->payload_len);
+		j->payload[j->payload_len] = '\0';
+	}
 }
 
 static int
@@ -159,6 +157,7 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 
 	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
 	queue_cmd_begin(&cmd, &w->setup, &b);
+	j->proved_ms = clock_mono_ms();
 	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
 }
 
@@ -176,6 +175,8 @@ note_begin(struct job *j, const struct queue_answer *a)
 	j->base_token = a->begin.base_token;
 	j->is_rerun = a->begin.is_rerun;
 	j->queue_ms = -1;
+	j->age_ms = a->begin.now_ms -
+	    (j->msg.created_at_ms >= 0 ? j->msg.created_at_ms : a->begin.first_ms);
 	if (j->msg.created_at_ms >= 0) {
 		int64_t at =
 		    a->begin.first_ms > 0 ? a->begin.first_ms : a->begin.now_ms;
@@ -252,6 +253,55 @@ is_superseded(const struct job *j, const struct store_result *row)
 }
 
 /*
+ * Did the run fail by what its journal holds? To replay that would be to fail again.
+ * What failed by something outside goes on from its journal, and pays for no answer
+ * twice.
+ */
+static bool
+is_end_of_course(struct job *j, const struct store_result *row)
+{
+	static const enum error_type courses[] = { ERROR_TYPE_LLM_REFUSED,
+		ERROR_TYPE_LLM_LENGTH, ERROR_TYPE_INVALID_STEP, ERROR_TYPE_STEP_LIMIT,
+		ERROR_TYPE_FORBIDDEN_ADDRESS, ERROR_TYPE_FORBIDDEN_REFERENCE,
+		ERROR_TYPE_SCHEMA_VIOLATION, ERROR_TYPE_PATCH_REJECTED,
+		ERROR_TYPE_LOOP_DETECTED, ERROR_TYPE_LIMIT_EXCEEDED,
+		ERROR_TYPE_BUDGET_EXCEEDED, ERROR_TYPE_REJECTED, ERROR_TYPE_INTERNAL };
+	const struct json *error = NULL, *type;
+	enum error_type is;
+
+	if (row->error == NULL ||
+	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
+	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
+		return false;
+	is = error_type_from_name(type->text, type->len);
+	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
+		if (courses[i] == is)
+			return true;
+	return false;
+}
+
+static int
+start_over(struct job *j, struct err *err)
+{
+	struct worker *w = j->worker;
+	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
+		j->token };
+	struct queue_command cmd;
+	struct queue_answer answer;
+	int r;
+
+	queue_cmd_journal_reset(&cmd, &w->setup, &ref);
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	if (r < 0)
+		return r;
+	if (answer.word == QUEUE_FENCED)
+		return -ESTALE;
+	j->n_records = 0;
+	log_info("job %s: runs again from its beginning", j->msg.job_id);
+	return BACK_TO_RUN;
+}
+
+/*
  * row: what the look-up gave, with status found. 0: published from the row;
  * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
  * that came meanwhile is found again when this run's own result is put.
@@ -266,23 +316,31 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 
 	*stored = (struct store_result)STORE_RESULT_INIT;
 	if (r == -EAGAIN) /* away: now wait for it */
-		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row, 0, err);
+		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row,
+		    clock_mono_ms() + STORE_PATIENCE_MS, err);
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
+	if (r == -ETIMEDOUT) {
+		log_info("job %s: the store is away; handed back, due in %d ms",
+		    j->msg.job_id, STORE_AWAY_DELAY_MS);
+		return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
+	}
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
 		return job_publish_stored(j, &row);
-	if (j->token > row.token)
-		return BACK_TO_RUN;
-	/* the row was written under a token that this Redis no longer knows */
-	r = begin_op(j, row.token, &answer, err);
-	if (r < 0)
-		return r;
-	if (!is_ours(answer.word))
-		return not_ours(j, answer.word);
-	j->token = answer.begin.token;
-	*word = answer.word;
+	if (j->token <= row.token) {
+		/* written under a token that this Redis no longer knows */
+		r = begin_op(j, row.token, &answer, err);
+		if (r < 0)
+			return r;
+		if (!is_ours(answer.word))
+			return not_ours(j, answer.word);
+		j->token = answer.begin.token;
+		*word = answer.word;
+	}
+	if (j->is_rerun && j->n_records > 0 && is_end_of_course(j, &row))
+		return start_over(j, err);
 	return BACK_TO_RUN;
 }
 
@@ -297,12 +355,14 @@ time_left_ms(const struct job *j)
 	return left > 0 ? (uint64_t)left : 0;
 }
 
+/* Waiting ends with the first record: from there on the job has cost something. */
 static bool
 is_too_old(const struct job *j)
 {
 	int64_t max = j->worker->conf->queue.max_age_sec;
 
-	return max > 0 && j->attempts == 0 && j->queue_ms > max * 1000;
+	return max > 0 && j->attempts == 0 && j->n_records == 0 &&
+	    j->age_ms > max * 1000;
 }
 
 static int
@@ -315,7 +375,7 @@ run(struct job *j, struct err *err)
 	if (is_too_old(j))
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "waited %lld s in the queue, longer than queue.max_age_sec",
-		    (long long)(j->queue_ms / 1000));
+		    (long long)(j->age_ms / 1000));
 	if (time_left_ms(j) == 0)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
@@ -326,7 +386,7 @@ run(struct job *j, struct err *err)
 	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
 		return -ESTALE;
 	if (j->stop == JOB_STOP_RELEASE && !result.is_completed)
-		return job_release(j);
+		return job_release(j, 0, "released");
 	if (r < 0)
 		return r;
 	slot_row_step(j->worker->role->slots, j->row, "store");
@@ -354,6 +414,20 @@ begin_and_look(struct job *j, struct queue_answer *answer, int *found,
 	return r;
 }
 
+/* A job that came as its id: what begin brought is its message. */
+static int
+read_begun(struct job *j)
+{
+	int r;
+
+	if (j->payload == NULL)
+		return -ENOMEM;
+	r = read_payload(j, j->payload, j->payload_len);
+	if (r == 0 && j->msg.job_id == NULL) /* cannot be: it was read once to begin */
+		r = -EBADMSG;
+	return r;
+}
+
 static int
 go(struct job *j, struct err *err)
 {
@@ -370,9 +444,9 @@ go(struct job *j, struct err *err)
 		return r;
 	if (!is_ours(answer.word))
 		return not_ours(j, answer.word);
-	if (j->is_id &&
-	    (j->payload == NULL || read_payload(j, j->payload, strlen(j->payload)) < 0))
-		return -ENOMEM;
+	r = j->is_id ? read_begun(j) : 0;
+	if (r < 0)
+		return err_set(err, r, "its payload: %s", strerror(-r));
 	note_begin(j, &answer);
 	show(j, "begin", j->started_ms + BEGIN_MS);
 	r = judge_stored(j, found, &stored, &answer.word, err);
@@ -407,6 +481,30 @@ job_end(struct job *j)
 		claim_wake(w->claim);
 }
 
+/* The way ended early: the job goes back, counted when that is its own doing. */
+static void
+give_back(struct job *j, int why, const struct err *err)
+{
+	int r;
+
+	if (why == -ESTALE || j->stop == JOB_STOP_FENCED) {
+		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
+		return;
+	}
+	if (!j->is_begun) { /* the held list keeps it, and is looked at again */
+		if (j->stop == JOB_RUNS)
+			log_warning("an element could not be begun: %s", err_text(err));
+		claim_missed(j->worker->claim);
+		return;
+	}
+	r = j->stop == JOB_RUNS || (j->stop == JOB_STOP_CANCEL && why != -ECANCELED)
+	    ? job_broke(j, err->code != 0 ? err_text(err) : strerror(-why))
+	    : job_release(j, 0, "released");
+	if (r < 0 && r != -ESTALE)
+		log_error("job %s: it could not be handed back; it stays held for now",
+		    j->msg.job_id);
+}
+
 static void
 job_main(void *ctx)
 {
@@ -414,16 +512,8 @@ job_main(void *ctx)
 	struct err err = ERR_INIT;
 	int r = go(j, &err);
 
-	if (r == -ESTALE || j->stop == JOB_STOP_FENCED)
-		metric_add(worker_metrics(j->worker), METRIC_JOBS_FENCED, 0, 1);
-	else if (r < 0 && j->is_begun && job_release(j) < 0)
-		log_error(
-		    "job %s: %s, and it could not be handed back: it stays held until "
-		    "this worker ends",
-		    j->msg.job_id, err_text(&err));
-	else if (r < 0 && j->stop == JOB_RUNS)
-		log_warning("job %s: %s; handed back",
-		    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(&err));
+	if (r < 0 || j->stop == JOB_STOP_FENCED)
+		give_back(j, r, &err);
 	job_end(j);
 }
 
@@ -483,6 +573,48 @@ job_find(struct worker *w, const char *id, size_t n)
 		    memcmp(j->msg.job_id, id, n) == 0)
 			return j;
 	return NULL;
+}
+
+void
+job_waited(struct worker *w, uint64_t ms)
+{
+	const struct fiber *self = fiber_self();
+	struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		if (j->fiber != self)
+			continue;
+		j->started_ms += ms;
+		if (j->deadline_ms != 0)
+			j->deadline_ms += ms;
+		if (j->talk_deadline_ms != NULL)
+			*j->talk_deadline_ms += ms;
+		return;
+	}
+}
+
+int
+job_prove(struct job *j)
+{
+	struct worker *w = j->worker;
+	uint64_t now = clock_mono_ms();
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+	int r;
+
+	if (now - j->proved_ms <= (uint64_t)w->setup.lease_sec * 1000 / 2)
+		return 0;
+	queue_cmd_adopt(&cmd, &w->setup, w->role->holder, 0, 1);
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	if (r < 0)
+		return r;
+	if (answer.word == QUEUE_FENCED) {
+		worker_fenced(w);
+		return -ESTALE;
+	}
+	j->proved_ms = now;
+	return 0;
 }
 
 void

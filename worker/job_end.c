@@ -4,8 +4,7 @@
  *
  * Owns:   nothing beyond the call.
  * Called: by the job, as its last step.
- * Fails:  the store away or Redis away only costs time; -ESTALE when the job was
- * fenced.
+ * Fails:  the store away or Redis away only costs time; -ESTALE when the job was fenced.
  *
  * The order is the protocol's: the row first, then the script that publishes the row's
  * own message and takes the job out of the held list.
@@ -26,7 +25,9 @@
 
 enum {
 	RETRY_BASE_MS = 1000,
-	RETRY_CAP_MS = 60000
+	RETRY_CAP_MS = 60000,
+	RETRY_AFTER_MAX_MS = 24 * 3600 * 1000,
+	PUT_OFF_MS = 5000
 };
 
 static uint64_t
@@ -42,18 +43,22 @@ job_ref(const struct job *j)
 		queue_text(j->msg.job_id), j->token };
 }
 
-/* OK and ALREADY are success, FENCED is -ESTALE. */
+/*
+ * OK and ALREADY are success, FENCED is -ESTALE. Every operation here is a way out, so it
+ * is not interrupted: once it is sent only Redis knows how it ended.
+ */
 static int
 run_op(struct job *j, struct queue_command *cmd)
 {
+	bool was_masked = fiber_mask_interrupts(true);
 	struct queue_answer answer;
 	struct err e = ERR_INIT;
 	int r = redis_op(j->worker->redis, cmd, NULL, NULL, &answer, 0, &e);
 
+	(void)fiber_mask_interrupts(was_masked);
 	if (r < 0) {
-		if (r != -ECANCELED)
-			log_error("job %s: %s: %s", j->msg.job_id,
-			    queue_op_name(cmd->op), err_text(&e));
+		log_error("job %s: %s: %s", j->msg.job_id, queue_op_name(cmd->op),
+		    err_text(&e));
 		return r;
 	}
 	if (answer.word == QUEUE_OK || answer.word == QUEUE_ALREADY)
@@ -139,11 +144,9 @@ put_row(struct job *j, const struct store_row *row, struct store_outcome *out,
 {
 	int r = store_client_put(j->worker, row, out, 0, err);
 
-	if (r < 0)
-		return r;
-	if (out->verdict == STORE_STORED || out->verdict == STORE_KEPT)
-		return 0;
-	return err_set(err, -EINVAL, "%s", err_text(&out->err));
+	if (out->verdict == STORE_REFUSED)
+		return err_set(err, -EINVAL, "%s", err_text(&out->err));
+	return r;
 }
 
 static void
@@ -281,20 +284,27 @@ job_bury(struct job *j)
 
 /* ---- another attempt ---- */
 
-/* Full jitter under a doubling, capped bound; what the server asked for wins. */
+/* Full jitter under a doubling, capped bound. */
 static int64_t
-retry_delay_ms(const struct job *j, const struct conversation_result *r)
+jittered_delay_ms(const struct job *j)
 {
 	unsigned shift = j->attempts < 16 ? (unsigned)j->attempts : 16;
 	uint64_t bound = (uint64_t)RETRY_BASE_MS << shift;
 
-	if (r->error.has_retry_after)
-		return (int64_t)(r->error.retry_after_ms < 86400000U
-			? r->error.retry_after_ms
-			: 86400000U);
 	if (bound > RETRY_CAP_MS)
 		bound = RETRY_CAP_MS;
 	return (int64_t)(drand48() * (double)bound);
+}
+
+/* What the server asked for wins. */
+static int64_t
+retry_delay_ms(const struct job *j, const struct conversation_result *r)
+{
+	if (!r->error.has_retry_after)
+		return jittered_delay_ms(j);
+	return (int64_t)(r->error.retry_after_ms < RETRY_AFTER_MAX_MS
+		? r->error.retry_after_ms
+		: RETRY_AFTER_MAX_MS);
 }
 
 static bool
@@ -306,22 +316,21 @@ deserves_retry(const struct job *j, const struct conversation_result *r)
 }
 
 static int
-retry(struct job *j, const struct conversation_result *r)
+retry(struct job *j, enum error_type type, int64_t delay_ms)
 {
 	struct queue_job_ref ref = job_ref(j);
-	int64_t delay = retry_delay_ms(j, r);
 	struct queue_command cmd;
 	int status;
 
 	j->is_ending = true;
-	queue_cmd_retry(&cmd, &j->worker->setup, &ref, delay,
-	    queue_text(error_type_name(r->error.type)), (int64_t)ran_ms(j));
+	queue_cmd_retry(&cmd, &j->worker->setup, &ref, delay_ms,
+	    queue_text(error_type_name(type)), (int64_t)ran_ms(j));
 	status = run_op(j, &cmd);
 	if (status == 0) {
 		metric_add(worker_metrics(j->worker), METRIC_JOBS_RETRIED, 0, 1);
 		log_info("job %s: attempt %lld failed (%s); next try in %lld ms",
-		    j->msg.job_id, (long long)j->attempts + 1,
-		    error_type_name(r->error.type), (long long)delay);
+		    j->msg.job_id, (long long)j->attempts + 1, error_type_name(type),
+		    (long long)delay_ms);
 	}
 	return status;
 }
@@ -332,7 +341,7 @@ job_fail_with(struct job *j, struct conversation_result *r)
 	struct result_facts f;
 
 	if (deserves_retry(j, r))
-		return retry(j, r);
+		return retry(j, r->error.type, retry_delay_ms(j, r));
 	base_facts(j, r, &f);
 	f.error.type = r->error.type;
 	f.error.message = r->error.text;
@@ -408,10 +417,13 @@ job_complete(struct job *j, struct conversation_result *r)
 	if (status == 0)
 		status = preview_write(&preview, value.p, value.n,
 		    r->value_kind == VALUE_PATCH ? PREVIEW_PATCH : PREVIEW_DATA);
-	if (status < 0)
-		return status == -ECANCELED || status == -ESTALE
-		    ? status
-		    : cannot_store(j, r, &e);
+	if (status == -ECANCELED)
+		return status;
+	if (status < 0) {
+		if (e.code == 0)
+			(void)err_set(&e, status, "%s", strerror(-status));
+		return cannot_store(j, r, &e);
+	}
 	base_facts(j, r, &f);
 	f.result_ref = place.ref;
 	f.preview = buf_str(&preview);
@@ -424,7 +436,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	else
 		row.data = (struct store_text){ value.p, value.n };
 	status = store_and_finish(j, &row, &f, false, &e);
-	return status == -EINVAL || status == -EFBIG ? cannot_store(j, r, &e) : status;
+	return status == -EINVAL ? cannot_store(j, r, &e) : status;
 }
 
 /* ---- the other ways out ---- */
@@ -445,17 +457,28 @@ job_publish_stored(struct job *j, const struct store_result *row)
 }
 
 int
-job_release(struct job *j)
+job_release(struct job *j, int64_t delay_ms, const char *why)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
-	int r;
 
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
 	(void)fiber_mask_interrupts(true); /* this is the way out already */
-	queue_cmd_release(&cmd, &j->worker->setup, &ref, 0, queue_text("released"),
+	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
 	    (int64_t)ran_ms(j));
-	r = run_op(j, &cmd);
-	return r;
+	return run_op(j, &cmd);
+}
+
+int
+job_broke(struct job *j, const char *why)
+{
+	int r;
+
+	log_error("job %s: attempt %lld broke off: %s", j->msg.job_id,
+	    (long long)j->attempts + 1, why);
+	r = j->attempts + 1 < j->worker->conf->queue.max_attempts
+	    ? retry(j, ERROR_TYPE_INTERNAL, jittered_delay_ms(j))
+	    : job_fail(j, ERROR_TYPE_INTERNAL, "%s", why);
+	return r == 0 || r == -ESTALE ? r : job_release(j, PUT_OFF_MS, "put off");
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lane_client.c - many jobs over one socket: ids, waiting lines, replacement of the
- * peer.
+ * lane_client.c - many jobs over one socket: ids, waiting lines, a peer that is replaced.
  *
  * Owns:   the socket, the receive buffer, the lists of requests (which live on the
- * stacks of their fibers). Called: by job code in fibers; lane_client_attach by the
- * worker's control loop. Fails:  a request whose peer dies gets -ECONNRESET; one not
- * yet sent waits on.
+ *         stacks of their fibers).
+ * Called: by job code in fibers; lane_client_attach by the worker's control loop.
+ * Fails:  a request whose peer dies gets -ECONNRESET; one not yet sent waits on.
  */
 #include "config.h"
 
@@ -22,6 +21,7 @@ struct request {
 	uint64_t id;
 	const struct lane_part *parts;
 	size_t n_parts, n_sent;
+	uint16_t cancel_op; /* 0: none */
 	struct lane_reply *out;
 	TAILQ_ENTRY(request) link;
 };
@@ -161,6 +161,23 @@ send_request(struct lane_client *c, struct request *q)
 	return 0;
 }
 
+/* Best effort: the request's own deadline ends it, too. */
+static void
+send_cancel(struct lane_client *c, const struct request *q)
+{
+	if (q->n_sent > 0 && q->cancel_op != 0 && c->fd >= 0)
+		(void)lane_send(c->fd, q->cancel_op, q->id, NULL, 0, NULL, 0, -1);
+}
+
+/* It cannot be sent, and that is not the peer's fault (memory, descriptors). */
+static void
+give_up(struct lane_client *c, struct request *q, int why)
+{
+	send_cancel(c, q); /* the parts that the peer has already */
+	q->id = 0;
+	wait_done(&q->wait, why);
+}
+
 static void
 pump(struct lane_client *c)
 {
@@ -177,8 +194,7 @@ pump(struct lane_client *c)
 		} else {
 			TAILQ_REMOVE(&c->unsent, q, link);
 			if (r < 0) {
-				q->id = 0;
-				wait_done(&q->wait, r);
+				give_up(c, q, r);
 			} else {
 				TAILQ_INSERT_TAIL(&c->sent, q, link);
 				c->outstanding++;
@@ -209,7 +225,7 @@ lane_client_attach(struct lane_client *c, int fd)
 
 /* The job no longer waits: an unsent request is forgotten, a sent one is cancelled. */
 static void
-withdraw(struct lane_client *c, struct request *q, uint16_t cancel_op)
+withdraw(struct lane_client *c, struct request *q)
 {
 	if (q->id == 0)
 		return;
@@ -217,9 +233,7 @@ withdraw(struct lane_client *c, struct request *q, uint16_t cancel_op)
 		TAILQ_REMOVE(&c->unsent, q, link);
 	else
 		TAILQ_REMOVE(&c->sent, q, link);
-	if (q->n_sent > 0 && cancel_op != 0 &&
-	    c->fd >= 0) /* best effort: its deadline ends it, too */
-		(void)lane_send(c->fd, cancel_op, q->id, NULL, 0, NULL, 0, -1);
+	send_cancel(c, q);
 }
 
 int
@@ -229,6 +243,7 @@ lane_call(struct lane_client *c, const struct lane_part *parts, size_t n_parts,
 	struct request q = { .id = c->next_id++,
 		.parts = parts,
 		.n_parts = n_parts,
+		.cancel_op = cancel_op,
 		.out = out };
 	int r;
 
@@ -237,7 +252,7 @@ lane_call(struct lane_client *c, const struct lane_part *parts, size_t n_parts,
 	pump(c);
 	r = wait_for(&q.wait, due_ms);
 	if (r < 0)
-		withdraw(c, &q, cancel_op);
+		withdraw(c, &q);
 	switch (r) {
 	case 0:
 		return 0;

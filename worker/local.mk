@@ -5,6 +5,7 @@ agent_runner_worker_SOURCES = \
 	worker/loop.h worker/loop.c \
 	worker/fiber.h worker/fiber.c \
 	worker/redis.h worker/redis.c \
+	worker/resolve.c \
 	worker/claim.c \
 	worker/control.h worker/control.c \
 	worker/check.h worker/check.c \

@@ -26,8 +26,8 @@ struct watched {
 	loop_fd_fn *fn; /* NULL: free */
 	void *ctx;
 	uint32_t events;
-	uint32_t
-	    generation; /* tells a re-used descriptor from the one an event was for */
+	/* tells a re-used descriptor from the one an event was for */
+	uint32_t generation;
 };
 
 struct loop {

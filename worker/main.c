@@ -32,6 +32,7 @@
 enum {
 	OPS_SILENCE_MS = 15000,
 	AWAY_WAIT_MS = 200,
+	TICK_MS = 1000,
 	IDLE_STACKS = 64,
 	FETCHES_AT_A_TIME = 256
 };
@@ -121,10 +122,16 @@ open_network(struct worker *w, struct err *err)
 	return r < 0 ? err_set(err, r, "epoll: %s", strerror(-r)) : 0;
 }
 
+static void
+on_redis_away(void *ctx, uint64_t ms)
+{
+	job_waited(ctx, ms);
+}
+
 static int
 prepare(struct worker *w, struct err *err)
 {
-	struct redis_hooks none = { 0 };
+	struct redis_hooks hooks = { .ctx = w, .on_waited = on_redis_away };
 	int r;
 
 	w->loop = loop_new();
@@ -148,9 +155,10 @@ prepare(struct worker *w, struct err *err)
 		r = claim_new(w, err);
 	if (r < 0)
 		return r;
-	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &none);
+	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &hooks);
 	if (w->redis == NULL || cancel_watch_new(w) < 0)
 		return err_set(err, -ENOMEM, "no memory");
+	redis_link_set_resolver(w->redis, worker_resolve, w);
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
@@ -236,7 +244,7 @@ meet_servers(struct worker *w, struct store *store, struct err *err)
 static int
 serve(struct worker *w)
 {
-	uint64_t next_tick = clock_mono_ms() + 1000;
+	uint64_t last_tick = clock_mono_ms();
 	int status;
 
 	while ((status = control_exit_status(w)) < 0) {
@@ -247,11 +255,13 @@ serve(struct worker *w)
 			return EXIT_STATUS_FAILURE;
 		}
 		w->role->slots->heartbeat_ms = loop_now(w->loop);
-		if (loop_now(w->loop) >= next_tick) {
-			control_tick(w);
-			next_tick = loop_now(w->loop) + 1000;
+		if (loop_now(w->loop) >= last_tick + TICK_MS) {
+			control_tick(w, loop_now(w->loop) - last_tick);
+			last_tick = loop_now(w->loop);
 		}
 	}
+	log_debug("the deepest stack of a job was %zu of %d bytes",
+	    fibers_deepest_stack(w->fibers), FIBER_STACK_BYTES);
 	if (w->is_draining && !w->is_renewing)
 		role_drained(w->role);
 	return status;
@@ -293,7 +303,6 @@ worker_main(struct role_process *p)
 	redis_link_start(w.redis);
 	redis_link_start(w.events);
 	claim_start(w.claim);
-	w.ticked_ms = clock_mono_ms();
 	/* It was met just now; a probe of its own tells the thread a moment later. */
 	metric_set(worker_metrics(&w), METRIC_STORE_UP, 0, 1);
 	role_ready(p);

@@ -80,8 +80,8 @@ now_ms(void *ctx)
 	return clock_mono_ms();
 }
 
-/* What the model is told: the data when it is short, else its preview; then the trace.
- */
+/* What the model is told: the data when it is short, else its preview; then the
+   trace. */
 static int
 write_report(const struct pipeline_result *r, struct buf *out)
 {

@@ -7,6 +7,9 @@
  * Called: by claim, job and journal code.
  * Fails:  a lost connection is made again with a doubling, capped wait; callers of
  *         redis_op notice only the time.
+ *
+ * hiredis looks names up by getaddrinfo, which blocks; so it is only given literal
+ * addresses, and a name goes through the resolver first.
  */
 #include "config.h"
 
@@ -14,6 +17,7 @@
 
 #include "common/clock.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -47,14 +51,18 @@ struct redis_link {
 	struct loop *loop;
 	const struct redis_url *url;
 	struct redis_hooks hooks;
+	redis_resolve_fn *resolve; /* NULL: there is none */
+	void *resolve_ctx;
+	unsigned n_lookups;
 	uint64_t max_silence_ms;
 	redisAsyncContext *ac;
 	enum link_state state;
 	uint32_t events; /* what hiredis wants */
 	bool is_closing;
-	uint64_t wait_ms, down_since_ms, connecting_since_ms;
+	uint64_t wait_ms, connecting_since_ms;
 	struct loop_timer reconnect, check;
 	struct command *first, *last; /* under way, oldest first */
+	unsigned n_waiting;           /* operations that were refused for now */
 	char why[128];
 };
 
@@ -192,8 +200,6 @@ redis_link_send(struct redis_link *link, int argc, const char **argv,
 static void
 link_down(struct redis_link *link, const char *why)
 {
-	if (link->down_since_ms == 0)
-		link->down_since_ms = clock_mono_ms();
 	link->state = LINK_DOWN;
 	(void)snprintf(link->why, sizeof(link->why), "%s", why);
 	if (link->is_closing)
@@ -250,7 +256,6 @@ on_greeting(void *ctx, const struct redisReply *reply)
 		return;
 	}
 	link->state = LINK_UP;
-	link->down_since_ms = 0;
 	link->wait_ms = RECONNECT_MIN_MS;
 	if (link->hooks.on_up != NULL)
 		link->hooks.on_up(link->hooks.ctx);
@@ -305,14 +310,13 @@ on_connect(const redisAsyncContext *ac, int status)
 	link_down(link, ac->errstr);
 }
 
+/* address: NULL for a Unix socket. */
 static void
-link_connect(void *ctx)
+open_connection(struct redis_link *link, const char *address)
 {
-	struct redis_link *link = ctx;
 	const struct redis_url *u = link->url;
-	redisAsyncContext *ac = u->path != NULL && u->path[0] != '\0'
-	    ? redisAsyncConnectUnix(u->path)
-	    : redisAsyncConnect(u->host, u->port);
+	redisAsyncContext *ac = address == NULL ? redisAsyncConnectUnix(u->path)
+						: redisAsyncConnect(address, u->port);
 
 	if (ac == NULL || ac->err != 0) {
 		char why[128];
@@ -334,11 +338,46 @@ link_connect(void *ctx)
 	ac->ev.addWrite = add_write;
 	ac->ev.delWrite = del_write;
 	ac->ev.cleanup = cleanup;
-	if (u->path == NULL || u->path[0] == '\0') /* a Unix socket has none, and minds */
+	if (address != NULL) /* a Unix socket has none, and minds */
 		(void)redisEnableKeepAlive(&ac->c);
 	(void)redisAsyncSetConnectCallback(ac, on_connect);
 	(void)redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	greet(link);
+}
+
+static void
+on_found(void *ctx, const char *address, const char *why)
+{
+	struct redis_link *link = ctx;
+
+	if (address != NULL)
+		open_connection(link, address);
+	else
+		link_down(link, why);
+}
+
+static bool
+is_literal(const char *host)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, host, &any) == 1 ||
+	    inet_pton(AF_INET6, host, &any) == 1;
+}
+
+static void
+link_connect(void *ctx)
+{
+	struct redis_link *link = ctx;
+	const struct redis_url *u = link->url;
+
+	if (u->path != NULL && u->path[0] != '\0')
+		open_connection(link, NULL);
+	else if (link->resolve == NULL || is_literal(u->host))
+		open_connection(link, u->host);
+	else
+		link->resolve(link->resolve_ctx, u->host, link->n_lookups++, on_found,
+		    link);
 }
 
 /* A server that accepts and never answers is as good as gone. */
@@ -374,8 +413,14 @@ redis_link_new(struct loop *l, const struct redis_url *url, uint64_t max_silence
 	link->wait_ms = RECONNECT_MIN_MS;
 	link->reconnect = (struct loop_timer){ .fn = link_connect, .ctx = link };
 	link->check = (struct loop_timer){ .fn = check_silence, .ctx = link };
-	link->down_since_ms = clock_mono_ms();
 	return link;
+}
+
+void
+redis_link_set_resolver(struct redis_link *link, redis_resolve_fn *fn, void *ctx)
+{
+	link->resolve = fn;
+	link->resolve_ctx = ctx;
 }
 
 void
@@ -404,10 +449,10 @@ redis_link_is_up(const struct redis_link *link)
 	return link->state == LINK_UP;
 }
 
-uint64_t
-redis_link_down_since(const struct redis_link *link)
+bool
+redis_link_is_away(const struct redis_link *link)
 {
-	return link->down_since_ms;
+	return link->state != LINK_UP || link->n_waiting > 0;
 }
 
 /* ---- operations ---- */
@@ -471,6 +516,24 @@ op_once(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy,
 	return r;
 }
 
+/* Redis is away: 0 to try again after a while, or -ETIMEDOUT or -ECANCELED. */
+static int
+wait_for_redis(struct redis_link *link, int why, uint64_t due_ms, struct err *err)
+{
+	uint64_t until = clock_mono_ms() + AWAY_WAIT_MS;
+	bool is_last = due_ms != 0 && due_ms <= until;
+	int r;
+
+	link->n_waiting++;
+	r = fiber_sleep_until(is_last ? due_ms : until);
+	link->n_waiting--;
+	if (r < 0 || !is_last)
+		return r;
+	return why == -EAGAIN
+	    ? err_prefix(err, -ETIMEDOUT, "Redis is away")
+	    : err_set(err, -ETIMEDOUT, "Redis is away: %s", link->why);
+}
+
 int
 redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy,
     void *copy_ctx, struct queue_answer *out, uint64_t due_ms, struct err *err)
@@ -480,21 +543,21 @@ redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy
 	if (err == NULL)
 		err = &own;
 	for (;;) {
+		uint64_t began = clock_mono_ms();
 		int r = op_once(link, cmd, copy, copy_ctx, out, due_ms, err);
 
 		if (r == -ENOENT) {
 			queue_command_as_eval(cmd);
 			continue;
 		}
+		if (r == -ETIMEDOUT)
+			return err_set(err, r, "Redis: %s",
+			    redis_link_is_up(link) ? "no answer in time" : link->why);
 		if (r != -ENOTCONN && r != -EAGAIN)
-			return r == -ETIMEDOUT
-			    ? err_set(err, r, "Redis: %s",
-				  redis_link_is_up(link) ? "no answer in time"
-							 : link->why)
-			    : r;
-		if (due_ms != 0 && clock_mono_ms() >= due_ms)
-			return err_set(err, -ETIMEDOUT, "Redis is away: %s", link->why);
-		r = fiber_sleep_until(clock_mono_ms() + AWAY_WAIT_MS);
+			return r;
+		r = wait_for_redis(link, r, due_ms, err);
+		if (link->hooks.on_waited != NULL)
+			link->hooks.on_waited(link->hooks.ctx, clock_mono_ms() - began);
 		if (r < 0)
 			return r;
 	}

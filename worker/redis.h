@@ -20,18 +20,32 @@ struct redis_hooks {
 	void *ctx;
 	void (*on_up)(void *ctx); /* connected, authenticated, selected */
 	void (*on_down)(void *ctx, const char *why); /* was up, or a try failed */
+	/* in the fiber of a redis_op: so much of its time went by with Redis away */
+	void (*on_waited)(void *ctx, uint64_t ms);
 };
 
 /* url stays the caller's and must outlive the link. max_silence_ms: a command without a
    reply for that long means that the server is gone. NULL for want of memory. */
 struct redis_link *redis_link_new(struct loop *l, const struct redis_url *url,
     uint64_t max_silence_ms, const struct redis_hooks *hooks);
+
+/*
+ * Looks up a host's address without blocking, and calls found exactly once, later or at
+ * once: with a literal address, or NULL and the reason. Of several addresses the
+ * (n modulo their number)th. Without a resolver a host name is looked up by hiredis, in
+ * place. The link must live until found was called.
+ */
+typedef void redis_found_fn(void *arg, const char *address, const char *why);
+typedef void redis_resolve_fn(void *ctx, const char *host, unsigned n,
+    redis_found_fn *found, void *arg);
+void redis_link_set_resolver(struct redis_link *link, redis_resolve_fn *fn, void *ctx);
+
 void redis_link_start(struct redis_link *link);
 void redis_link_free(struct redis_link *link); /* answers what is under way with NULL */
 
 bool redis_link_is_up(const struct redis_link *link);
-uint64_t redis_link_down_since(
-    const struct redis_link *link); /* monotonic ms; 0: is up */
+/* Down, or operations wait because it only says "later" (loading, read-only, full). */
+bool redis_link_is_away(const struct redis_link *link);
 
 /* Called exactly once per command; reply is NULL when the connection was lost, and
    valid during the call only. For SUBSCRIBE: once per message. */

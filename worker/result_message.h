@@ -9,8 +9,8 @@
 #include "common/clock.h"
 #include "worker/agent/conversation.h"
 
-/* What is known of a job when its message is written; C strings may be "" but not NULL.
- */
+/* What is known of a job when its message is written; C strings may be "" but not
+   NULL. */
 struct result_facts {
 	const char *job_id;
 	const char *result_ref; /* completed only */
@@ -21,9 +21,9 @@ struct result_facts {
 	uint64_t execution_ms;
 	int64_t queue_ms; /* -1: unknown */
 	int64_t completed_at_ms;
-	const struct conversation_result
-	    *result; /* NULL: the conversation never began */
-	struct {     /* failed only */
+	/* NULL: the conversation never began */
+	const struct conversation_result *result;
+	struct { /* failed only */
 		enum error_type type;
 		const char *message;
 		const char *tool;

@@ -3,9 +3,9 @@
  * store_client.c - waits in a fiber for what the store's helper thread does.
  *
  * Owns:   nothing; a request lives in its fiber's frame and cannot be withdrawn while
- * the thread may hold it, so each wait is masked and short, and repeated. Called: by
- * job code only. Fails:  as store.h says; -ECANCELED between two tries when the job was
- * stopped.
+ *         the thread may hold it, so each wait is masked and short, and repeated.
+ * Called: by job code only.
+ * Fails:  as store.h says; -ECANCELED between two tries when the job was stopped.
  */
 #include "config.h"
 
@@ -62,6 +62,7 @@ run(struct worker *w, struct store_request *r, uint64_t due_ms, struct err *err)
 		store_queue_submit(w->store, r);
 		(void)wait_for(&wait, 0);
 		(void)fiber_mask_interrupts(was_masked);
+		r->arg = NULL;
 		if (r->result != -EAGAIN)
 			return r->result < 0
 			    ? err_set(err, r->result, "%s", err_text(&r->err))
@@ -69,6 +70,7 @@ run(struct worker *w, struct store_request *r, uint64_t due_ms, struct err *err)
 		if (due_ms != 0 && clock_mono_ms() >= due_ms)
 			return err_set(err, -ETIMEDOUT, "%s", err_text(&r->err));
 		status = fiber_sleep_until(clock_mono_ms() + PAUSE_MS);
+		job_waited(w, clock_mono_ms() - now);
 		if (status < 0)
 			return err_set(err, status, "stopped while the store was away");
 	}
@@ -130,19 +132,33 @@ store_client_put(struct worker *w, const struct store_row *row,
 	return status;
 }
 
+/* *out changes only on success, and then its former content is released. */
+static int
+get(struct worker *w, struct store_request *r, struct store_result *out,
+    uint64_t due_ms, struct err *err)
+{
+	int status;
+
+	r->get.result = (struct store_result)STORE_RESULT_INIT;
+	status = run(w, r, due_ms, err);
+	if (status == 0) {
+		store_result_release(out);
+		*out = r->get.result;
+	} else {
+		store_result_release(&r->get.result);
+	}
+	return status;
+}
+
 int
 store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_data,
     struct store_result *out, uint64_t due_ms, struct err *err)
 {
 	struct store_request r = { .op = STORE_OP_GET_BY_JOB };
-	int status;
 
 	r.get.job_id = job_id;
 	r.get.max_data = max_data;
-	r.get.result = (struct store_result)STORE_RESULT_INIT;
-	status = run(w, &r, due_ms, err);
-	*out = r.get.result;
-	return status;
+	return get(w, &r, out, due_ms, err);
 }
 
 int
@@ -150,15 +166,11 @@ store_client_get_by_ref(struct worker *w, const char *ref, const char *owner,
     uint64_t max_data, struct store_result *out, uint64_t due_ms, struct err *err)
 {
 	struct store_request r = { .op = STORE_OP_GET_BY_REF };
-	int status;
 
 	r.get.ref = ref;
 	r.get.owner = owner;
 	r.get.max_data = max_data;
-	r.get.result = (struct store_result)STORE_RESULT_INIT;
-	status = run(w, &r, due_ms, err);
-	*out = r.get.result;
-	return status;
+	return get(w, &r, out, due_ms, err);
 }
 
 int

@@ -48,6 +48,7 @@ struct job {
 
 	struct arena *arena;
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
+	size_t payload_len;
 	struct job_message msg;
 	struct job_message_fault fault;
 	int fault_status; /* of job_message_read */
@@ -57,16 +58,18 @@ struct job {
 	int64_t crashes, suspicions;
 	int64_t run_ms_before;
 	int64_t queue_ms; /* -1: unknown */
+	int64_t age_ms;   /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
 	char *evidence; /* owned: of the last crash, or NULL */
-	struct conversation_record
-	    *records; /* arena: the journal as begin answered it */
+	/* arena: the journal as begin answered it */
+	struct conversation_record *records;
 	size_t n_records;
 
-	uint64_t started_ms; /* monotonic */
+	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
-	uint64_t row_deadline_ms; /* as the supervisor sees it; 0: not shown yet */
+	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
+	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
 	const struct agent *agent;
 	const char *intent;
@@ -97,7 +100,6 @@ struct worker {
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t next_claim;
 	uint64_t jobs_done;
-	uint64_t ticked_ms; /* control_tick's last turn */
 	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
 	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
 	bool is_draining; /* takes no more work */
@@ -108,25 +110,38 @@ struct worker {
 /* Logging of a job's one info line and of trouble: see log.h; here only the metrics. */
 struct metrics_page *worker_metrics(struct worker *w);
 
+/* ---- resolve.c: a redis_resolve_fn; ctx is the worker, whose store queue runs ---- */
+void worker_resolve(void *ctx, const char *host, unsigned n, redis_found_fn *found,
+    void *arg);
+
 /* ---- claim.c: takes elements from the queue and starts their jobs ---- */
 int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* A job ended without begin's answer: its element may still stand in the held list. */
+void claim_missed(struct claim *c);
 /* Ends claiming: lets the open BLMOVE go and hands back what came meanwhile. is_idle is
    true from then on. */
 void claim_stop(struct claim *c);
 bool claim_is_idle(const struct claim *c);
 
 /* ---- job.c: one job's way ---- */
-/* While a server is away a job waits, which is no reason to call it stuck. */
-void job_postpone(struct job *j, uint64_t ms);
 /* Takes ownership of element. 0, or -ENOMEM with element freed (the held list keeps it,
    a later adoption brings it back). */
 int job_new(struct worker *w, char *element, size_t n, bool is_id);
 void job_stop(struct job *j, enum job_stop why);
 struct job *job_find(struct worker *w, const char *id, size_t n);
 void worker_fenced(struct worker *w); /* drops every job; the process will end */
+/* The job whose fiber runs waited so long for a server that was away: that is not its
+   running time, and its deadline moves. */
+void job_waited(struct worker *w, uint64_t ms);
+/*
+ * Before what costs money or changes something outside: is the job still ours? Asks
+ * Redis when this process may have been stopped past its lease meanwhile. 0, -ESTALE
+ * when the holder is fenced, or another errno.
+ */
+int job_prove(struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
@@ -143,12 +158,18 @@ int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
-int job_release(struct job *j); /* uncounted, to the head of the queue */
+/* Uncounted, to the head of the queue, or due after a delay. */
+int job_release(struct job *j, int64_t delay_ms, const char *why);
+/* The attempt broke off for a reason of our own (memory, a bug, a broken record). That
+   counts, so that what breaks every time comes to an end, as a failed result. */
+int job_broke(struct job *j, const char *why);
 
 /*
  * ---- store_client.c: the helper thread's operations, as a fiber sees them ----
  * A store that is away is waited for until due_ms (0: for ever). 0, -ECANCELED when the
- * job was stopped while the store was away, -ETIMEDOUT, or the store's own error.
+ * job was stopped while the store was away, -ETIMEDOUT, or the store's own error. A
+ * store_result is initialised by the caller and changes only on success; its former
+ * content is released then.
  */
 int store_client_watch(struct worker *w); /* after store_queue_start */
 /* A read by job that goes on while the job does something else. Every begin needs its

@@ -147,8 +147,8 @@ dots(const char *s, size_t n)
 	return count;
 }
 
-/* Writes a record's options in table order, opening and closing groups as names change.
- */
+/* Writes a record's options in table order, opening and closing groups as names
+   change. */
 static void
 write_options(struct writer *w, const struct conf_option *options, size_t n,
     const void *record, unsigned depth)

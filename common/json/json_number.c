@@ -19,8 +19,8 @@ enum {
 	DIGITS_MAX = 800
 };
 
-/* Beyond this every exponent is the same: larger (or smaller) than any that can matter.
- */
+/* Beyond this every exponent is the same: larger (or smaller) than any that can
+   matter. */
 static const int64_t exponent_cap = (int64_t)1 << 40;
 
 /*

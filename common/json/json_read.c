@@ -184,8 +184,8 @@ closing_quote(const char *p, const char *end)
 	return p < end ? p : NULL;
 }
 
-/* A string with at least one escape: unescaped into the arena. begin: after its quote.
- */
+/* A string with at least one escape: unescaped into the arena. begin: after its
+   quote. */
 static int
 read_escaped(struct reader *r, const char *begin, const char **text, size_t *n)
 {
@@ -457,8 +457,8 @@ settle(struct reader *r, struct json *v)
 	return 0;
 }
 
-/* One step down: 1 when a container was opened that has content, 0 with *v, or error.
- */
+/* One step down: 1 when a container was opened that has content, 0 with *v, or
+   error. */
 static int
 read_one(struct reader *r, struct json *v)
 {

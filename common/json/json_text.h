@@ -53,8 +53,8 @@ unsigned json_utf8_len(const char *p, const char *end);
 /* The end of the number that starts at p, or NULL; *is_integer as JSON_FLAG_INTEGER. */
 const char *json_number_end(const char *p, const char *end, bool *is_integer);
 
-/* For qsort of struct json_member pointers: by code point, of duplicates the last last.
- */
+/* For qsort of struct json_member pointers: by code point, of duplicates the last
+   last. */
 int json_member_compare(const void *a, const void *b);
 
 /* The shortest text that reads back as the finite d; returns its length. */

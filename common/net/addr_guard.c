@@ -84,8 +84,8 @@ parse_entry_target(const char *s, size_t n, struct private_entry *e)
 	if (slash != NULL &&
 	    parse_number(slash + 1, n - len - 1, e->bits, &e->bits) < 0)
 		return -EINVAL;
-	/* Addresses are judged unwrapped, so ::ffff:10.0.0.0/104 is kept as 10.0.0.0/8.
-	 */
+	/* Addresses are judged unwrapped, so ::ffff:10.0.0.0/104 is kept as
+	   10.0.0.0/8. */
 	if (e->net.is_v6 && e->bits >= 96 && ip_addr_in_prefix(&e->net, &mapped, 96)) {
 		(void)addr_classify(&e->net, &inner);
 		e->net = inner;

@@ -142,8 +142,8 @@ void http_client_turn(struct http_client *c);
 struct http_transfer *http_client_start(struct http_client *c,
     const struct http_request *request, http_done_fn done, void *ctx);
 
-/* Ends a transfer now: its callback is called with HTTP_CANCELLED before this returns.
- */
+/* Ends a transfer now: its callback is called with HTTP_CANCELLED before this
+   returns. */
 void http_client_cancel(struct http_client *c, struct http_transfer *t);
 
 size_t http_client_active(const struct http_client *c); /* transfers under way */

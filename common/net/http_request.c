@@ -40,8 +40,8 @@ has_line_break(const char *s)
 	return strpbrk(s, "\r\n") != NULL;
 }
 
-/* "Expect:" keeps curl from waiting for 100 Continue; a body without a type gets none.
- */
+/* "Expect:" keeps curl from waiting for 100 Continue; a body without a type gets
+   none. */
 static char line_no_expect[] = "Expect:";
 static char line_no_type[] = "Content-Type:";
 

@@ -212,8 +212,8 @@ inner_v4(const struct ip_addr *a, size_t at)
 	return v4;
 }
 
-/* ::ffff:a.b.c.d, ::ffff:0:a.b.c.d (translated) and ::a.b.c.d: always what they wrap.
- */
+/* ::ffff:a.b.c.d, ::ffff:0:a.b.c.d (translated) and ::a.b.c.d: always what they
+   wrap. */
 static bool
 unwrap_always(const struct ip_addr *a, struct ip_addr *v4)
 {
@@ -247,8 +247,8 @@ addr_classify(const struct ip_addr *a, struct ip_addr *effective)
 	} else {
 		class = class_by_table(&judged, ranges_v6, ARRAY_LEN(ranges_v6));
 		if (class == ADDR_NAT64 || class == ADDR_6TO4) {
-			/* A gateway's prefix must not open the way to what lies inside.
-			 */
+			/* A gateway's prefix must not open the way to what lies
+			   inside. */
 			inner = inner_v4(&judged, class == ADDR_NAT64 ? 12 : 2);
 			if (class_v4(&inner) != ADDR_PUBLIC) {
 				class = class_v4(&inner);

@@ -54,8 +54,8 @@ const char *addr_class_name(enum addr_class c); /* "loopback", "private", ... */
 /* Four decimal numbers or an IPv6 address without brackets and zone; n bytes. */
 bool ip_addr_parse(const char *text, size_t n, struct ip_addr *out);
 
-/* The older forms that resolvers also take: 127.1, 0x7f000001, 2130706433, 0177.0.0.1.
- */
+/* The older forms that resolvers also take: 127.1, 0x7f000001, 2130706433,
+   0177.0.0.1. */
 bool ip_addr_parse_loose_v4(const char *text, size_t n, struct ip_addr *out);
 
 /* Writes the usual text and returns out. */

@@ -7,16 +7,17 @@
  *                  written again
  *     first_index  index of steps[0] in the whole pipeline (0), for trace and errors
  *     owner        hash of the job's owner: children are re-used only under the same
- * one format       "json", "csv", "ndjson", or "auto" (JSON, else UTF-8 text as a JSON
+ *     format       "json", "csv", "ndjson", or "auto" (JSON, else UTF-8 text as a JSON
  *                  string, else refused)
  *     cpu_sec, memory_mb, output_mb, wall_ms    limits of this run; 0: the default
- * below fresh        true: a child of its own (a step carries a program) inputs how
- * many COMPUTE_INPUT messages came before with the same id and data is the input text.
+ *                  below
+ *     fresh        true: a child of its own (a step carries a program)
+ *     inputs       how many COMPUTE_INPUT messages came before with the same id
+ *   and data is the input text.
  * COMPUTE_INPUT: a further input of the run that follows; meta {name, format}: a join's
  *   left or right of that name means it. Compute gives no answer to it.
  * COMPUTE_DONE (the answer): meta
- *     {"ok":true,  "trace":[...], "rows":N}                 data = the result's JSON
- * text
+ *     {"ok":true,  "trace":[...], "rows":N}         and data is the result's JSON text
  *     {"ok":false, "trace":[...], "error":{index, step, type, reason, hint}}
  *   trace entries: {step, index, rows_in, rows_out, ms, notes[]}. Indices count from 0.
  *   type is invalid_step, step_limit or execution_error. When the trace does not fit

@@ -7,12 +7,13 @@
  *   url           string; without a scheme it is https
  *   method        GET (default) or POST; with any_method also PUT, PATCH, DELETE, HEAD
  *   params        object: GET, HEAD, DELETE: the query (arrays repeat, null is left
- * out); else the JSON body (any JSON value), or a form when the Content-Type header
- * says application/x-www-form-urlencoded headers       object of text, number or
- * boolean auth_profile  name of a profile of the configuration timeout_ms    at most
- * network.timeout_sec, which is also the default max_bytes     at most
- * network.max_body_bytes, which is also the default any_method    true for callers that
- * name methods themselves (OpenAPI)
+ *                 out); else the JSON body (any JSON value), or a form when the
+ *                 Content-Type header says application/x-www-form-urlencoded
+ *   headers       object of text, number or boolean
+ *   auth_profile  name of a profile of the configuration
+ *   timeout_ms    at most network.timeout_sec, which is also the default
+ *   max_bytes     at most network.max_body_bytes, which is also the default
+ *   any_method    true for callers that name methods themselves (OpenAPI)
  *
  * The data of the message, if there is any, is the body, byte for byte; params then go
  * to the query whatever the method. A body needs its Content-Type header.
@@ -40,8 +41,7 @@ enum fetch_op {
 };
 
 enum {
-	FETCH_ERROR_BODY_MAX =
-	    500, /* bytes of a failed answer in the error's message */
+	FETCH_ERROR_BODY_MAX = 500, /* bytes of a failed answer in the message */
 	FETCH_HEADERS_MAX = 64
 };
 

@@ -189,8 +189,8 @@ is_listed(const char *const *names, size_t n, const struct json_member *m)
 	return false;
 }
 
-/* Null and empty values stand for "not used" in answers that must name every argument.
- */
+/* Null and empty values stand for "not used" in answers that must name every
+   argument. */
 static bool
 is_blank(const struct json *v)
 {

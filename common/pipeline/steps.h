@@ -183,8 +183,8 @@ struct step {
 struct step_list {
 	struct step *v;
 	size_t n;
-	/* [{index, step, field, type: "invalid_step", reason, hint}], empty when fine
-	 */
+	/* [{index, step, field, type: "invalid_step", reason, hint}], empty when
+	   fine */
 	const struct json *problems;
 };
 

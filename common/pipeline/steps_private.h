@@ -36,8 +36,8 @@ bool take_field(struct checker *c, const struct json *v, const char *where,
 /* The argument "field", required. */
 bool take_field_argument(struct checker *c, struct field *out);
 
-/* steps_args.c and steps_condition.c: one reader a step; what they find wrong is noted.
- */
+/* steps_args.c and steps_condition.c: one reader a step; what they find wrong is
+   noted. */
 void check_http(struct checker *c, struct step *s);
 void check_sort(struct checker *c, struct step *s);
 void check_filter(struct checker *c, struct step *s);

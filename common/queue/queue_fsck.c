@@ -23,8 +23,8 @@ struct walk {
 	struct queue_fsck_count *count;
 };
 
-/* Kinds by the rest of the name after the prefix; a name that ends in ':' is a family.
- */
+/* Kinds by the rest of the name after the prefix; a name that ends in ':' is a
+   family. */
 static const struct {
 	const char *name, *kind;
 } kinds[] = {

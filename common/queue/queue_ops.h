@@ -139,9 +139,9 @@ struct queue_begin {
 	struct queue_text id;      /* with is_id the same as element */
 	uint64_t claim; /* this element's number in this holder's life: the same
 			   number for the same call sent again, never for another */
-	struct queue_text
-	    digest;          /* of the content that must not differ between copies:
-				leave out retry_count and created_at; "" with is_id */
+	/* of the content that must not differ between copies: leave out
+	   retry_count and created_at; "" with is_id */
+	struct queue_text digest;
 	int64_t retry_count; /* the payload's */
 	int64_t min_token;   /* 0; or the token of a stored failed row that the result
 				must replace: call again with it, gives a higher one */
@@ -188,8 +188,8 @@ enum queue_blame {
 struct queue_recover {
 	const char *holder;
 	bool is_told; /* the supervisor says that it is dead */
-	const char
-	    *seen_beat; /* not told: the beat as SURVEY answered it, a lease ago */
+	/* not told: the beat as SURVEY answered it, a lease ago */
+	const char *seen_beat;
 	enum queue_blame blame;     /* NONE after an orderly end */
 	struct queue_text culprit;  /* id, for CULPRIT */
 	struct queue_text evidence; /* "signal 11 in step llm, ...", for people */
@@ -252,8 +252,8 @@ struct queue_answer {
 			int64_t base_token; /* a stored row with a token up to this one
 					       belongs to an earlier, failed run: it is
 					       superseded */
-			bool is_rerun; /* runs again after a failure (base_token is set)
-					*/
+			bool is_rerun; /* runs again after a failure (base_token is
+					  set) with the journal of the run that failed */
 			bool is_alone; /* runs in quarantine */
 			struct queue_text evidence; /* of the last crash or suspicion */
 			struct queue_text payload;  /* with is_id: the job's payload */

@@ -40,8 +40,8 @@ int redis_sync_connect(struct redis_sync *s, struct err *err);
 void redis_sync_close(struct redis_sync *s);
 
 const char *redis_sync_name(const struct redis_sync *s); /* for messages */
-/* Rises with every new connection; 0 before the first: "without a break" is "the same".
- */
+/* Rises with every new connection; 0 before the first: "without a break" is "the
+   same". */
 uint64_t redis_sync_epoch(const struct redis_sync *s);
 bool redis_sync_is_up(const struct redis_sync *s);
 /* Milliseconds until the next try is allowed; 0 when it is, or when connected. */

@@ -42,8 +42,8 @@ hex_value(char c)
 	return -1;
 }
 
-/* The n bytes with %XX decoded; NULL when a % is wrong, gives NUL, or memory is short.
- */
+/* The n bytes with %XX decoded; NULL when a % is wrong, gives NUL, or memory is
+   short. */
 static char *
 decode(const char *s, size_t n)
 {

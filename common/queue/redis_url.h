@@ -28,8 +28,8 @@ int redis_url_parse(const char *url, const char *run_dir, struct redis_url *out,
     struct err *err);
 void redis_url_release(struct redis_url *u); /* for CLEANUP; wipes the password */
 
-/* "redis host:6379/0" or "redis /run/x.sock", for messages; cut to size; returns out.
- */
+/* "redis host:6379/0" or "redis /run/x.sock", for messages; cut to size; returns
+   out. */
 char *redis_url_name(const struct redis_url *u, char *out, size_t size);
 
 #endif

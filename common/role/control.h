@@ -44,8 +44,8 @@ enum control_type {
 	X(EMPTY) X(WAITING) X(STARTING) X(LIVE) X(DRAINING) X(STOPPING) X(KILLED) X(BROKEN) X(GONE)
 /* clang-format on */
 
-/* Where a child stands in its life; the supervisor's table of transitions uses these.
- */
+/* Where a child stands in its life; the supervisor's table of transitions uses
+   these. */
 enum child_state {
 #define X(name) CHILD_##name,
 	CONTROL_CHILD_STATES(X)
@@ -129,8 +129,8 @@ int control_status(const char *socket_path, uint32_t wait_ms,
 int control_metrics(const char *socket_path, uint32_t wait_ms,
     struct control_metrics *out, struct err *err);
 
-/* "{run_dir}/control.sock" into out; -ENAMETOOLONG when a socket cannot have that name.
- */
+/* "{run_dir}/control.sock" into out; -ENAMETOOLONG when a socket cannot have that
+   name. */
 int control_path(const char *run_dir, char out[108]);
 
 #endif

@@ -4,7 +4,8 @@
  *
  *   node NODE BOOT                          first line, once
  *   former BOOT                             an earlier boot of this node: all its
- * holders are dead live HOLDER                             its process runs and answers
+ *                                           holders are dead
+ *   live HOLDER                             its process runs and answers
  *   dead HOLDER<tab>none|culprit|unknown<tab>JOB_ID<tab>EVIDENCE
  *                                           one of the last deaths; JOB_ID is "" unless
  *                                           one job is to blame

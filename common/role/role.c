@@ -48,8 +48,8 @@ static const int role_profiles[ROLE_COUNT] = {
 };
 
 #ifdef WITH_SANITIZERS
-/* A process that is not dumpable cannot look for leaks in itself (that needs ptrace).
- */
+/* A process that is not dumpable cannot look for leaks in itself (that needs
+   ptrace). */
 static int has_no_leak_check;
 int __lsan_is_turned_off(void);
 

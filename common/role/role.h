@@ -35,8 +35,8 @@ int role_start(int argc, char **argv, struct role_process *p);
    sent and an exit status returned. */
 int role_sandbox(struct role_process *p);
 
-/* The start failed for a reason that a human should read: sends FAILED, returns status.
- */
+/* The start failed for a reason that a human should read: sends FAILED, returns
+   status. */
 int role_failed(struct role_process *p, int status, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 

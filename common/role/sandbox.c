@@ -96,11 +96,14 @@ enum {
 	SOCKET_TYPE_MASK = 0xf
 };
 
-#define EQ(arg, value) SCMP_CMP64(arg, SCMP_CMP_EQ, (value))
-#define MASKED(arg, mask, value) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, (mask), (value))
+/* Spelt out: libseccomp's own macros leave members out, which clang warns of. */
+/* clang-format off */
+#define EQ(place, value) \
+ { .arg = (place), .op = SCMP_CMP_EQ, .datum_a = (value), .datum_b = 0 }
+#define MASKED(place, mask, value) \
+ { .arg = (place), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value) }
 #define TYPE(type) MASKED(1, SOCKET_TYPE_MASK, (type))
 
-/* clang-format off */
 static const struct rule rules[] = {
 	/* No writable memory ever becomes code; plug-in loaders of libraries fail softly. */
 	{ "mmap", 1, { MASKED(2, PROT_EXEC, 0) }, 0, 0, 0 },

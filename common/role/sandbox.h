@@ -51,8 +51,8 @@ struct sandbox_path {
 struct sandbox_scope {
 	const struct sandbox_path *paths;
 	size_t n_paths;
-	const uint16_t
-	    *ports; /* TCP ports that connect() may name, when connects are ruled */
+	/* TCP ports that connect() may name, when connects are ruled */
+	const uint16_t *ports;
 	size_t n_ports;
 	bool rules_connect; /* false: connect() goes to any port */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sandbox_lists.h - the system calls of each profile, by name; for sandbox.c and tests.
- */
+/* sandbox_lists.h - the system calls of each profile, by name; for sandbox.c and
+   tests. */
 #ifndef COMMON_ROLE_SANDBOX_LISTS_H
 #define COMMON_ROLE_SANDBOX_LISTS_H
 

@@ -132,14 +132,14 @@ slot_row_step(struct slot_file *f, unsigned row, const char *step)
 }
 
 void
-slot_row_deadline(struct slot_file *f, unsigned row, uint64_t deadline_ms)
+slot_row_pause(struct slot_file *f, unsigned row, uint64_t ms)
 {
 	struct slot_row *r;
 
 	ASSERT(row < SLOT_ROWS);
 	r = &f->rows[row];
 	row_lock(r);
-	r->deadline_ms = deadline_ms;
+	r->paused_ms += ms;
 	row_unlock(r);
 }
 
@@ -152,11 +152,12 @@ slot_row_clear(struct slot_file *f, unsigned row)
 	r = &f->rows[row];
 	row_lock(r);
 	r->in_use = 0;
+	r->paused_ms = 0;
 	row_unlock(r);
 }
 
-/* What a child wrote reaches logs and terminals: end it, and let no control byte pass.
- */
+/* What a child wrote reaches logs and terminals: end it, and let no control byte
+   pass. */
 static void
 make_printable(char *text, size_t size)
 {

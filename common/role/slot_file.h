@@ -27,7 +27,8 @@ struct slot_row {
 	_Atomic uint32_t seq; /* odd while the child writes (a sequence lock) */
 	uint32_t in_use;
 	uint64_t started_ms;  /* monotonic */
-	uint64_t deadline_ms; /* monotonic: past it the row is stuck */
+	uint64_t deadline_ms; /* monotonic: paused_ms past it the row is stuck */
+	uint64_t paused_ms;   /* the job waited so long for servers that were away */
 	char job_id[SLOT_JOB_ID_MAX];
 	char step[SLOT_STEP_MAX]; /* "llm", "execute_pipeline", "store", ... */
 };
@@ -44,7 +45,7 @@ struct slot_file {
 
 enum {
 	SLOT_FILE_MAGIC = 0x41525346,
-	SLOT_FILE_VERSION = 1
+	SLOT_FILE_VERSION = 2
 };
 
 /*
@@ -62,7 +63,8 @@ int slot_file_open(int fd, struct slot_file **out);
 void slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
     const char *step, uint64_t started_ms, uint64_t deadline_ms);
 void slot_row_step(struct slot_file *f, unsigned row, const char *step);
-void slot_row_deadline(struct slot_file *f, unsigned row, uint64_t deadline_ms);
+/* The job waits for a server that is away: its deadline moves by ms. */
+void slot_row_pause(struct slot_file *f, unsigned row, uint64_t ms);
 void slot_row_clear(struct slot_file *f, unsigned row);
 
 /* Supervisor's side: a checked copy (texts terminated, control characters replaced);

@@ -20,8 +20,8 @@ enum {
 	SPAWN_CONTROL_FD = 3
 };
 
-/* The role programs, open from the start on: an upgraded package never mixes versions.
- */
+/* The role programs, open from the start on: an upgraded package never mixes
+   versions. */
 struct spawn_programs {
 	int fd[ROLE_COUNT]; /* -1: the role has no program of ours; owned */
 };

@@ -10,10 +10,13 @@
  * Errors, the same for both drivers:
  *   -EAGAIN   the store is away (connection lost or refused, server stopping, too many
  *             connections, disk full, locked, serialisation): the same call may work
- * later -EINVAL   the row or argument was refused for what it says; -EFBIG: for its
- * size -EEXIST   a unique key is taken by another row -ENOENT   nothing there -ENODATA
- * the schema is behind this program; -ENOTSUP: it is ahead -EBADMSG  bytes read from
- * the CAS are not those that were written -EACCES, -EIO, -ENOMEM as usual
+ *             later
+ *   -EINVAL   the row or argument was refused for what it says; -EFBIG: for its size
+ *   -EEXIST   a unique key is taken by another row
+ *   -ENOENT   nothing there
+ *   -ENODATA  the schema is behind this program; -ENOTSUP: it is ahead
+ *   -EBADMSG  bytes read from the CAS are not those that were written
+ *   -EACCES, -EIO, -ENOMEM as usual
  */
 #ifndef COMMON_STORE_STORE_H
 #define COMMON_STORE_STORE_H
@@ -37,8 +40,8 @@ enum {
 
 struct store_options {
 	uint64_t connect_timeout_ms; /* 0: 5,000 */
-	uint64_t
-	    statement_timeout_ms; /* 0: 10,000; also how long SQLite waits for a lock */
+	/* 0: 10,000; also how long SQLite waits for a lock */
+	uint64_t statement_timeout_ms;
 	size_t max_inline_bytes;  /* 0: STORE_INLINE_DEFAULT; values of that size or
 				     more go to the CAS */
 	int64_t sqlite_max_pages; /* 0: no bound; for tests of a full disk */

@@ -46,8 +46,8 @@ struct postgresql {
 static const struct {
 	char state[6];
 	int code;
-	bool
-	    is_lost; /* connect anew, though libpq may still call the connection good */
+	/* connect anew, though libpq may still call the connection good */
+	bool is_lost;
 } errors[] = {
 	{ "23505", -EEXIST, false }, /* unique_violation */
 	{ "54000", -EFBIG,
@@ -267,8 +267,8 @@ static PGconn *
 begin_connect(struct postgresql *p)
 {
 	char tcp_timeout[NUMBER_MAX];
-	/* what stands before dbname may be overridden by the url, what follows may not
-	 */
+	/* what stands before dbname may be overridden by the url, what follows may
+	   not */
 	const char *keywords[] = { "fallback_application_name", "tcp_user_timeout",
 		"target_session_attrs", "dbname", "gssencmode", "client_encoding",
 		NULL };
@@ -544,8 +544,8 @@ const struct sql_driver sql_postgresql = {
 	.describe = pg_describe,
 	.script = pg_script,
 	.query = pg_query,
-	/* the key is an arbitrary constant of ours; the lock ends with the transaction
-	 */
+	/* the key is an arbitrary constant of ours; the lock ends with the
+	   transaction */
 	.begin_alone =
 	    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;"
 	    "SELECT pg_advisory_xact_lock(4927140935527641);",

@@ -207,8 +207,8 @@ forget(struct group *g)
 	}
 }
 
-/* Rows that were inserted or replaced tell their truth at once; others stay undecided.
- */
+/* Rows that were inserted or replaced tell their truth at once; others stay
+   undecided. */
 static int
 insert_once(struct store *store, struct group *g, const struct sql_statement *st,
     const struct sql_value *params, struct err *err)

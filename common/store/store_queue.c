@@ -537,8 +537,8 @@ init_locks(struct store_queue *q)
 	(void)pthread_mutex_init(&q->lock, NULL);
 }
 
-/* Signals are the loop thread's business: the helper is born with all of them blocked.
- */
+/* Signals are the loop thread's business: the helper is born with all of them
+   blocked. */
 static int
 start_thread(struct store_queue *q)
 {

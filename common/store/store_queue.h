@@ -33,9 +33,9 @@ const char *store_op_name(enum store_op op);
 struct store_request {
 	/* filled by the caller */
 	enum store_op op;
-	uint64_t
-	    deadline_ms; /* monotonic: until when a store that is away is waited for;
-			    0: one try, and none while it is known to be away */
+	/* monotonic: until when a store that is away is waited for; 0: one try,
+	   and none while it is known to be away */
+	uint64_t deadline_ms;
 	void (*done)(struct store_request *r);
 	void *arg; /* the caller's own */
 
@@ -49,8 +49,8 @@ struct store_request {
 	union {
 		struct {
 			const struct store_row *row;
-			/* result is 0 for STORED and KEPT, outcome.err.code for REFUSED
-			 */
+			/* result is 0 for STORED and KEPT, outcome.err.code for
+			   REFUSED */
 			struct store_outcome outcome;
 		} put;
 		struct {

@@ -72,8 +72,8 @@ fail(const char *name, const struct failure *f)
 	return -1;
 }
 
-/* Milliseconds of the steps alone (of reading, when there are none); negative: failed.
- */
+/* Milliseconds of the steps alone (of reading, when there are none); negative:
+   failed. */
 static double
 run_once(const char *name, const char *text, size_t n, const char *steps_text,
     size_t *arena_mb)

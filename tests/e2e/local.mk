@@ -50,3 +50,31 @@ test_e2e_service_around_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLA
 test_e2e_service_around_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the service
+# --- the worker from inside
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_worker
+TESTS += test_e2e_worker
+test_e2e_worker_SOURCES = tests/e2e/test_worker.c
+test_e2e_worker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_worker_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the worker from inside
+# --- the queue's promises under fire
+if HAVE_CRITERION
+EXTRA_DIST += tests/e2e/ledger.h
+check_PROGRAMS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame
+TESTS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame
+test_e2e_nodes_SOURCES = tests/e2e/test_nodes.c
+test_e2e_nodes_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_nodes_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_blame_SOURCES = tests/e2e/test_blame.c
+test_e2e_blame_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_blame_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_chaos_SOURCES = tests/e2e/test_chaos.c tests/e2e/ledger.c
+test_e2e_chaos_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_chaos_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
+test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the queue's promises

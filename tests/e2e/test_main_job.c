@@ -181,8 +181,8 @@ Test(main_job, a_tool_error_that_is_not_repaired_fails_the_job)
 	harness_stop(h);
 }
 
-/* The model is told what was wrong with its call, calls again, and the job completes.
- */
+/* The model is told what was wrong with its call, calls again, and the job
+   completes. */
 Test(main_job, a_repaired_call_completes_the_job)
 {
 	CLEANUP(harness_freep) struct harness *h = e2e_new();

@@ -292,6 +292,25 @@ harness_use_redis_proxy(struct harness *h)
 }
 
 void
+harness_use_servers_of(struct harness *h, struct harness *other)
+{
+	static const char *const shared[] = { "redis.url", "database.url",
+		"llm.providers", "network.allow_private", "queue.lease_sec" };
+
+	h->borrows_servers = true;
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+		const char *value = settings_get(&other->settings, shared[i]);
+
+		if (value != NULL)
+			harness_set(h, shared[i], "%s", value);
+	}
+	memcpy(h->redis_socket, other->redis_socket, sizeof(h->redis_socket));
+	memcpy(h->database_url, other->database_url, sizeof(h->database_url));
+	memcpy(h->llm_address, other->llm_address, sizeof(h->llm_address));
+	memcpy(h->data_api, other->data_api, sizeof(h->data_api));
+}
+
+void
 harness_set(struct harness *h, const char *path, const char *fmt, ...)
 {
 	va_list ap;
@@ -519,10 +538,12 @@ choose_http(struct harness *h)
 void
 harness_servers(struct harness *h)
 {
-	start_data_api(h);
-	start_llm(h);
-	start_redis(h);
-	start_database(h);
+	if (!h->borrows_servers) {
+		start_data_api(h);
+		start_llm(h);
+		start_redis(h);
+		start_database(h);
+	}
 	choose_http(h);
 	harness_write_conf(h);
 }

@@ -41,6 +41,9 @@ void harness_freep(struct harness **h);
 void harness_use_postgres(struct harness *h);
 void harness_use_embedded_redis(struct harness *h);
 void harness_use_redis_proxy(struct harness *h); /* then harness_proxy */
+/* Another daemon around the servers of one that was started; it ends before that one.
+   What differs (node, database) is set afterwards. */
+void harness_use_servers_of(struct harness *h, struct harness *other);
 /* A dotted setting with its libconfig value: "queue.lease_sec", "%d". Works later, too:
    harness_write_conf and a SIGHUP bring it to the daemon. */
 void harness_set(struct harness *h, const char *path, const char *fmt, ...)

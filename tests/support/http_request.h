@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* http_request.h - how the server finds a whole request in the bytes of a connection.
- */
+/* http_request.h - how the server finds a whole request in the bytes of a
+   connection. */
 #ifndef TESTS_SUPPORT_HTTP_REQUEST_H
 #define TESTS_SUPPORT_HTTP_REQUEST_H
 

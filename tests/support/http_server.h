@@ -38,8 +38,8 @@ struct http_request {
 /* The value of the first header of that name (any case), or NULL. */
 const char *http_request_header(const struct http_request *rq, const char *name);
 
-/* A parameter of the query, decoded into out; false (out untouched) when there is none.
- */
+/* A parameter of the query, decoded into out; false (out untouched) when there is
+   none. */
 bool http_request_param(const struct http_request *rq, const char *name, char *out,
     size_t max);
 

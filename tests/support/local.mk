@@ -14,7 +14,7 @@ tests_support_libstandin_a_SOURCES = \
 	tests/support/http_request.h tests/support/http_request.c \
 	tests/support/service.h tests/support/service.c
 
-STANDIN_LIBS = tests/support/libstandin.a common/libjson.a common/libcommon.a
+STANDIN_LIBS = tests/support/libstandin.a common/libjson.a common/libcommon.a -lm
 
 noinst_PROGRAMS += llm-stub data-api
 llm_stub_SOURCES = \

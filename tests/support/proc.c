@@ -30,8 +30,8 @@ pause_ms(unsigned ms)
 	(void)nanosleep(&t, NULL);
 }
 
-/* In the child: everything by plain calls, since it shares the parent's memory image.
- */
+/* In the child: everything by plain calls, since it shares the parent's memory
+   image. */
 __attribute__((noreturn)) static void
 become(char *const argv[], int output, pid_t parent, const struct proc_options *o)
 {

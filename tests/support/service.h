@@ -9,8 +9,8 @@
 /* SIGKILL when the parent ends; exits at once when it has ended already. */
 void service_die_with_parent(void);
 
-/* "listening HOST:PORT" on standard output, flushed: whoever started us waits for it.
- */
+/* "listening HOST:PORT" on standard output, flushed: whoever started us waits for
+   it. */
 void service_announce(const char *host, uint16_t port);
 
 /* A port number of the command line, or exit with the usage status. */

@@ -84,8 +84,8 @@ is_repeated(const struct settings *s, size_t i, size_t n)
 	return false;
 }
 
-/* What stands under prefix (n bytes, with its dot), first the values, then the groups.
- */
+/* What stands under prefix (n bytes, with its dot), first the values, then the
+   groups. */
 static void
 write_group(const struct settings *s, const char *prefix, size_t n, unsigned depth,
     struct buf *out)
@@ -99,7 +99,8 @@ write_group(const struct settings *s, const char *prefix, size_t n, unsigned dep
 		const char *path = s->at[i].path, *dot;
 		size_t len;
 
-		if (strncmp(path, prefix, n) != 0 || (dot = strchr(path + n, '.')) == NULL)
+		if (strncmp(path, prefix, n) != 0 ||
+		    (dot = strchr(path + n, '.')) == NULL)
 			continue;
 		len = (size_t)(dot - path) + 1;
 		if (is_repeated(s, i, len))

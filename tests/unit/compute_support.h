@@ -13,8 +13,8 @@ struct compute_case {
 	const char *steps; /* JSON list, or one object */
 	const char *input; /* JSON, unless format says otherwise */
 	const char *want;  /* the result's text; NULL: a failure is expected */
-	const char
-	    *note; /* a part of the trace or of the failure; NULL: not looked at */
+	/* a part of the trace or of the failure; NULL: not looked at */
+	const char *note;
 	const char *format; /* NULL: json */
 	const char *right;  /* JSON of the input "ref://right"; NULL: none */
 };

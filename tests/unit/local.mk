@@ -293,3 +293,49 @@ test_man_protocol_SOURCES = tests/unit/test_man_protocol.c
 test_man_protocol_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_protocol_LDADD = worker/libllm.a common/libcommon.a $(CRITERION_LIBS)
 endif
+
+# --- the worker's connections: Redis, lanes, the store's helper thread; its messages
+if HAVE_CRITERION
+check_PROGRAMS += test_redis_link test_lane_client test_store_client test_result_message
+TESTS += test_redis_link test_lane_client test_store_client test_result_message
+test_redis_link_SOURCES = tests/unit/test_redis_link.c \
+	worker/loop.c worker/fiber.c worker/redis.c
+test_redis_link_CFLAGS = $(queue_test_cflags)
+test_redis_link_LDADD = $(queue_test_libs)
+test_lane_client_SOURCES = tests/unit/test_lane_client.c \
+	worker/loop.c worker/fiber.c worker/lane_client.c
+test_lane_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_lane_client_LDADD = common/libcommon.a $(CRITERION_LIBS)
+test_store_client_SOURCES = tests/unit/test_store_client.c \
+	tests/unit/store_fixture.h tests/unit/store_fixture.c \
+	worker/loop.c worker/fiber.c worker/store_client.c
+test_store_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_store_client_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
+test_result_message_SOURCES = tests/unit/test_result_message.c worker/result_message.c
+test_result_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_result_message_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
+endif
+
+# --- the small things in common
+if HAVE_CRITERION
+check_PROGRAMS += test_common test_lane
+TESTS += test_common test_lane
+test_common_SOURCES = tests/unit/test_common.c
+test_common_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_common_LDADD = common/libcommon.a $(CRITERION_LIBS)
+test_lane_SOURCES = tests/unit/test_lane.c
+test_lane_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_lane_LDADD = common/libcommon.a $(CRITERION_LIBS)
+endif
+
+# --- stacks of fibers
+if HAVE_CRITERION
+check_PROGRAMS += test_stack
+TESTS += test_stack
+test_stack_SOURCES = tests/unit/test_stack.c worker/loop.c worker/fiber.c worker/preview.c
+test_stack_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+	common/libjson_schema.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+endif

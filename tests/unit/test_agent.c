@@ -222,8 +222,8 @@ set_data(struct tool_outcome *o, const char *text)
 	o->data.len = strlen(text);
 }
 
-/* {"n":N} gives [N]; "big" gives that many blanks in a string; "fail" names an error.
- */
+/* {"n":N} gives [N]; "big" gives that many blanks in a string; "fail" names an
+   error. */
 static int
 run_fetch(const struct tool_call *call, struct tool_outcome *o)
 {
@@ -905,8 +905,8 @@ break_everywhere(const struct said *script, size_t n, bool keeps)
 			expect_str(buf_str(&resumed), buf_str(&whole));
 			for (size_t t = 0; t < n; t++)
 				again += w->paid[t] > 1;
-			/* only an answer that never reached the journal is paid again
-			 */
+			/* only an answer that never reached the journal is paid
+			   again */
 			cr_expect(again <= (after == 0 ? 1U : 0U), "%zu: %u", at,
 			    again);
 			outcome_release(&o);

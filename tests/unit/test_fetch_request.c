@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_fetch_request.c - from what a model writes to what is sent, and what is refused.
- */
+/* test_fetch_request.c - from what a model writes to what is sent, and what is
+   refused. */
 #include "config.h"
 
 #include "fetch/fetch_request.h"

@@ -58,8 +58,8 @@ compact(const struct json *v)
 	return buf_take(&b, NULL);
 }
 
-/* ---- what is accepted: text, and how it is written again (NULL: the same bytes) ----
- */
+/* ---- what is accepted: text, and how it is written again (NULL: the same bytes)
+   ---- */
 
 /* clang-format off */
 static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_llm.c - providers' bodies, waits, prices, and the call over a scripted network.
- */
+/* test_llm.c - providers' bodies, waits, prices, and the call over a scripted
+   network. */
 #include "config.h"
 
 #include "common/clock.h"

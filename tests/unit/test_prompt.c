@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_prompt.c - what models are told: definitions, system text, jobs, tool schemas.
- */
+/* test_prompt.c - what models are told: definitions, system text, jobs, tool
+   schemas. */
 #include "config.h"
 
 #include "common/conf/targets.h"
@@ -455,6 +455,27 @@ Test(strict_schema, every_tool_can_be_sent_strict)
 		cr_assert(strict_schema_write(&out,
 			      read_json(a, tool_at(i)->parameters)) == 0);
 		check_strict(read_json(a, buf_str(&out)));
+	}
+}
+
+/* Every level a list of types and a map: what the writer nests deepest for. */
+Test(strict_schema, too_deep_a_schema_is_refused)
+{
+	for (unsigned levels = 1; levels <= 20; levels++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		CLEANUP_BUF struct buf text = BUF_INIT;
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		for (unsigned i = 0; i < levels; i++)
+			buf_adds(&text,
+			    "{\"type\":[\"object\",\"string\",\"null\"],"
+			    "\"additionalProperties\":");
+		buf_adds(&text, "{}");
+		for (unsigned i = 0; i < levels; i++)
+			buf_addc(&text, '}');
+		cr_expect(strict_schema_write(&out, read_json(a, buf_str(&text))) ==
+			(levels <= 10 ? 0 : -E2BIG),
+		    "%u levels", levels);
 	}
 }
 

@@ -64,8 +64,8 @@ Test(store_postgresql, a_server_that_stops_is_away_and_is_found_again)
 		cr_assert(eq(int, postgres_server_start(server, &err), 0), "%s",
 		    err.text);
 		cr_expect(eq(int, fixture_put(f.store, &r.row, NULL), STORE_STORED));
-		/* stopped and started between two calls: the next one does not notice
-		 */
+		/* stopped and started between two calls: the next one does not
+		   notice */
 		cr_assert(eq(int, postgres_server_stop(server, signals[i], &err), 0));
 		cr_assert(eq(int, postgres_server_start(server, &err), 0), "%s",
 		    err.text);

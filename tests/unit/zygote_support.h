@@ -30,8 +30,8 @@ void zygote_send(struct test_zygote *z, uint16_t op, uint64_t id, const char *me
 /* Waits up to 30 s. */
 struct test_reply zygote_receive(struct test_zygote *z);
 
-/* COMPUTE_RUN of steps for an owner; more: further members of the meta ("" or ",...").
- */
+/* COMPUTE_RUN of steps for an owner; more: further members of the meta ("" or
+   ",..."). */
 void zygote_run(struct test_zygote *z, uint64_t id, const char *owner,
     const char *steps, const char *more, const char *data, size_t n);
 

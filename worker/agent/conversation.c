@@ -3,9 +3,10 @@
  * conversation.c - the loop of one job: limits, the model's answers, the journal.
  *
  * Owns:   struct conversation while it runs; the value and texts of the result are
- * handed to the caller. Called: once per attempt of a job, in its fiber. Fails:  with a
- * failed result for everything that a producer should hear of; with a negative errno
- * only when the job is no longer ours or memory is short.
+ *         handed to the caller.
+ * Called: once per attempt of a job, in its fiber.
+ * Fails:  with a failed result for everything that a producer should hear of; with a
+ *         negative errno only when the job is no longer ours or memory is short.
  */
 #include "config.h"
 
@@ -244,8 +245,8 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 
 /* ---- what the model said, for its own memory ---- */
 
-/* Some servers read the arguments of earlier calls as JSON and fail when they are none.
- */
+/* Some servers read the arguments of earlier calls as JSON and fail when they are
+   none. */
 static int
 repair_arguments(struct arena *a, const struct llm_tool_call *from,
     struct llm_tool_call *to)

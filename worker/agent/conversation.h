@@ -29,8 +29,8 @@ struct conversation_env {
 	int (*ask)(void *ctx, const struct llm_call *call, struct arena *a,
 	    struct llm_answer *out, struct llm_account *account, struct llm_error *e);
 
-	/* Runs tool->run; the hook for slot rows and metrics. NULL: tool->run itself.
-	 */
+	/* Runs tool->run; the hook for slot rows and metrics. NULL: tool->run
+	   itself. */
 	int (*run_tool)(void *ctx, const struct tool *tool,
 	    const struct tool_call *call, struct tool_outcome *outcome);
 
@@ -66,8 +66,8 @@ struct conversation_job {
 	const char *job_id;
 	const struct agent *agent;
 	struct llm_messages messages; /* prompt_messages(); the conversation appends */
-	const struct json_schema
-	    *output_schema;       /* the job's, else the agent's; or NULL */
+	/* the job's, else the agent's; or NULL */
+	const struct json_schema *output_schema;
 	unsigned lane;            /* enum tool_lane; ANY narrows nothing */
 	int64_t max_tokens_total; /* the job's own bound; 0: the agent's */
 	uint64_t deadline_ms;     /* monotonic; 0: none */
@@ -92,8 +92,8 @@ enum {
 struct conversation_tool_call {
 	struct conversation_tool_call *next;
 	struct llm_text tool;
-	struct llm_text
-	    args; /* JSON text, at most CONVERSATION_ARGS_MAX, secrets masked */
+	/* JSON text, at most CONVERSATION_ARGS_MAX, secrets masked */
+	struct llm_text args;
 	enum error_type error;
 	uint64_t ms;
 };

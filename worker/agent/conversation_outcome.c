@@ -3,8 +3,9 @@
  * conversation_outcome.c - the outcome of a tool call as a journal record, and back.
  *
  * Owns:   nothing; small data goes into the record, large data to where the worker
- * keeps it. Called: by conversation_tools.c. Fails:  towards running a call again: what
- * cannot be kept or brought back is lost data.
+ *         keeps it.
+ * Called: by conversation_tools.c.
+ * Fails:  towards running a call again: what cannot be kept or brought back is lost data.
  */
 #include "config.h"
 

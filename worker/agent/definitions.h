@@ -34,8 +34,8 @@ struct agent {
 	size_t n_tools;
 	struct llm_target *targets; /* owned: providers in fall-back order */
 	size_t n_targets;
-	struct llm_prefix *
-	    *prefixes[AGENT_OFFER_COUNT];  /* owned; same one may stand twice */
+	/* owned; same one may stand twice */
+	struct llm_prefix **prefixes[AGENT_OFFER_COUNT];
 	struct json_schema *input_schema;  /* owned; NULL: none */
 	struct json_schema *output_schema; /* owned; NULL: none */
 	char *system_text;                 /* owned */

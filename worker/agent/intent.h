@@ -40,8 +40,8 @@ struct intent_side {
 
 struct intent {
 	enum intent_label label;
-	double
-	    confidence; /* 0..1, of the leading side; below 0.7 nothing is narrowed */
+	/* 0..1, of the leading side; below 0.7 nothing is narrowed */
+	double confidence;
 	char reasoning[INTENT_REASONING_MAX];
 	struct intent_side patch;
 	struct intent_side execute;

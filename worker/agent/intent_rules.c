@@ -677,8 +677,7 @@ compare_words(const void *key, const void *rule)
 const struct intent_rule *
 intent_rule_exact(const char *text)
 {
-	return bsearch(
-	    text, rules, ARRAY_LEN(rules), sizeof(rules[0]), compare_words);
+	return bsearch(text, rules, ARRAY_LEN(rules), sizeof(rules[0]), compare_words);
 }
 
 struct ending {

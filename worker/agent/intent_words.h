@@ -40,8 +40,8 @@ struct intent_sentence {
 	struct intent_token tokens[INTENT_SENTENCE_MAX];
 };
 
-/* The reader's next* positions only move forwards: that keeps the whole reading linear.
- */
+/* The reader's next* positions only move forwards: that keeps the whole reading
+   linear. */
 struct intent_reader {
 	const unsigned char *at, *end;
 	const unsigned char *chunk_end; /* run without white space, already judged */

@@ -75,8 +75,8 @@ is_retryable_error(const struct json *doc)
 	    error_type_is_retryable(error_type_from_name(name->text, name->len));
 }
 
-/* Only the last turn that ran tools is tried again: what came before was answered to.
- */
+/* Only the last turn that ran tools is tried again: what came before was answered
+   to. */
 static void
 find_rerun(struct journal *j)
 {

@@ -23,8 +23,8 @@ struct prompt_input {
 	const struct json *current_workflow; /* {nodes,edges} or a map of nodes */
 	const struct json *previous_results; /* [{node_id, result_ref, preview}] */
 	const struct json *workflow_state;   /* any */
-	const struct json
-	    *session; /* {history:[{prompt, result_ref, preview}], last_result} */
+	/* {history:[{prompt, result_ref, preview}], last_result} */
+	const struct json *session;
 	const struct json *output_schema; /* what the final answer must satisfy */
 };
 

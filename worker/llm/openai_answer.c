@@ -2,9 +2,9 @@
 /*
  * openai_answer.c - from the body of a Chat Completions answer to the neutral form.
  *
- * Owns:   nothing; texts live in the caller's arena (the body need not outlive the
- * call). Called: by llm_call for every exchange that brought a status. Fails:  with a
- * typed error: what is not an answer to act upon is llm_bad_response.
+ * Owns:   nothing; texts live in the caller's arena (the body need not outlive the call).
+ * Called: by llm_call for every exchange that brought a status.
+ * Fails:  with a typed error: what is not an answer to act upon is llm_bad_response.
  */
 #include "config.h"
 

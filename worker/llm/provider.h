@@ -34,8 +34,8 @@ struct llm_params {
 struct llm_prefix {
 	char *head; /* owned: the system text in its wire form */
 	size_t head_len;
-	char *
-	    tools; /* owned: the tools in their wire form; empty when none is offered */
+	/* owned: the tools in their wire form; empty when none is offered */
+	char *tools;
 	size_t tools_len;
 	char hash[33]; /* 128 bits over both, hexadecimal */
 };

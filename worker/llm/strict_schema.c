@@ -15,7 +15,9 @@
 #include <string.h>
 
 enum {
-	DEPTH_MAX = 24 /* the writer nests deeper than the schema does */
+	/* Providers take ten levels. The writer nests up to five for each of them, and
+	   has 64. */
+	DEPTH_MAX = 10
 };
 
 /* ---- looking at a schema ---- */

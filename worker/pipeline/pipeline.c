@@ -32,9 +32,9 @@ struct pipeline {
 	struct pipeline_data data; /* current */
 	bool has_data;
 	struct json_builder *trace;
-	struct json_builder
-	    *fetch_entry; /* of the last http_request: its rows are known
-			     when compute has read the body; or NULL */
+	/* of the last http_request: its rows are known when compute has read the
+	   body; or NULL */
+	struct json_builder *fetch_entry;
 	uint64_t due_ms;
 	struct pipeline_result *result;
 };
@@ -258,8 +258,8 @@ static const struct {
 	{ "application/jsonlines", "ndjson" },
 };
 
-/* JSON is known by its content, whatever its type says; CSV and NDJSON by their type.
- */
+/* JSON is known by its content, whatever its type says; CSV and NDJSON by their
+   type. */
 static const char *
 format_of(const struct json *meta)
 {

@@ -57,8 +57,8 @@ enum {
 	TOOL_SUGGESTIONS_MAX = 3
 };
 
-/* How a call ended. The caller owns it: tool_outcome_init, then tool_outcome_release.
- */
+/* How a call ended. The caller owns it: tool_outcome_init, then
+   tool_outcome_release. */
 struct tool_outcome {
 	enum error_type error;    /* ERROR_TYPE_NONE: success */
 	char step[TOOL_STEP_MAX]; /* failing step: "http_request", or "" */

@@ -178,8 +178,8 @@ users_write(struct json_writer *w)
 	jw_array_end(w);
 }
 
-/* Users 19 and 20 have no order, and the orders of user 99 have no user: joins differ.
- */
+/* Users 19 and 20 have no order, and the orders of user 99 have no user: joins
+   differ. */
 void
 orders_write(struct json_writer *w)
 {

@@ -8,8 +8,8 @@
 struct rules;
 struct rule;
 
-/* 0 with *out owned by the caller; -EINVAL with the place in err. The text is copied.
- */
+/* 0 with *out owned by the caller; -EINVAL with the place in err. The text is
+   copied. */
 int rules_read(const char *text, size_t n, struct rules **out, struct err *err);
 void rules_free(struct rules *rules);
 

@@ -3,22 +3,21 @@
  * script.h - the rules by which the stand-in answers: the first rule that holds speaks.
  *
  *   { "rules": [ { "name": "...", "when": {...}, "reply": {...}, "fault": {...} } ],
- *     "otherwise": "demo" | "error" }                        (or just the list of
- * rules)
+ *     "otherwise": "demo" | "error" }                (or just the list of rules)
  *
  * when:   prompt_contains (text or list: all), prompt_regex, any_contains, turn,
- * last_role, tool_result_contains, header {name: part of the value, or null: absent},
- * model, tool_offered, times (how often the rule may be used) reply:  content |
- * tool_calls [{name, arguments: object or raw text}], finish_reason, usage
- * {prompt_tokens, completion_tokens, cached_tokens}, refusal, delay_ms fault:  status,
- * headers, body (text or JSON), message, delay_ms, garble, hang, cut (before_headers,
- * mid_headers, mid_body), piece_bytes and pause_ms (slow body)
+ *         last_role, tool_result_contains, header {name: part of the value, or null:
+ *         absent}, model, tool_offered, times (how often the rule may be used)
+ * reply:  content | tool_calls [{name, arguments: object or raw text}], finish_reason,
+ *         usage {prompt_tokens, completion_tokens, cached_tokens}, refusal, delay_ms
+ * fault:  status, headers, body (text or JSON), message, delay_ms, garble, hang, cut
+ *         (before_headers, mid_headers, mid_body), piece_bytes and pause_ms (slow body)
  *
  * A rule with a fault but without status, body and reply leaves the words to the rules
  * after it and to the built-in demonstration, and breaks or delays their transport.
  *
- * In texts {{data_api}}, {{prompt}}, {{model}}, {{turn}}, {{tool_result}} and
- * {{last_ref}} are replaced.
+ * In texts {{data_api}}, {{prompt}}, {{model}}, {{turn}}, {{tool_result}}, {{last_ref}}
+ * and {{serial}} (of the request, as the log has it) are replaced.
  */
 #ifndef TESTS_SUPPORT_LLM_STUB_SCRIPT_H
 #define TESTS_SUPPORT_LLM_STUB_SCRIPT_H

@@ -182,8 +182,8 @@ fill_object(struct arena *a, const struct json *schema, const struct json *v)
 	return json_end(out);
 }
 
-/* Of several forms the one whose "step" (or other single-valued member) is the value's.
- */
+/* Of several forms the one whose "step" (or other single-valued member) is the
+   value's. */
 static const struct json *
 pick_form(const struct json *forms, const struct json *v)
 {

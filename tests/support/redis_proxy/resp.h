@@ -9,8 +9,8 @@
 /* Bytes of the whole value at text; 0 when it is not whole yet; -EPROTO. */
 ssize_t resp_length(const char *text, size_t n);
 
-/* The first argument of a command (its name), copied and ended; "" when there is none.
- */
+/* The first argument of a command (its name), copied and ended; "" when there is
+   none. */
 void resp_name(const char *text, size_t n, char *out, size_t max);
 
 #endif
