@@ -12,7 +12,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/store/digest.h"
 #include "worker/agent/conversation.h"
+#include "worker/job_skim.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -20,8 +22,6 @@
 #include <string.h>
 
 enum {
-	PARSE_OVERSIZE_MAX =
-	    64 * 1024 * 1024, /* longer payloads are not even looked into */
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
 	BEGIN_MS = 60000,         /* from the claim to the first model call */
 	ENDING_MS = 10000,        /* from a job's deadline to its published result */
@@ -67,31 +67,39 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 
 /* ---- begin ---- */
 
+/* Only who sent it is read, and what it was by its bytes: a message of many times the
+   cap must not hold up the jobs beside it. */
+static int
+read_too_large(struct job *j, const char *payload, size_t n)
+{
+	CLEANUP_BUF struct buf members = BUF_INIT;
+	const char *text;
+
+	job_skim(payload, n, &members);
+	text = arena_strndup(j->arena, buf_str(&members), members.len);
+	if (buf_status(&members) != 0 || text == NULL)
+		return -ENOMEM;
+	j->fault_status =
+	    job_message_read(j->arena, text, members.len, &j->msg, &j->fault);
+	if (j->fault_status == -ENOMEM || digest_of(payload, n, j->msg.digest) < 0)
+		return -ENOMEM;
+	if (j->fault_status != -ENOMSG)
+		j->fault_status = -EINVAL;
+	j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+	(void)snprintf(j->fault.text, sizeof(j->fault.text),
+	    "the payload has %zu bytes, more than queue.max_payload_bytes (%lld); "
+	    "pass large data by reference",
+	    n, (long long)j->worker->conf->queue.max_payload_bytes);
+	return 0;
+}
+
 static int
 read_payload(struct job *j, const char *payload, size_t n)
 {
-	size_t max = (size_t)j->worker->conf->queue.max_payload_bytes;
-
-	if (n > PARSE_OVERSIZE_MAX) {
-		j->fault_status = -ENOMSG;
-		(void)snprintf(j->fault.text, sizeof(j->fault.text),
-		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu)",
-		    n, max);
-		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-		return 0;
-	}
+	if (n > (size_t)j->worker->conf->queue.max_payload_bytes)
+		return read_too_large(j, payload, n);
 	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &j->fault);
-	if (j->fault_status == -ENOMEM)
-		return -ENOMEM;
-	if (n > max && j->fault_status != -ENOMSG) {
-		j->fault_status = -EINVAL;
-		j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-		(void)snprintf(j->fault.text, sizeof(j->fault.text),
-		    "the payload has %zu bytes, more than queue.max_payload_bytes (%zu); "
-		    "pass large data by reference",
-		    n, max);
-	}
-	return 0;
+	return j->fault_status == -ENOMEM ? -ENOMEM : 0;
 }
 
 static void
@@ -423,9 +431,10 @@ read_begun(struct job *j)
 	if (j->payload == NULL)
 		return -ENOMEM;
 	r = read_payload(j, j->payload, j->payload_len);
-	if (r == 0 && j->msg.job_id == NULL) /* cannot be: it was read once to begin */
-		r = -EBADMSG;
-	return r;
+	if (r == 0 &&
+	    j->msg.job_id == NULL) /* not readable any more: its id still is */
+		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
+	return r == 0 && j->msg.job_id == NULL ? -ENOMEM : r;
 }
 
 static int

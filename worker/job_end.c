@@ -464,7 +464,6 @@ job_release(struct job *j, int64_t delay_ms, const char *why)
 
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
-	(void)fiber_mask_interrupts(true); /* this is the way out already */
 	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
 	    (int64_t)ran_ms(j));
 	return run_op(j, &cmd);

@@ -50,6 +50,27 @@ test_e2e_service_around_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLA
 test_e2e_service_around_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the service
+# --- hostile clients, jobs, models, data and pipelines
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_gateway test_e2e_hostile test_e2e_hostile_llm test_e2e_hostile_data
+TESTS += test_e2e_gateway test_e2e_hostile test_e2e_hostile_llm test_e2e_hostile_data
+test_e2e_gateway_SOURCES = tests/e2e/test_gateway.c
+test_e2e_gateway_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_gateway_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_hostile_SOURCES = tests/e2e/test_hostile.c tests/e2e/result_check.c \
+	tests/e2e/result_check.h
+test_e2e_hostile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_hostile_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_hostile_llm_SOURCES = tests/e2e/test_hostile_llm.c tests/e2e/result_check.c \
+	tests/e2e/result_check.h tests/support/http_probe.c tests/support/http_probe.h
+test_e2e_hostile_llm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_hostile_llm_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS) -lpthread
+test_e2e_hostile_data_SOURCES = tests/e2e/test_hostile_data.c tests/e2e/result_check.c \
+	tests/e2e/result_check.h tests/support/http_probe.c tests/support/http_probe.h
+test_e2e_hostile_data_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_hostile_data_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS) -lpthread
+endif
+# --- end of the hostile ones
 # --- the worker from inside
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_worker

@@ -486,7 +486,9 @@ start_redis(struct harness *h)
 		harness_set(h, "redis.url", "\"embedded\"");
 		return;
 	}
+	(void)setenv("TMPDIR", h->dir, 1); /* so that it goes with our directory */
 	h->redis_server = redis_server_start(extra);
+	(void)unsetenv("TMPDIR");
 	if (h->redis_server == NULL)
 		harness_fail(h, "redis-server did not start");
 	(void)chmod(redis_server_dir(h->redis_server), 0755);
@@ -510,7 +512,7 @@ start_database(struct harness *h)
 		    "sqlite:%s/state/agent-runner.db", h->dir);
 		return;
 	}
-	if (postgres_server_new(&h->postgres, &err) < 0 ||
+	if (postgres_server_new_below(h->dir, &h->postgres, &err) < 0 ||
 	    postgres_database_new(postgres_server_dir(h->postgres), url, &err) < 0)
 		harness_fail(h, "%s", err_text(&err));
 	(void)snprintf(h->database_url, sizeof(h->database_url), "%s", url);
