@@ -163,15 +163,9 @@ pause_deadlines(struct worker *w, uint64_t ms)
 void
 control_tick(struct worker *w, uint64_t elapsed_ms)
 {
-<<<<<<< HEAD
-	watch_store(w);
-	if (w->store_away_ms != 0 || redis_link_is_away(w->redis))
-		pause_deadlines(w, elapsed_ms);
-=======
 	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
 	watch_store(w);
->>>>>>> main
 	if (!w->is_draining && is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);
