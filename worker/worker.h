@@ -165,10 +165,10 @@ struct store_lookup {
 	struct wait *wait; /* NULL: nobody waits yet */
 	bool is_done;
 };
-void store_client_lookup_begin(
-    struct worker *w, const char *job_id, struct store_lookup *l);
-int store_client_lookup_end(
-    struct store_lookup *l, struct store_result *out, struct err *err);
+void store_client_lookup_begin(struct worker *w, const char *job_id,
+    struct store_lookup *l);
+int store_client_lookup_end(struct store_lookup *l, struct store_result *out,
+    struct err *err);
 
 int store_client_put(struct worker *w, const struct store_row *row,
     struct store_outcome *out, uint64_t due_ms, struct err *err);

@@ -339,3 +339,7 @@ test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/li
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
 endif
+
+# --- nothing in job code blocks
+TESTS += tests/unit/test_blocking.sh
+EXTRA_DIST += tests/unit/test_blocking.sh
