@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/agent/conversation.h"
+#include "worker/buffers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -405,6 +406,7 @@ job_end(struct job *j)
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
+	buffers_hold(j, 0);
 	buf_release(&j->trace);
 	arena_free(j->arena);
 	free(j->evidence);

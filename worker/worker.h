@@ -67,7 +67,9 @@ struct job {
 
 	uint64_t started_ms; /* monotonic */
 	uint64_t deadline_ms;
-	struct buf trace; /* of the pipelines that ran: members of a JSON array */
+	uint64_t buffer_bytes; /* data that it holds now; buffers.h */
+	uint64_t kept_bytes;   /* of these, the last pipeline's result */
+	struct buf trace;      /* of the pipelines that ran: members of a JSON array */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
@@ -95,6 +97,7 @@ struct worker {
 	struct job_list jobs;
 	unsigned n_jobs;
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
+	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
 	uint64_t jobs_done;
 	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */

@@ -343,3 +343,13 @@ endif
 # --- nothing in job code blocks
 TESTS += tests/unit/test_blocking.sh
 EXTRA_DIST += tests/unit/test_blocking.sh
+
+# --- buffers of a worker's jobs
+if HAVE_CRITERION
+check_PROGRAMS += test_buffers
+TESTS += test_buffers
+test_buffers_SOURCES = tests/unit/test_buffers.c \
+	worker/loop.c worker/fiber.c worker/buffers.c
+test_buffers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_buffers_LDADD = common/libcommon.a $(CRITERION_LIBS)
+endif
