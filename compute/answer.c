@@ -28,7 +28,7 @@ write_trace(struct json_writer *w, const struct json *trace, bool with_notes)
 
 		jw_object_begin(w);
 		for (uint32_t k = 0; k < entry->len; k++) {
-			jw_key(w, entry->members[k].name);
+			jw_key_n(w, entry->members[k].name, entry->members[k].name_len);
 			if (!with_notes && entry->members[k].value.type == JSON_ARRAY)
 				jw_raw(w, "[]", 2);
 			else

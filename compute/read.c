@@ -32,9 +32,11 @@ fail_reading(struct run *r, int code, const char *what, const struct err *err)
 {
 	if (code == -ENOMEM)
 		return run_no_memory(r);
-	return run_fail(r, code == -E2BIG ? FAILURE_STEP_LIMIT : FAILURE_INVALID_STEP,
-	    "look at what the address answers", "the input is not %s: %s", what,
-	    err_text(err));
+	if (code == -E2BIG)
+		return run_fail(r, FAILURE_STEP_LIMIT, "ask for flatter or less data",
+		    "the %s of the input cannot be worked on: %s", what, err_text(err));
+	return run_fail(r, FAILURE_INVALID_STEP, "look at what the address answers",
+	    "the input is not %s: %s", what, err_text(err));
 }
 
 static const char *

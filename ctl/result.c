@@ -183,7 +183,7 @@ write_message_with(struct buf *out, const struct json *message,
 	jw_init(&w, out);
 	jw_object_begin(&w);
 	for (uint32_t i = 0; i < message->len; i++) {
-		jw_key(&w, message->members[i].name);
+		jw_key_n(&w, message->members[i].name, message->members[i].name_len);
 		jw_value(&w, &message->members[i].value);
 	}
 	if (value != NULL) {

@@ -27,7 +27,7 @@ static const struct {
 	{ HTTP_TIMEOUT,   "execution_error", "ask for less, or try again later" },
 	{ HTTP_TLS,       "execution_error", "the server's certificate is not trusted here, or it speaks no TLS" },
 	{ HTTP_BROKEN,    "execution_error", "try again" },
-	{ HTTP_PROTOCOL,  "execution_error", "" },
+	{ HTTP_PROTOCOL,  "execution_error", "the server breaks HTTP: check the address, or use another source" },
 	{ HTTP_REDIRECTS, "invalid_step", "use the URL that the redirects lead to" },
 	{ HTTP_TOO_LARGE, "step_limit", "narrow the request: fewer rows, fewer fields, one page at a time" },
 	{ HTTP_BAD_URL,   "invalid_step", "give a URL like https://host/path" },

@@ -14,16 +14,12 @@
 #include <string.h>
 #include <strings.h>
 
-struct fields {
-	struct buf prompt, agent, session_id;
-};
-
 static enum MHD_Result
 on_field(void *arg, enum MHD_ValueKind kind UNUSED, const char *key,
     const char *filename UNUSED, const char *type UNUSED, const char *encoding UNUSED,
     const char *bytes, uint64_t offset UNUSED, size_t n)
 {
-	struct fields *f = arg;
+	struct chat_fields *f = arg;
 
 	if (key == NULL)
 		return MHD_YES;
@@ -40,21 +36,24 @@ on_field(void *arg, enum MHD_ValueKind kind UNUSED, const char *key,
 static void
 add_query(struct exchange *x, const char *name, struct buf *field)
 {
-	const char *value =
-	    MHD_lookup_connection_value(x->mhd, MHD_GET_ARGUMENT_KIND, name);
+	const char *value = NULL;
+	size_t n = 0;
 
-	if (field->len == 0 && value != NULL)
-		buf_adds(field, value);
+	if (field->len == 0 &&
+	    MHD_lookup_connection_value_n(x->mhd, MHD_GET_ARGUMENT_KIND, name,
+		strlen(name), &value, &n) == MHD_YES &&
+	    value != NULL)
+		buf_add(field, value, n);
 }
 
 static int
 job_from_form(struct exchange *x, struct chat_job *job, struct err *err)
 {
-	struct fields f = { BUF_INIT, BUF_INIT, BUF_INIT };
+	CLEANUP(chat_fields_release)
+	struct chat_fields f = { BUF_INIT, BUF_INIT, BUF_INIT };
 	struct MHD_PostProcessor *form = x->body.len > 0
 	    ? MHD_create_post_processor(x->mhd, 4096, on_field, &f)
 	    : NULL;
-	int r;
 
 	if (form != NULL) {
 		(void)MHD_post_process(form, buf_str(&x->body), x->body.len);
@@ -63,12 +62,7 @@ job_from_form(struct exchange *x, struct chat_job *job, struct err *err)
 	add_query(x, "prompt", &f.prompt);
 	add_query(x, "agent", &f.agent);
 	add_query(x, "session_id", &f.session_id);
-	r = chat_job_from_fields(job, buf_str(&f.prompt), buf_str(&f.agent),
-	    buf_str(&f.session_id), err);
-	buf_release(&f.prompt);
-	buf_release(&f.agent);
-	buf_release(&f.session_id);
-	return r;
+	return chat_job_from_fields(job, &f, err);
 }
 
 static bool
@@ -117,7 +111,9 @@ submit(struct exchange *x, struct chat_job *job)
 		x->outcome = r == -ESHUTDOWN ? WAIT_STOPPED : WAIT_NOT_QUEUED;
 		x->job_id[0] = '\0';
 		buf_adds(&x->answer,
-		    r == -EBUSY           ? "too many requests wait for their jobs"
+		    r == -EBUSY
+			? "as many requests wait for their jobs as http.max_waiting allows; "
+			  "come back later, or push to the queue"
 			: r == -ESHUTDOWN ? "the gateway is stopping"
 					  : "no memory for the request");
 		atomic_store(&x->is_answered, true);

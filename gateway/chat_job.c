@@ -62,7 +62,8 @@ begin(struct json_writer *w, struct chat_job *job)
 static bool
 is_ours(const struct json_member *m)
 {
-	return strcmp(m->name, "version") == 0 || strcmp(m->name, "created_at") == 0;
+	return m->name_len == strlen(m->name) &&
+	    (strcmp(m->name, "version") == 0 || strcmp(m->name, "created_at") == 0);
 }
 
 static int
@@ -87,7 +88,7 @@ copy_job(struct chat_job *job, const struct json *v, struct err *err)
 	for (size_t i = 0; i < v->len; i++) {
 		if (is_ours(&v->members[i]))
 			continue;
-		jw_key(&w, v->members[i].name);
+		jw_key_n(&w, v->members[i].name, v->members[i].name_len);
 		jw_value(&w, &v->members[i].value);
 	}
 	jw_object_end(&w);
@@ -115,37 +116,64 @@ chat_job_from_json(struct chat_job *job, const char *text, size_t n, struct err 
 }
 
 static void
-add_field(struct json_writer *w, const char *name, const char *value)
+add_field(struct json_writer *w, const char *name, const struct buf *value)
 {
-	if (value == NULL || value[0] == '\0')
+	if (value->len == 0)
 		return;
 	jw_key(w, name);
-	jw_cstr(w, value);
+	jw_string(w, buf_str(value), value->len);
+}
+
+void
+chat_fields_release(struct chat_fields *f)
+{
+	buf_release(&f->prompt);
+	buf_release(&f->agent);
+	buf_release(&f->session_id);
+}
+
+/* Bytes that are no text would reach the model as other bytes than were sent. */
+static int
+check_fields(const struct chat_fields *f, struct err *err)
+{
+	const struct {
+		const char *name;
+		const struct buf *value;
+	} all[] = { { "prompt", &f->prompt }, { "agent", &f->agent },
+		{ "session_id", &f->session_id } };
+
+	if (f->prompt.len == 0)
+		return err_set(err, -EINVAL,
+		    "\"prompt\" is missing: give it in the query, in a form or in a JSON "
+		    "object");
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (!json_is_utf8(buf_str(all[i].value), all[i].value->len))
+			return err_set(err, -EINVAL,
+			    "\"%s\" is not UTF-8: send it in that encoding",
+			    all[i].name);
+	return 0;
 }
 
 int
-chat_job_from_fields(struct chat_job *job, const char *prompt, const char *agent,
-    const char *session_id, struct err *err)
+chat_job_from_fields(struct chat_job *job, const struct chat_fields *f, struct err *err)
 {
 	struct json_writer w;
 	int r;
 
 	memset(job, 0, sizeof(*job));
-	if (prompt == NULL || prompt[0] == '\0')
-		return err_set(err, -EINVAL,
-		    "\"prompt\" is missing: give it in the query, in a form or in a JSON "
-		    "object");
-	r = draw_id(job->id, err);
+	r = check_fields(f, err);
+	if (r == 0)
+		r = draw_id(job->id, err);
 	if (r < 0)
 		return r;
 	job->timeout_sec = CHAT_TIMEOUT_SEC;
 	begin(&w, job);
-	add_field(&w, "prompt", prompt);
-	add_field(&w, "agent", agent);
-	if (session_id != NULL && session_id[0] != '\0') {
+	add_field(&w, "prompt", &f->prompt);
+	add_field(&w, "agent", &f->agent);
+	if (f->session_id.len > 0) {
 		jw_key(&w, "context");
 		jw_object_begin(&w);
-		add_field(&w, "session_id", session_id);
+		add_field(&w, "session_id", &f->session_id);
 		jw_object_end(&w);
 	}
 	jw_object_end(&w);

@@ -23,14 +23,21 @@ struct chat_job {
 
 void chat_job_release(struct chat_job *job);
 
+/* What a form or a query says, as bytes that are not checked yet; empty: absent. */
+struct chat_fields {
+	struct buf prompt, agent, session_id;
+};
+
+void chat_fields_release(struct chat_fields *f);
+
 /*
  * From a JSON body: an object with prompt (or task) and any other fields of a job
- * message but job_id. From fields: prompt, agent and session_id, each NULL when absent.
+ * message but job_id. From fields: prompt, agent and session_id.
  * Return 0, or -EINVAL with a sentence for the client.
  */
 int chat_job_from_json(struct chat_job *job, const char *text, size_t n,
     struct err *err);
-int chat_job_from_fields(struct chat_job *job, const char *prompt, const char *agent,
-    const char *session_id, struct err *err);
+int chat_job_from_fields(struct chat_job *job, const struct chat_fields *f,
+    struct err *err);
 
 #endif

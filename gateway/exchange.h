@@ -26,6 +26,7 @@ struct exchange {
 	struct connection *connection;
 	const struct route *route;
 	struct buf body;
+	bool is_judged; /* admitted, or answered already */
 	bool is_too_large;
 	/* Written by the waiters' thread before is_answered is set. */
 	atomic_bool is_answered;

@@ -21,6 +21,7 @@ enum {
 struct reasons {
 	const char *text[REASONS_MAX];
 	size_t n;
+	char paused[96];
 };
 
 unsigned
@@ -30,7 +31,8 @@ health_live_workers(const struct control_status *status)
 
 	for (uint32_t i = 0; status != NULL && i < status->n_children; i++)
 		if (status->children[i].role == ROLE_WORKER &&
-		    status->children[i].state == CHILD_LIVE)
+		    status->children[i].state == CHILD_LIVE &&
+		    status->children[i].is_alive != 0)
 			n++;
 	return n;
 }
@@ -47,7 +49,8 @@ is_live(const struct control_status *status, enum role role)
 {
 	for (uint32_t i = 0; i < status->n_children; i++)
 		if (status->children[i].role == role &&
-		    status->children[i].state == CHILD_LIVE)
+		    status->children[i].state == CHILD_LIVE &&
+		    status->children[i].is_alive != 0)
 			return true;
 	return false;
 }
@@ -82,6 +85,12 @@ collect(struct reasons *r, const struct health_facts *facts)
 	}
 	if (status->is_draining)
 		add(r, "the daemon is stopping");
+	if (status->paused_ms > 0) {
+		(void)snprintf(r->paused, sizeof(r->paused),
+		    "job after job takes its worker down; no jobs are taken for %llu s",
+		    (unsigned long long)(status->paused_ms + 999) / 1000);
+		add(r, r->paused);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
 		if (!is_live(status, needed[i].role))
 			add(r, needed[i].reason);

@@ -69,6 +69,57 @@ declares_too_much(const struct exchange *x)
 	    (unsigned long long)x->server->gateway->conf->http.max_body_bytes;
 }
 
+/*
+ * The library takes the first header of a name and lets chunks win over a length; a
+ * proxy before us may choose otherwise and so see other requests than we do. Whatever
+ * can be read in two ways is refused.
+ */
+struct framing {
+	unsigned hosts, lengths, codings, origins, tokens;
+	bool is_coding_unknown, has_body;
+};
+
+static enum MHD_Result
+note_header(void *arg, enum MHD_ValueKind kind UNUSED, const char *name,
+    const char *value)
+{
+	struct framing *f = arg;
+	const struct {
+		const char *name;
+		unsigned *count;
+	} once[] = { { "Host", &f->hosts }, { "Content-Length", &f->lengths },
+		{ "Transfer-Encoding", &f->codings }, { "Origin", &f->origins },
+		{ "Authorization", &f->tokens } };
+
+	for (size_t i = 0; i < ARRAY_LEN(once); i++)
+		*once[i].count += strcasecmp(name, once[i].name) == 0;
+	/* the library reads a folded value as a part of its name */
+	f->is_coding_unknown |=
+	    strncasecmp(name, "Transfer-Encoding", 17) == 0 && strlen(name) > 17;
+	f->is_coding_unknown |=
+	    strncasecmp(name, "Content-Length", 14) == 0 && strlen(name) > 14;
+	if (strcasecmp(name, "Transfer-Encoding") == 0)
+		f->is_coding_unknown |=
+		    value == NULL || strcasecmp(value, "chunked") != 0;
+	if (strcasecmp(name, "Content-Length") == 0)
+		f->has_body |= value == NULL || strcmp(value, "0") != 0;
+	return MHD_YES;
+}
+
+/* NULL, or why the request is not looked at. */
+static const char *
+framing_fault(const struct framing *f)
+{
+	if (f->lengths > 1 || f->codings > 1 || (f->lengths > 0 && f->codings > 0))
+		return "the length of the body is told in two ways: send one "
+		       "Content-Length, or chunks";
+	if (f->is_coding_unknown)
+		return "the only Transfer-Encoding here is chunked";
+	if (f->hosts > 1 || f->origins > 1 || f->tokens > 1)
+		return "Host, Origin and Authorization may stand once";
+	return NULL;
+}
+
 static enum MHD_Result
 send_too_large(struct exchange *x)
 {
@@ -76,7 +127,7 @@ send_too_large(struct exchange *x)
 	    "the body is larger than http.max_body_bytes", NULL, NULL);
 }
 
-/* Judges head and path before any of the body is read. MHD_YES with x->route set when
+/* Judges head and path. MHD_YES with x->route set when
    the request may go on; else it has been answered. */
 static enum MHD_Result
 admit(struct exchange *x, const char *path, const char *method)
@@ -87,6 +138,7 @@ admit(struct exchange *x, const char *path, const char *method)
 		.authorization = header(x->mhd, "Authorization") };
 	const struct route *route = find_route(path);
 
+	x->is_judged = true;
 	metric_add(x->server->gateway->metrics, METRIC_HTTP_REQUESTS, 0, 1);
 	switch (access_check(x->server->gateway->conf, &h,
 	    route != NULL && route->is_open)) {
@@ -99,16 +151,19 @@ admit(struct exchange *x, const char *path, const char *method)
 		    "requests from other sites' pages are not answered", NULL, NULL);
 	case ACCESS_NO_TOKEN:
 		return exchange_send_error(x, MHD_HTTP_UNAUTHORIZED, "unauthorized",
-		    "a bearer token is needed", "WWW-Authenticate", "Bearer");
+		    "the token of http.token is needed: send Authorization: Bearer TOKEN",
+		    "WWW-Authenticate", "Bearer");
 	case ACCESS_OK:
 		break;
 	}
 	if (route == NULL)
 		return exchange_send_error(x, MHD_HTTP_NOT_FOUND, "not_found",
-		    "there is no such page", NULL, NULL);
+		    "there is no such page; there are /, /health, /metrics and /test/chat",
+		    NULL, NULL);
 	if (!allows(route, method))
 		return exchange_send_error(x, MHD_HTTP_METHOD_NOT_ALLOWED,
-		    "method_not_allowed", "this page has other methods", "Allow",
+		    "method_not_allowed",
+		    "this page has other methods: see the Allow header", "Allow",
 		    route->methods);
 	if (declares_too_much(x))
 		return send_too_large(x);
@@ -134,6 +189,28 @@ exchange_new(struct http_server *s, struct MHD_Connection *mhd)
 	return x;
 }
 
+/*
+ * A request that announces a body is judged before it is read; the library closes the
+ * connection when it is refused, so that its body is never taken for a request. One
+ * without is judged when it is complete, and the connection lives on.
+ */
+static enum MHD_Result
+begin(struct exchange *x, const char *path, const char *method)
+{
+	struct framing f = { 0 };
+	const char *fault;
+
+	(void)MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, note_header, &f);
+	fault = framing_fault(&f);
+	if (fault != NULL) {
+		x->is_judged = true;
+		metric_add(x->server->gateway->metrics, METRIC_HTTP_REQUESTS, 0, 1);
+		return exchange_send_error(x, MHD_HTTP_BAD_REQUEST, "bad_request",
+		    fault, "Connection", "close");
+	}
+	return f.has_body || f.codings > 0 ? admit(x, path, method) : MHD_YES;
+}
+
 static enum MHD_Result
 on_request(void *arg, struct MHD_Connection *mhd, const char *path, const char *method,
     const char *version UNUSED, const char *bytes, size_t *n, void **ctx)
@@ -143,7 +220,13 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *path, const char *
 	if (x == NULL) {
 		x = exchange_new(arg, mhd);
 		*ctx = x;
-		return x != NULL ? admit(x, path, method) : MHD_NO;
+		return x != NULL ? begin(x, path, method) : MHD_NO;
+	}
+	if (!x->is_judged) {
+		enum MHD_Result r = admit(x, path, method);
+
+		if (r != MHD_YES || x->route == NULL)
+			return r;
 	}
 	if (x->route == NULL)
 		return MHD_YES; /* answered already */

@@ -301,6 +301,10 @@ child_back_off(struct child *c)
 
 	c->failures++;
 	c->restarts++;
+	if (c->role == ROLE_REDIS && c->said[0] == '\0')
+		(void)snprintf(c->said, sizeof(c->said),
+		    "redis-server ended; its words are in %s/redis/redis.log or above",
+		    c->generation->conf->service.state_dir);
 	wait_ms = back_off_ms(c->failures - 1);
 	start_in(c, wait_ms);
 	if (c->said[0] != '\0')

@@ -26,7 +26,7 @@
 enum {
 	MIGRATE_RETRY_MS = 1000,
 	MIGRATE_RETRY_MAX_MS = 10000,
-	QUARANTINE_IDLE_MS = 60000
+	QUARANTINE_IDLE_LEASES = 2
 };
 
 static void
@@ -214,7 +214,9 @@ static void
 watch_quarantine(struct supervisor *s)
 {
 	struct child *c = find(s, s->now, ROLE_QUARANTINE, 0);
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = clock_mono_ms(),
+		 idle_ms = QUARANTINE_IDLE_LEASES *
+	    (uint64_t)s->now->conf->queue.lease_sec * 1000;
 	bool is_needed = hub_gauge(s, METRIC_QUEUE_ALONE) > 0 ||
 	    (c != NULL && child_jobs_in_flight(c) > 0);
 
@@ -222,7 +224,7 @@ watch_quarantine(struct supervisor *s)
 		s->quiet_since_ms = now_ms;
 	if (is_needed && c == NULL)
 		start_one(s, s->now, ROLE_QUARANTINE, 0);
-	else if (c != NULL && now_ms - s->quiet_since_ms > QUARANTINE_IDLE_MS)
+	else if (c != NULL && now_ms - s->quiet_since_ms > idle_ms)
 		child_retire(c);
 }
 

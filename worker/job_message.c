@@ -30,17 +30,21 @@ PRINTF_LIKE(2, 3)
 static void
 bad(struct job_reader *rd, const char *fmt, ...)
 {
-	size_t used = strlen(rd->fault->text);
+	static const char more[] = "; and more";
+	char *text = rd->fault->text;
+	size_t used = strlen(text), room = sizeof(rd->fault->text) - sizeof(more);
+	char one[256];
 	va_list ap;
 
-	if (used > 0 && used + 2 < sizeof(rd->fault->text)) {
-		memcpy(rd->fault->text + used, "; ", 3);
-		used += 2;
-	}
 	va_start(ap, fmt);
-	(void)vsnprintf(rd->fault->text + used, sizeof(rd->fault->text) - used, fmt,
-	    ap);
+	(void)vsnprintf(one, sizeof(one), fmt, ap);
 	va_end(ap);
+	if (used + strlen(one) + 2 < room)
+		(void)snprintf(text + used, room - used, "%s%s", used > 0 ? "; " : "",
+		    one);
+	else if (used < sizeof(more) ||
+	    strcmp(text + used - (sizeof(more) - 1), more) != 0)
+		memcpy(text + used, more, sizeof(more));
 	if (!rd->is_bad)
 		rd->fault->type = ERROR_TYPE_INVALID_MESSAGE;
 	rd->is_bad = true;
@@ -194,7 +198,8 @@ read_version(struct job_reader *rd)
 
 	if (v == NULL)
 		return;
-	if (!json_is(v, JSON_STRING) || v->len == 0 || v->len > 16) {
+	if (!json_is(v, JSON_STRING) || v->len == 0 || v->len > 16 ||
+	    has_control(v->text, v->len)) {
 		bad(rd, "version must be text such as \"1.0\"");
 		return;
 	}
@@ -286,7 +291,8 @@ message_digest(struct job_reader *rd)
 		bool is_left_out = false;
 
 		for (size_t k = 0; k < ARRAY_LEN(left_out); k++)
-			is_left_out |= strcmp(m->name, left_out[k]) == 0;
+			is_left_out |= m->name_len == strlen(left_out[k]) &&
+			    memcmp(m->name, left_out[k], m->name_len) == 0;
 		if (!is_left_out)
 			json_object_add_n(b, m->name, m->name_len, &m->value);
 	}

@@ -15,6 +15,7 @@ agent_runner_worker_SOURCES = \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/job.c worker/job_run.c worker/job_end.c \
 	worker/job_message.h worker/job_message.c \
+	worker/job_skim.h worker/job_skim.c \
 	worker/result_message.h worker/result_message.c \
 	worker/preview.h worker/preview.c
 agent_runner_worker_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)

@@ -170,6 +170,8 @@ void jw_object_end(struct json_writer *w);
 void jw_array_begin(struct json_writer *w);
 void jw_array_end(struct json_writer *w);
 void jw_key(struct json_writer *w, const char *name);
+/* For names that others chose: they may hold U+0000. */
+void jw_key_n(struct json_writer *w, const char *name, size_t n);
 void jw_string(struct json_writer *w, const char *text, size_t n);
 void jw_cstr(struct json_writer *w, const char *text); /* NULL writes null */
 void jw_int(struct json_writer *w, int64_t i);

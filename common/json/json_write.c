@@ -301,12 +301,18 @@ jw_array_end(struct json_writer *w)
 }
 
 void
-jw_key(struct json_writer *w, const char *name)
+jw_key_n(struct json_writer *w, const char *name, size_t n)
 {
 	separate(w);
-	json_write_string(w->out, name, strlen(name));
+	json_write_string(w->out, name, n);
 	putch(w->out, ':');
 	w->after_key = true;
+}
+
+void
+jw_key(struct json_writer *w, const char *name)
+{
+	jw_key_n(w, name, strlen(name));
 }
 
 void

@@ -29,7 +29,7 @@ http_answer_clear(struct http_transfer *t)
 	t->status = 0;
 	t->header_bytes = t->body_bytes = 0;
 	t->is_too_large = t->has_enough = false;
-	t->has_sink_failed = t->has_too_many_headers = false;
+	t->has_sink_failed = t->has_too_many_headers = t->has_head = false;
 	t->addresses_refused = t->addresses_tried = 0;
 	t->curl_text[0] = '\0';
 }
@@ -46,6 +46,7 @@ begin_answer(struct http_transfer *t, const char *line, size_t n)
 			if (*p >= '0' && *p <= '9')
 				status = status * 10 + (*p - '0');
 	t->status = status;
+	t->has_head = false;
 	buf_clear(&t->headers);
 }
 
@@ -68,6 +69,7 @@ http_answer_header(char *line, size_t size, size_t n, void *arg)
 	while (len > 0 &&
 	    (line[len - 1] == '\r' || line[len - 1] == '\n' || line[len - 1] == ' '))
 		len--;
+	t->has_head |= len == 0;
 	colon = memchr(line, ':', len);
 	if (colon == NULL || memchr(line, '\0', len) != NULL || t->body_bytes > 0 ||
 	    t->headers.len + len + 2 > HTTP_HEADERS_KEPT_MAX)
@@ -244,6 +246,11 @@ class_by_flag(struct http_transfer *t, CURLcode code, enum http_class *class)
 	if (t->has_too_many_headers) {
 		say(t, "the answer's headers are too large");
 		*class = HTTP_PROTOCOL;
+		return true;
+	}
+	if (code == CURLE_OK && !t->has_head) { /* curl finds that an empty body */
+		say(t, "the server closed the connection in the head of its answer");
+		*class = HTTP_BROKEN;
 		return true;
 	}
 	if (code != CURLE_OK && t->addresses_refused > 0 && t->addresses_tried == 0) {

@@ -27,7 +27,7 @@ e2e_new(void)
 static inline const char *
 text_at(struct harness *h, const struct json *v, const char *path)
 {
-	static char text[4][512];
+	static char text[4][4096];
 	static unsigned next;
 	const struct json *m = json_path(v, path, strlen(path));
 	char *out = text[next++ % 4];

@@ -226,7 +226,7 @@ endif
 if HAVE_CRITERION
 check_PROGRAMS += test_job_message
 TESTS += test_job_message
-test_job_message_SOURCES = tests/unit/test_job_message.c worker/job_message.c worker/preview.c
+test_job_message_SOURCES = tests/unit/test_job_message.c worker/job_message.c worker/job_skim.c worker/preview.c
 test_job_message_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_job_message_LDADD = common/libstore.a common/libjson.a common/libcommon.a \
 	$(CRYPTO_LIBS) $(CRITERION_LIBS) -lm

@@ -1137,6 +1137,23 @@ Test(args_view, masks_what_looks_secret)
 	}
 }
 
+/* The message around them is read by readers that stop at 64 levels. */
+Test(args_view, what_is_nested_deeply_is_left_out)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(0);
+	CLEANUP_BUF struct buf in = BUF_INIT, out = BUF_INIT;
+	const struct json *v;
+
+	for (int i = 0; i < JSON_DEPTH_MAX; i++)
+		buf_adds(&in, "[");
+	for (int i = 0; i < JSON_DEPTH_MAX; i++)
+		buf_adds(&in, "]");
+	cr_assert(json_read(a, buf_str(&in), in.len, 0, &v, NULL) == 0);
+	args_view(&out, v, (struct llm_text){ NULL, 0 }, 4096);
+	cr_expect(json_read(a, buf_str(&out), out.len, 40, &v, NULL) == 0, "%s",
+	    buf_str(&out));
+}
+
 Test(args_view, is_valid_json_within_its_bound)
 {
 	for (size_t n = 1; n < 9000; n += 211) {

@@ -180,15 +180,32 @@ Test(chat_job, what_is_missing_is_named)
 	}
 }
 
+/* With a name that ends at its U+0000, a client could choose the id of its job. */
+Test(chat_job, a_name_with_a_nul_stays_another_name)
+{
+	static const char body[] = "{\"prompt\":\"x\",\"job_id\\u0000\":\"mine\"}";
+	CLEANUP(arena_freep) struct arena *arena = arena_new(0);
+	struct chat_job job;
+
+	cr_assert(eq(int, chat_job_from_json(&job, body, sizeof(body) - 1, NULL), 0));
+	cr_expect(json_eq_str(json_get(payload(arena, &job), "job_id"), job.id));
+	chat_job_release(&job);
+}
+
 Test(chat_job, task_is_an_old_name_and_fields_make_a_job_too)
 {
 	CLEANUP(arena_freep) struct arena *arena = arena_new(0);
+	struct chat_fields good = { BUF_INIT, BUF_INIT, BUF_INIT }, empty = good,
+			   no_text = good;
 	struct chat_job a, b;
 	const struct json *v;
 
+	buf_adds(&good.prompt, "say \"hi\"");
+	buf_adds(&good.session_id, "s1");
+	buf_adds(&no_text.prompt, "\xff\xfe");
 	cr_assert(eq(int, chat_job_from_json(&a, "{\"task\":\"x\"}", 12, NULL), 0));
 	cr_expect(json_eq_str(json_get(payload(arena, &a), "task"), "x"));
-	cr_assert(eq(int, chat_job_from_fields(&b, "say \"hi\"", "", "s1", NULL), 0));
+	cr_assert(eq(int, chat_job_from_fields(&b, &good, NULL), 0));
 	v = payload(arena, &b);
 	cr_expect(json_eq_str(json_get(v, "prompt"), "say \"hi\""));
 	cr_expect(json_get(v, "agent") == NULL);
@@ -197,8 +214,10 @@ Test(chat_job, task_is_an_old_name_and_fields_make_a_job_too)
 	cr_expect(eq(i64, b.timeout_sec, 300));
 	chat_job_release(&a);
 	chat_job_release(&b);
-	cr_expect(eq(int, chat_job_from_fields(&b, "", NULL, NULL, NULL), -EINVAL));
-	cr_expect(eq(int, chat_job_from_fields(&b, NULL, NULL, NULL, NULL), -EINVAL));
+	cr_expect(eq(int, chat_job_from_fields(&b, &empty, NULL), -EINVAL));
+	cr_expect(eq(int, chat_job_from_fields(&b, &no_text, NULL), -EINVAL));
+	chat_fields_release(&good);
+	chat_fields_release(&no_text);
 }
 
 /* ---- health ---- */
@@ -258,6 +277,16 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	facts.redis_away = NULL;
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "result store") != NULL);
+	buf_clear(&out);
+	fill();
+	status.paused_ms = 29001;
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data, "no jobs are taken for 30 s") != NULL);
+	buf_clear(&out);
+	fill();
+	status.children[5].is_alive = status.children[6].is_alive = 0;
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data, "no worker is live") != NULL);
 	buf_clear(&out);
 	facts.status = NULL;
 	cr_expect(not(health_write_ready(&out, &facts)));

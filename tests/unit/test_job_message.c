@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "worker/job_message.h"
+#include "worker/job_skim.h"
 #include "worker/preview.h"
 
 #include <criterion/criterion.h>
@@ -187,4 +188,61 @@ Test(preview, refuses_what_is_not_json)
 			      0),
 		    "%s", bad[i]);
 	}
+}
+
+/* ---- payloads that are too long ---- */
+
+static const struct {
+	const char *payload, *want;
+} skims[] = {
+	{ "{\"job_id\":\"a\",\"prompt\":\"p\"}", "{\"job_id\":\"a\"}" },
+	{ " { \"x\" : [ \"}\\\"]\", {\"job_id\":\"no\"} ] , \"job_id\" : \"a\\\"b\" } ",
+	    "{\"job_id\" : \"a\\\"b\" }" },
+	{ "{\"job_id\":1,\"job_id\":\"b\",\"user_id\":null}",
+	    "{\"job_id\":1,\"job_id\":\"b\",\"user_id\":null}" },
+	{ "{\"job_id\":\"a\",\"x\":[[[[[[", "{\"job_id\":\"a\"}" },
+	{ "{\"job_id\":\"a\",\"x\":\"", "{\"job_id\":\"a\"}" },
+	{ "{\"job_id\":\"a", "{}" },
+	{ "{\"job_id\"", "{}" },
+	{ "{\"x\":]}", "{}" },
+	{ "{}", "{}" },
+	{ "{", "{}" },
+	{ "[1]", "{}" },
+	{ "", "{}" },
+	{ "   ", "{}" },
+	{ "\\", "{}" },
+	{ "{\"\\", "{}" },
+};
+
+Test(job_skim, keeps_who_sent_it_and_steps_over_the_rest)
+{
+	for (size_t i = 0; i < ARRAY_LEN(skims); i++) {
+		size_t n = strlen(skims[i].payload);
+		char *exact = malloc(n + 1); /* bounds are the sanitizer's matter */
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		memcpy(exact, skims[i].payload, n);
+		job_skim(exact, n, &out);
+		cr_expect_str_eq(buf_str(&out), skims[i].want);
+		free(exact);
+	}
+}
+
+Test(job_message, more_bad_fields_than_there_is_room_for_are_said_to_be_more)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	CLEANUP(arena_freep) struct arena *a = arena_new(0);
+	struct job_message_fault fault;
+	struct job_message m;
+
+	buf_adds(&text,
+	    "{\"job_id\":\"j\",\"prompt\":\"p\",\"context\":"
+	    "{\"previous_results\":[0");
+	for (int i = 0; i < 100; i++)
+		buf_adds(&text, ",0");
+	buf_adds(&text, "]}}");
+	cr_expect(eq(int, job_message_read(a, buf_str(&text), text.len, &m, &fault),
+	    -EINVAL));
+	cr_expect(lt(sz, strlen(fault.text), sizeof(fault.text)));
+	cr_expect_str_eq(fault.text + strlen(fault.text) - 10, "; and more");
 }

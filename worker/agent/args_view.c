@@ -15,6 +15,10 @@
 
 #define MASK "***"
 
+enum {
+	VIEW_DEPTH_MAX = 32
+};
+
 /* Parts of names; a name is compared without its case, '-' and '_'. */
 static const char *const secret_names[] = { "authorization", "apikey", "accesskey",
 	"secret", "password", "passwd", "pwd", "token", "credential", "cookie",
@@ -151,11 +155,11 @@ write_masked_text(struct json_writer *w, const char *s, size_t n)
 	jw_string(w, buf_str(&text), text.len);
 }
 
-/* Depth is the reader's: at most JSON_DEPTH_MAX. */
+/* The message around them must stay within what readers accept. */
 static void
 write_masked(struct json_writer *w, const struct json *v, unsigned depth)
 {
-	if (depth >= JSON_DEPTH_MAX) {
+	if (depth >= VIEW_DEPTH_MAX) {
 		jw_cstr(w, "\xE2\x80\xA6");
 	} else if (v->type == JSON_STRING) {
 		write_masked_text(w, v->text, v->len);
@@ -169,7 +173,7 @@ write_masked(struct json_writer *w, const struct json *v, unsigned depth)
 		for (uint32_t i = 0; i < v->len; i++) {
 			const struct json_member *m = &v->members[i];
 
-			jw_key(w, m->name);
+			jw_key_n(w, m->name, m->name_len);
 			if (is_secret_name(m->name, m->name_len) &&
 			    (m->value.type == JSON_STRING ||
 				m->value.type == JSON_NUMBER))

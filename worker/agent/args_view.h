@@ -8,7 +8,7 @@
 /*
  * Appends JSON of at most max bytes (at least 64): the arguments with what looks like a
  * secret masked (members and query parameters by their names, credentials in addresses,
- * bearer tokens). Longer ones become {"cut": "first bytes"}; args NULL shows raw, the
+ * bearer tokens), what is nested deeper than 32 as "…". Longer ones become {"cut": "first bytes"}; args NULL shows raw, the
  * text that is no JSON, in the same form.
  */
 void args_view(struct buf *out, const struct json *args, struct llm_text raw,

@@ -16,15 +16,23 @@
 #include <string.h>
 
 enum {
-	CALLS_MAX = 64 /* in one answer; a model that wants more has lost its way */
+	CALLS_MAX = 64, /* in one answer; a model that wants more has lost its way */
+	TOKENS_MAX = 1000000000 /* of one answer; a larger number is no count, and sums
+				   of it would overflow */
 };
 
 static uint64_t
 count_of(const struct json *v, const char *name)
 {
+	const struct json *count = json_get(v, name);
 	int64_t i = 0;
+	int r = json_int64(count, &i);
 
-	return json_int64(json_get(v, name), &i) == 0 && i > 0 ? (uint64_t)i : 0;
+	if (r == -ERANGE && count->text[0] != '-')
+		i = TOKENS_MAX;
+	else if (r < 0 || i < 0)
+		i = 0;
+	return (uint64_t)(i < TOKENS_MAX ? i : TOKENS_MAX);
 }
 
 static void

@@ -155,7 +155,7 @@ write_properties(struct json_writer *w, const struct json *schema, unsigned dept
 	for (uint32_t i = 0; i < p->len; i++) {
 		int r;
 
-		jw_key(w, p->members[i].name);
+		jw_key_n(w, p->members[i].name, p->members[i].name_len);
 		r = write_schema(w, &p->members[i].value,
 		    !is_required(schema, &p->members[i]), depth + 1);
 		if (r < 0)

@@ -110,13 +110,18 @@ report_problems(struct pipeline *p, const struct json *problems)
 		copy_text(reason, sizeof(reason), json_get(v, "reason"));
 		copy_text(field, sizeof(field), json_get(v, "field"));
 		copy_text(name, sizeof(name), json_get(v, "step"));
-		buf_addf(&text, "%sstep %lld (%s)%s%s: %s", i > 0 ? "; " : "",
-		    (long long)index, name, field[0] != '\0' ? ", " : "", field,
-		    reason);
+		buf_adds(&text, i > 0 ? "; " : "");
+		if (name[0] == '\0') /* the list of steps itself */
+			buf_addf(&text, "%s: %s", field, reason);
+		else
+			buf_addf(&text, "step %lld (%s)%s%s: %s", (long long)index,
+			    name, field[0] != '\0' ? ", " : "", field, reason);
 	}
 	(void)fails(p, ERROR_TYPE_INVALID_STEP, NULL, "", "%.880s", buf_str(&text));
 	(void)json_int64(json_get(&problems->items[0], "index"), &r->index);
 	copy_text(r->step, sizeof(r->step), json_get(&problems->items[0], "step"));
+	if (r->step[0] == '\0')
+		r->index = -1;
 	copy_text(r->hint, sizeof(r->hint), json_get(&problems->items[0], "hint"));
 	return FAILED;
 }
@@ -256,10 +261,12 @@ static const struct {
 	{ "application/jsonl", "ndjson" },
 	{ "application/x-jsonlines", "ndjson" },
 	{ "application/jsonlines", "ndjson" },
+	{ "application/json", "json" },
+	{ "text/json", "json" },
 };
 
-/* JSON is known by its content, whatever its type says; CSV and NDJSON by their
-   type. */
+/* CSV and NDJSON are known by their type. JSON is known by its content, whatever its
+   type says; but what says it is JSON and is none is broken, not a text. */
 static const char *
 format_of(const struct json *meta)
 {
