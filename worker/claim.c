@@ -356,18 +356,40 @@ on_held_len(void *ctx, const struct redisReply *reply)
 		c->must_adopt = true;
 }
 
-/* A move may be served for a connection that is long dead: look every few seconds. */
+static void
+on_beat(void *ctx, const struct redisReply *reply)
+{
+	struct claim *c = ctx;
+
+	if (reply != NULL && reply->type == REDIS_REPLY_NIL)
+		worker_fenced(c->worker);
+}
+
+/*
+ * A move may be served for a connection that is long dead: look every few seconds. Who
+ * is fenced and idle hears of it here, before it claims what it cannot begin.
+ */
+static void
+look(struct claim *c)
+{
+	const char *len[] = { "LLEN", buf_str(&c->held) };
+	const char *beat[] = { "ZSCORE", c->worker->setup.holders,
+		c->worker->role->holder };
+
+	(void)redis_link_send(c->worker->redis, 3, beat, NULL, on_beat, c);
+	if (!c->must_adopt && !c->is_stopping)
+		(void)redis_link_send(c->worker->redis, 2, len, NULL, on_held_len, c);
+}
+
 static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	const char *argv[] = { "LLEN", buf_str(&c->held) };
 	bool was_paused = c->is_paused;
 
 	c->is_paused = false;
 	claim_next(c);
-	if (!c->must_adopt && !c->is_stopping)
-		(void)redis_link_send(c->worker->redis, 2, argv, NULL, on_held_len, c);
+	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
 		(was_paused || c->must_adopt || store_is_long_away(c->worker)
