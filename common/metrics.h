@@ -19,7 +19,12 @@
 /* Over several processes counters, histograms and gauges add up. A level is one fact
    that each process sees for itself (the queue's length, Redis up), also twice while a
    reload replaces who sees it: the greatest counts. */
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_LEVEL, METRIC_HISTOGRAM };
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_GAUGE,
+	METRIC_LEVEL,
+	METRIC_HISTOGRAM
+};
 
 /* label: the name of the one label, or NULL; width: how many values it has.
    Histograms have METRIC_BUCKETS buckets per label value, in seconds. */

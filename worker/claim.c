@@ -257,6 +257,14 @@ is_in_hand(const struct worker *w, const char *id, size_t n)
 	return false;
 }
 
+static bool
+is_stray(const struct adoption *a, size_t i)
+{
+	return a->rows[i].bytes != NULL &&
+	    !(a->rows[i].is_id &&
+		is_in_hand(a->claim->worker, a->rows[i].bytes, a->rows[i].n));
+}
+
 /* Starts jobs for elements that no job in hand stands for. Every job stands for one. */
 static void
 adopt_strays(struct adoption *a)
@@ -267,8 +275,7 @@ adopt_strays(struct adoption *a)
 	TAILQ_FOREACH (j, &w->jobs, link)
 		strike_row_of(a, j);
 	for (size_t i = 0; i < a->n_rows; i++) {
-		if (a->rows[i].bytes == NULL || w->is_draining ||
-		    (a->rows[i].is_id && is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
+		if (!is_stray(a, i) || w->is_draining)
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
@@ -287,7 +294,7 @@ return_strays(struct adoption *a)
 		struct queue_answer answer;
 		struct err e = ERR_INIT;
 
-		if (a->rows[i].bytes == NULL)
+		if (!is_stray(a, i))
 			continue;
 		queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
 		    (struct queue_text){ a->rows[i].bytes, a->rows[i].n },

@@ -244,7 +244,7 @@ meet_servers(struct worker *w, struct store *store, struct err *err)
 static int
 serve(struct worker *w)
 {
-	uint64_t last_tick = loop_now(w->loop);
+	uint64_t last_tick = clock_mono_ms();
 	int status;
 
 	while ((status = control_exit_status(w)) < 0) {

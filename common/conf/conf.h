@@ -174,7 +174,8 @@ struct conf {
 	char *agents_dir;
 	struct conf_agent *agents; /* always contains "workflow" */
 	size_t n_agents;
-	struct conf_list places; /* of settings, see conf_finding_at; the check role has them */
+	struct conf_list
+	    places; /* of settings, see conf_finding_at; the check role has them */
 };
 
 /*
@@ -184,6 +185,13 @@ struct conf {
  * Returns 0 with *out owned by the caller, or negative errno.
  */
 int conf_load(const char *path, struct conf **out, struct err *err);
+
+/*
+ * The same for who looks at a running service, whose file may be broken by now: *out is
+ * set also when the result is negative (but for -ENOMEM), with what could be read of the
+ * file and defaults for the rest. Not for running jobs.
+ */
+int conf_load_anyway(const char *path, struct conf **out, struct err *err);
 
 /* Reads what conf_write_role wrote: no expansion, no files. */
 int conf_read_role(const char *text, size_t n, struct conf **out, struct err *err);

@@ -642,9 +642,16 @@ read_main_file(struct reader *rd, const char *path, bool *is_text)
 	config_init(&cfg);
 	config_set_include_dir(&cfg, rd->base_dir);
 	*is_text = config_read_file(&cfg, path) == CONFIG_TRUE;
-	if (!*is_text)
+	if (!*is_text) {
+		struct reader quiet = *rd;
+		struct err ignored = ERR_INIT;
+
 		r = parse_failed(&cfg, path, rd->err);
-	else
+		/* For conf_load_anyway: what stood before the error. */
+		quiet.err = &ignored;
+		(void)read_group(&quiet, config_root_setting(&cfg), "", conf_options,
+		    conf_n_options, rd->conf);
+	} else
 		r = read_group(rd, config_root_setting(&cfg), "", conf_options,
 		    conf_n_options, rd->conf);
 	config_destroy(&cfg);
@@ -671,7 +678,7 @@ read_and_check(struct reader *rd, const char *path)
 }
 
 int
-conf_load(const char *path, struct conf **out, struct err *err)
+conf_load_anyway(const char *path, struct conf **out, struct err *err)
 {
 	CLEANUP(conf_freep) struct conf *c = conf_new(path);
 	CLEANUP(freep) char *copy = strdup(path != NULL ? path : PKGCONFDIR "/x");
@@ -685,6 +692,16 @@ conf_load(const char *path, struct conf **out, struct err *err)
 	rd.err->text[0] = '\0';
 	rd.base_dir = dirname(copy);
 	r = read_and_check(&rd, path);
+	*out = TAKE_PTR(c);
+	return r;
+}
+
+int
+conf_load(const char *path, struct conf **out, struct err *err)
+{
+	CLEANUP(conf_freep) struct conf *c = NULL;
+	int r = conf_load_anyway(path, &c, err);
+
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(c);

@@ -35,6 +35,21 @@ test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the main job
 
+# --- the service as operations meet it
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_service test_e2e_service_conf test_e2e_service_around
+TESTS += test_e2e_service test_e2e_service_conf test_e2e_service_around
+test_e2e_service_SOURCES = tests/e2e/test_service.c
+test_e2e_service_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+test_e2e_service_conf_SOURCES = tests/e2e/test_service_conf.c
+test_e2e_service_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_conf_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_service_around_SOURCES = tests/e2e/test_service_around.c
+test_e2e_service_around_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_around_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the service
 # --- hostile clients, jobs, models, data and pipelines
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_gateway test_e2e_hostile test_e2e_hostile_llm test_e2e_hostile_data
@@ -89,18 +104,3 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
-# --- the service as operations meet it
-if HAVE_CRITERION
-check_PROGRAMS += test_e2e_service test_e2e_service_conf test_e2e_service_around
-TESTS += test_e2e_service test_e2e_service_conf test_e2e_service_around
-test_e2e_service_SOURCES = tests/e2e/test_service.c
-test_e2e_service_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_service_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
-test_e2e_service_conf_SOURCES = tests/e2e/test_service_conf.c
-test_e2e_service_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_service_conf_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
-test_e2e_service_around_SOURCES = tests/e2e/test_service_around.c
-test_e2e_service_around_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_service_around_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
-endif
-# --- end of the service
