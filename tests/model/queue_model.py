@@ -11,8 +11,8 @@ Besides, one at a time: a drain, in which a worker hands back (unclaim) what sta
 list and is in nobody's hand; a cancel at any point, also before the first push; and a run
 that may fail, with a second copy of a higher retry_count that runs a failed job again
 (base_token, the row replaced by the higher token), or an operator who sends a dead job
-back. The look at the store may be older than
-begin: a worker may act on the row of any earlier moment.
+back. A begin may miss the row, as when the look at the store is older; what it publishes
+it has read after begin.
 
 Faults, as many as the budget allows, at every point: a worker dies; a reply is lost (of a
 claim, begin, finish, retry) and the command is sent again or forgotten; a worker stalls
@@ -68,6 +68,7 @@ RULES = {
 EXTRA_RULES = {
     'replace': ('rerun', 'a row is replaced only when it failed under a lower token'),
     'base': ('operator', 'a stored failure of an earlier run is not this run\'s result'),
+    'settle': ('rerun', 'a stored failure gets the token of who publishes it'),
     'in_hand': ('drain', 'a worker hands back only what is in nobody\'s hand'),
     'move_out': ('cancel', 'a cancel takes the job out of where it waits'),
 }
@@ -175,6 +176,12 @@ class Model:
         if not self.on['replace']:
             return s._replace(row=mine, broken='a row was replaced that must stay'), mine
         return s, row
+
+    def settle(self, row, token):
+        """A stored failure that is to be published: nobody may replace it from now on."""
+        if row.status == 'failed' and self.on['settle']:
+            return row._replace(token=max(row.token, token))
+        return row
 
     def is_superseded(self, p, row):
         if row.status != 'failed':
@@ -298,7 +305,9 @@ class Model:
             after, q = self.begin(s, p)
             yield become(after, q), False
             if q.phase == 'run' and s.row and not self.is_superseded(q, s.row):
-                yield become(after, q._replace(phase='stored', message=s.row)), False
+                row = self.settle(s.row, q.token)
+                yield become(after._replace(row=row),
+                             q._replace(phase='stored', message=row)), False
             if s.budget:
                 yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
                 yield become(after._replace(budget=s.budget - 1), idle), True  # forgotten
@@ -457,7 +466,8 @@ def main():
             print('   ', s)
         failures += why is not None
     for rule, (extra, text) in EXTRA_RULES.items():
-        n, why, way = Model(2, 1, off=(rule,), extra=extra).search()
+        faults = 2 if rule == 'settle' else 1
+        n, why, way = Model(2, faults, off=(rule,), extra=extra).search()
         print(f'without "{rule}" ({text}): {n} states:',
               f'{why}, in {len(way) - 1} steps' if why else 'HOLDS, which it must not')
         failures += why is None
