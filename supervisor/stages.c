@@ -199,8 +199,7 @@ tell_ready(const struct supervisor *s)
 		 "store %s, http %s",
 	    (unsigned long long)(clock_mono_ms() - s->started_ms),
 	    (long long)c->service.workers, (long long)c->service.jobs_per_worker,
-	    c->queue.jobs,
-	    redis_is_embedded(c) ? "the private redis" : c->redis.url,
+	    c->queue.jobs, redis_is_embedded(c) ? "the private redis" : c->redis.url,
 	    c->database.url, c->http.listen[0] != '\0' ? c->http.listen : "off");
 }
 
