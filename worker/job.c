@@ -365,7 +365,8 @@ read_begun(struct job *j)
 	if (j->payload == NULL)
 		return -ENOMEM;
 	r = read_payload(j, j->payload, j->payload_len);
-	if (r == 0 && j->msg.job_id == NULL) /* not readable any more: its id still is */
+	if (r == 0 &&
+	    j->msg.job_id == NULL) /* not readable any more: its id still is */
 		j->msg.job_id = arena_strndup(j->arena, j->element, j->element_len);
 	return r == 0 && j->msg.job_id == NULL ? -ENOMEM : r;
 }
@@ -435,7 +436,8 @@ give_back(struct job *j, int why, const struct err *err)
 	}
 	if (!j->is_begun) { /* the held list keeps it, and is looked at again */
 		if (j->stop == JOB_RUNS)
-			log_warning("an element could not be begun: %s", err_text(err));
+			log_warning("job %s could not be begun: %s; it is tried again",
+			    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(err));
 		claim_missed(j->worker->claim);
 		return;
 	}
