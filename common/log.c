@@ -414,6 +414,12 @@ pass_on(const struct origin *from, uint64_t key, enum log_level level, const cha
 	errno = saved_errno;
 }
 
+static bool
+is_bare(const char *fmt)
+{
+	return strcmp(fmt, "%s") == 0 || strcmp(fmt, "%.*s") == 0;
+}
+
 void
 log_line(enum log_level level, const char *fmt, ...)
 {
@@ -430,8 +436,9 @@ log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(text);
 	/* "next try in 250 ms" differs each time: troubles are known by their format;
-	   lines of good news (a job is done) each count. */
-	key = level <= LOG_LEVEL_WARNING ? hash(fmt, strlen(fmt)) : hash(text, len);
+	   lines of good news (a job is done) each count, and so do texts that come whole. */
+	key = level <= LOG_LEVEL_WARNING && !is_bare(fmt) ? hash(fmt, strlen(fmt))
+							  : hash(text, len);
 	pass_on(&from, key, level, text, len);
 }
 

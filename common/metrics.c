@@ -12,6 +12,7 @@
 
 #define CELLS_COUNTER(width) (width)
 #define CELLS_GAUGE(width) (width)
+#define CELLS_LEVEL(width) (width)
 #define CELLS_HISTOGRAM(width) ((width)*METRIC_HISTOGRAM_CELLS)
 
 /* Each metric begins where the one before it ended. */
@@ -95,16 +96,31 @@ metric_observe(struct metrics_page *p, enum metric m, unsigned label, uint64_t u
 }
 
 void
+metric_merge(enum metric_type type, uint64_t *into, uint64_t v)
+{
+	if (type != METRIC_LEVEL)
+		*into += v;
+	else if (v > *into)
+		*into = v;
+}
+
+static bool
+is_of_the_present(enum metric_type type)
+{
+	return type == METRIC_GAUGE || type == METRIC_LEVEL;
+}
+
+void
 metrics_sum(uint64_t *into, const struct metrics_page *page, bool with_gauges)
 {
 	for (unsigned m = 0; m < METRIC_COUNT; m++) {
 		unsigned end = m + 1 < METRIC_COUNT ? infos[m + 1].first_cell
 						    : (unsigned)CELLS_IN_USE;
 
-		if (infos[m].type == METRIC_GAUGE && !with_gauges)
+		if (is_of_the_present(infos[m].type) && !with_gauges)
 			continue;
 		for (unsigned i = infos[m].first_cell; i < end; i++)
-			into[i] +=
-			    atomic_load_explicit(&page->cell[i], memory_order_relaxed);
+			metric_merge(infos[m].type, &into[i],
+			    atomic_load_explicit(&page->cell[i], memory_order_relaxed));
 	}
 }

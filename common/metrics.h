@@ -16,9 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Over several processes counters, histograms and gauges add up. A level is one fact
+   that each process sees for itself (the queue's length, Redis up), also twice while a
+   reload replaces who sees it: the greatest counts. */
 enum metric_type {
 	METRIC_COUNTER,
 	METRIC_GAUGE,
+	METRIC_LEVEL,
 	METRIC_HISTOGRAM
 };
 
@@ -56,15 +60,15 @@ enum {
 	X(COMPUTE_KILLED,    "compute_killed_total",          COUNTER,   NULL,          1,                        "Jailed children that hit a limit or died") \
 	X(HTTP_REQUESTS,     "http_requests_total",           COUNTER,   NULL,          1,                        "Requests served by the gateway") \
 	X(HTTP_REFUSED,      "http_refused_total",            COUNTER,   NULL,          1,                        "Requests refused by the gateway") \
-	X(QUEUE_QUEUED,      "queue_queued",                  GAUGE,     NULL,          1,                        "Jobs waiting in the queue")      \
-	X(QUEUE_HELD,        "queue_held",                    GAUGE,     NULL,          1,                        "Jobs held by workers of all hosts") \
-	X(QUEUE_DELAYED,     "queue_delayed",                 GAUGE,     NULL,          1,                        "Jobs waiting for their next attempt") \
-	X(QUEUE_PARKED,      "queue_parked",                  GAUGE,     NULL,          1,                        "Parked jobs")                    \
-	X(QUEUE_ALONE,       "queue_alone",                   GAUGE,     NULL,          1,                        "Jobs waiting for the quarantine worker") \
-	X(QUEUE_DEAD,        "queue_dead",                    GAUGE,     NULL,          1,                        "Dead letters")                   \
-	X(QUEUE_OLDEST_MS,   "queue_oldest_age_seconds",      GAUGE,     NULL,          1,                        "Age of the oldest queued job (counted in ms)") \
-	X(REDIS_UP,          "redis_up",                      GAUGE,     NULL,          1,                        "1 when the scheduler reaches Redis") \
-	X(STORE_UP,          "store_up",                      GAUGE,     NULL,          1,                        "1 when the workers reach the result store")
+	X(QUEUE_QUEUED,      "queue_queued",                  LEVEL,     NULL,          1,                        "Jobs waiting in the queue")      \
+	X(QUEUE_HELD,        "queue_held",                    LEVEL,     NULL,          1,                        "Jobs held by workers of all hosts") \
+	X(QUEUE_DELAYED,     "queue_delayed",                 LEVEL,     NULL,          1,                        "Jobs waiting for their next attempt") \
+	X(QUEUE_PARKED,      "queue_parked",                  LEVEL,     NULL,          1,                        "Parked jobs")                    \
+	X(QUEUE_ALONE,       "queue_alone",                   LEVEL,     NULL,          1,                        "Jobs waiting for the quarantine worker") \
+	X(QUEUE_DEAD,        "queue_dead",                    LEVEL,     NULL,          1,                        "Dead letters")                   \
+	X(QUEUE_OLDEST_MS,   "queue_oldest_age_seconds",      LEVEL,     NULL,          1,                        "Age of the oldest queued job (counted in ms)") \
+	X(REDIS_UP,          "redis_up",                      LEVEL,     NULL,          1,                        "1 when the scheduler reaches Redis") \
+	X(STORE_UP,          "store_up",                      LEVEL,     NULL,          1,                        "1 when a worker reaches the result store")
 /* clang-format on */
 
 enum metric {
@@ -103,7 +107,11 @@ void metric_set(struct metrics_page *p, enum metric m, unsigned label, uint64_t 
 void metric_observe(/* histograms only; us: microseconds */
     struct metrics_page *p, enum metric m, unsigned label, uint64_t us);
 
-/* Adds the counters and histograms of one page to a plain array (gauges too: they sum). */
+/* What one cell becomes when another process' value v joins it. */
+void metric_merge(enum metric_type type, uint64_t *into, uint64_t v);
+
+/* Adds the counters and histograms of one page to a plain array; gauges and levels, which
+   say how things are now, only of the living. */
 void metrics_sum(uint64_t *into, const struct metrics_page *page, bool with_gauges);
 
 /* Upper bounds; the last bucket's is +Inf. */

@@ -164,6 +164,24 @@ ctl_need_conf(struct ctl *ctl)
 }
 
 int
+ctl_need_conf_anyway(struct ctl *ctl)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	if (ctl->conf != NULL)
+		return CTL_OK;
+	r = conf_load_anyway(conf_path(ctl), &ctl->conf, &err);
+	if (ctl->conf == NULL || r == -ENOENT)
+		return ctl_fail(CTL_CONFIG, "%s", err_text(&err));
+	if (r < 0) /* it may be why somebody looks */
+		(void)ctl_fail(CTL_CONFIG,
+		    "%s (the daemon does not use this; looking with what can be read)",
+		    err_text(&err));
+	return CTL_OK;
+}
+
+int
 ctl_need_redis(struct ctl *ctl)
 {
 	struct redis_sync_options options = { .command_ms = COMMAND_MS };

@@ -63,6 +63,8 @@ const char *ctl_option(const struct ctl *ctl, enum ctl_option_id id); /* NULL: a
 bool ctl_has(const struct ctl *ctl, enum ctl_option_id id);
 
 int ctl_need_conf(struct ctl *ctl);
+/* Even when the file is broken: for looking at a daemon that runs with a former one. */
+int ctl_need_conf_anyway(struct ctl *ctl);
 int ctl_need_redis(struct ctl *ctl); /* with the queue's keys */
 int ctl_need_store(struct ctl *ctl);
 /* The same without a word: err says why not. */

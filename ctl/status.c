@@ -251,7 +251,7 @@ ctl_status(struct ctl *ctl)
 	struct queue_command c;
 	int r, daemon_r, queue_r;
 
-	r = ctl_need_conf(ctl);
+	r = ctl_need_conf_anyway(ctl);
 	if (r != CTL_OK)
 		return r;
 	daemon_r = ask_daemon(ctl, &daemon_status);

@@ -21,7 +21,25 @@ enum {
 struct reasons {
 	const char *text[REASONS_MAX];
 	size_t n;
+	char paused[96];
 };
+
+/* The slots of the present generation, whether their processes are up or just being
+   renewed: what a caller may count on. */
+static unsigned
+worker_slots(const struct control_status *status)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; status != NULL && i < status->n_children; i++)
+		if (status->children[i].role == ROLE_WORKER &&
+		    status->children[i].generation == status->generation &&
+		    status->children[i].state != CHILD_EMPTY &&
+		    status->children[i].state != CHILD_BROKEN &&
+		    status->children[i].state != CHILD_GONE)
+			n++;
+	return n;
+}
 
 unsigned
 health_live_workers(const struct control_status *status)
@@ -30,7 +48,8 @@ health_live_workers(const struct control_status *status)
 
 	for (uint32_t i = 0; status != NULL && i < status->n_children; i++)
 		if (status->children[i].role == ROLE_WORKER &&
-		    status->children[i].state == CHILD_LIVE)
+		    status->children[i].state == CHILD_LIVE &&
+		    status->children[i].is_alive != 0)
 			n++;
 	return n;
 }
@@ -47,7 +66,8 @@ is_live(const struct control_status *status, enum role role)
 {
 	for (uint32_t i = 0; i < status->n_children; i++)
 		if (status->children[i].role == role &&
-		    status->children[i].state == CHILD_LIVE)
+		    status->children[i].state == CHILD_LIVE &&
+		    status->children[i].is_alive != 0)
 			return true;
 	return false;
 }
@@ -82,6 +102,12 @@ collect(struct reasons *r, const struct health_facts *facts)
 	}
 	if (status->is_draining)
 		add(r, "the daemon is stopping");
+	if (status->paused_ms > 0) {
+		(void)snprintf(r->paused, sizeof(r->paused),
+		    "job after job takes its worker down; no jobs are taken for %llu s",
+		    (unsigned long long)(status->paused_ms + 999) / 1000);
+		add(r, r->paused);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
 		if (!is_live(status, needed[i].role))
 			add(r, needed[i].reason);
@@ -94,7 +120,7 @@ static void
 write_common(struct json_writer *w, const struct health_facts *facts)
 {
 	jw_key(w, "workers");
-	jw_uint(w, health_live_workers(facts->status));
+	jw_uint(w, worker_slots(facts->status));
 	jw_key(w, "version");
 	jw_cstr(w, PACKAGE_VERSION);
 }

@@ -30,6 +30,7 @@ static const struct {
 static const char *const type_names[] = {
 	[METRIC_COUNTER] = "counter",
 	[METRIC_GAUGE] = "gauge",
+	[METRIC_LEVEL] = "gauge",
 	[METRIC_HISTOGRAM] = "histogram",
 };
 

@@ -96,6 +96,16 @@ listen_and_adopt(struct scheduler *s)
 	s->beat_due_ms = 0; /* newcomers get a beat at once */
 }
 
+/* A short lease wants more turns: beats are due each sixth of it, and an observer that
+   does not look for a third of it begins its watch anew. */
+static uint64_t
+turn_ms(const struct scheduler *s)
+{
+	uint64_t sixth = (uint64_t)s->o.setup->lease_sec * 1000 / 6;
+
+	return sixth < TURN_MS ? sixth : TURN_MS;
+}
+
 static void
 gauge(struct scheduler *s, enum metric m, int64_t v)
 {
@@ -337,9 +347,9 @@ promote(struct scheduler *s, uint64_t *wait_ms, struct err *err)
 		r = queue_run(s->o.redis, &c, &reply, &a, err);
 		if (r < 0)
 			return r;
-		*wait_ms = a.promote.next_ms >= 0 && a.promote.next_ms < TURN_MS
-		    ? (uint64_t)a.promote.next_ms
-		    : TURN_MS;
+		*wait_ms = turn_ms(s);
+		if (a.promote.next_ms >= 0 && (uint64_t)a.promote.next_ms < *wait_ms)
+			*wait_ms = (uint64_t)a.promote.next_ms;
 		if (*wait_ms > 0)
 			break;
 		s->o.listen(s->o.arg);
@@ -407,7 +417,7 @@ scheduler_turn(struct scheduler *s, uint64_t now_ms, uint64_t *wait_ms, struct e
 	uint64_t back_off_ms;
 	int r;
 
-	*wait_ms = TURN_MS;
+	*wait_ms = turn_ms(s);
 	listen_and_adopt(s);
 	r = work(s, now_ms, wait_ms, &why);
 	gauge(s, METRIC_REDIS_UP, r == 0);
@@ -418,7 +428,7 @@ scheduler_turn(struct scheduler *s, uint64_t now_ms, uint64_t *wait_ms, struct e
 		return 0;
 	}
 	back_off_ms = redis_sync_wait_ms(s->o.redis);
-	*wait_ms = back_off_ms < TURN_MS ? back_off_ms + 1 : TURN_MS;
+	*wait_ms = back_off_ms < TURN_MS ? back_off_ms + 1 : turn_ms(s);
 	if (!s->is_redis_away)
 		log_error("%s; trying again until it answers", err_text(&why));
 	s->is_redis_away = true;

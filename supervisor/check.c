@@ -22,7 +22,8 @@ enum {
 }; /* for a check by root without the service's users */
 
 struct findings {
-	struct buf text;
+	unsigned n_said;
+	struct buf text, notes;
 	bool is_over, has_succeeded;
 };
 
@@ -58,6 +59,7 @@ run_child(struct supervisor *s, struct err *err)
 	if (c == NULL)
 		return err_set(err, -ENOMEM, "no memory");
 	c->report = &findings.text;
+	c->notes = &findings.notes;
 	c->on_end = check_ended;
 	s->phase = PHASE_CHECK;
 	child_event(c, EVENT_START);
@@ -66,29 +68,50 @@ run_child(struct supervisor *s, struct err *err)
 	return 0;
 }
 
+static void
+say(const char *line)
+{
+	findings.n_said++;
+	(void)fprintf(stderr, "%s\n", line);
+}
+
+void
+check_begin(void)
+{
+	conf_finding_hook = say;
+}
+
+bool
+check_has_spoken(void)
+{
+	return findings.n_said > 0;
+}
+
 int
 check_configuration(struct supervisor *s)
 {
 	struct err err = ERR_INIT;
-	bool has_users = places_identity(s->now->conf, &s->identity, &err) == 0;
+	bool has_users, has_places;
 	int r;
 
-	if (!has_users) {
-		(void)fprintf(stderr, "%s: %s\n", s->options.conf_path, err_text(&err));
+	has_users = places_identity(s->now->conf, &s->identity, &err) == 0;
+	if (!has_users)
 		s->identity = (struct identity){ .is_root = true,
 			.uid = NOBODY,
 			.gid = NOBODY,
 			.compute_uid = NOBODY,
 			.compute_gid = NOBODY };
-	}
+	has_places = places_look(s->now->conf, &s->identity, &err) == 0;
+	conf_finding_hook = NULL;
 	log_hook = discard; /* the report says it all */
 	r = run_child(s, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "agent-runnerd: %s\n", err_text(&err));
-	if (findings.text.len > 0)
-		(void)fprintf(stderr, "%s", buf_str(&findings.text));
+	(void)fprintf(stderr, "%s%s", buf_str(&findings.text),
+	    buf_str(&findings.notes));
 	buf_release(&findings.text);
-	if (r < 0 || !findings.has_succeeded || !has_users)
+	buf_release(&findings.notes);
+	if (r < 0 || !findings.has_succeeded || !has_users || !has_places)
 		return EXIT_STATUS_CONFIG;
 	(void)printf("configuration ok\n");
 	return EXIT_STATUS_OK;

@@ -213,7 +213,8 @@ child_ready(struct child *c)
 	char label[48];
 
 	c->ready_ms = c->alive_ms = clock_mono_ms();
-	log_info("%s: ready after %llu ms%s%s", child_label(c, label),
+	log_line(c->is_short ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+	    "%s: ready after %llu ms%s%s", child_label(c, label),
 	    (unsigned long long)(c->ready_ms - c->started_ms),
 	    c->holder[0] != '\0' ? " as " : "", c->holder);
 	lanes_connect(c);
@@ -253,6 +254,12 @@ child_expect_end(struct child *c)
 void
 child_release_jobs(struct child *c)
 {
+	uint32_t n = child_jobs_in_flight(c);
+	char label[48];
+
+	if (child_is_worker(c) && n > 0)
+		log_info("%s: its time is over; %u jobs are handed back uncounted",
+		    child_label(c, label), n);
 	(void)child_send(c, IPC_RELEASE, 0, 0, NULL, 0);
 	c->due_ms = clock_mono_ms() + STOP_LIMIT_MS;
 }
@@ -301,14 +308,21 @@ child_back_off(struct child *c)
 
 	c->failures++;
 	c->restarts++;
+	if (c->role == ROLE_REDIS && c->said[0] == '\0')
+		(void)snprintf(c->said, sizeof(c->said),
+		    "redis-server ended; its words are in %s/redis/redis.log or above",
+		    c->generation->conf->service.state_dir);
 	wait_ms = back_off_ms(c->failures - 1);
 	start_in(c, wait_ms);
 	if (c->said[0] != '\0')
 		(void)snprintf(c->supervisor->complaint,
 		    sizeof(c->supervisor->complaint), "%s: %s", child_label(c, label),
 		    c->said);
-	log_warning("%s: next start in %llu ms", child_label(c, label),
-	    (unsigned long long)wait_ms);
+	if (wait_ms == 0)
+		log_info("%s: starting again", child_label(c, label));
+	else
+		log_warning("%s: next start in %llu ms", child_label(c, label),
+		    (unsigned long long)wait_ms);
 	reload_child_failed(c);
 }
 

@@ -71,6 +71,7 @@ struct child {
 	int said_status;         /* FAILED: its exit status; 0: none */
 	char said[ERR_TEXT_MAX]; /* FAILED: why */
 	struct buf *report; /* check: its error lines are collected here; not owned */
+	struct buf *notes;  /* and its warnings, or NULL */
 	/* Called once when the slot is over (GONE or BROKEN), before it is freed; or
 	 * NULL. */
 	void (*on_end)(struct supervisor *s, struct child *c, bool has_succeeded);

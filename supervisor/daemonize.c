@@ -39,8 +39,9 @@ wait_for_report(int fd, pid_t middle)
 		_exit(EXIT_STATUS_FAILURE);
 	}
 	r.text[sizeof(r.text) - 1] = '\0';
-	if (r.text[0] != '\0')
-		(void)fprintf(stderr, "agent-runnerd: %s\n", r.text);
+	for (char *rest = r.text, *line; (line = strsep(&rest, "\n")) != NULL;)
+		if (line[0] != '\0')
+			(void)fprintf(stderr, "agent-runnerd: %s\n", line);
 	_exit(r.status);
 }
 

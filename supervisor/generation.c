@@ -22,38 +22,38 @@ blank(char *text)
 		explicit_bzero(text, strlen(text));
 }
 
-/* "scheme://user:password@host" loses the password; "password=..." in a query too. */
+/* Without memory to mask it, nothing of it stays. */
 static void
-blank_url(char *url)
+blank_url(char **url)
 {
-	char *authority = strstr(url, "://"), *at, *colon, *word;
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	char *text;
 
-	for (word = url; (word = strstr(word, "password=")) != NULL;) {
-		word += strlen("password=");
-		memset(word, '*', strcspn(word, "& "));
-	}
-	if (authority == NULL)
+	conf_mask_url(&masked, *url);
+	text = buf_take(&masked, NULL);
+	blank(*url);
+	if (text == NULL)
 		return;
-	authority += 3;
-	at = memrchr(authority, '@', strcspn(authority, "/?#"));
-	colon = at == NULL ? NULL : memchr(authority, ':', (size_t)(at - authority));
-	if (colon != NULL)
-		memset(colon + 1, '*', (size_t)(at - colon - 1));
+	free(*url);
+	*url = text;
 }
 
 static void
 blank_secrets(struct conf *c)
 {
-	for (size_t i = 0; i < c->llm.n_providers; i++)
+	for (size_t i = 0; i < c->llm.n_providers; i++) {
 		blank(c->llm.providers[i].api_key);
+		blank_url(&c->llm.providers[i].base_url);
+	}
 	for (size_t i = 0; i < c->n_auth_profiles; i++) {
 		blank(c->auth_profiles[i].value);
 		blank(c->auth_profiles[i].token);
 		blank(c->auth_profiles[i].password);
 	}
 	blank(c->http.token);
-	blank_url(c->redis.url);
-	blank_url(c->database.url);
+	blank_url(&c->redis.url);
+	blank_url(&c->database.url);
+	blank_url(&c->orchestrator.api_url);
 }
 
 static char *

@@ -53,9 +53,10 @@ hub_gauge(const struct supervisor *s, enum metric m)
 
 	TAILQ_FOREACH (c, &s->children, link)
 		if (c->process.slots != NULL)
-			sum += atomic_load_explicit(
-			    &c->process.slots->metrics.cell[info->first_cell],
-			    memory_order_relaxed);
+			metric_merge(info->type, &sum,
+			    atomic_load_explicit(
+				&c->process.slots->metrics.cell[info->first_cell],
+				memory_order_relaxed));
 	return sum;
 }
 

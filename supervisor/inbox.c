@@ -51,6 +51,8 @@ take_log(struct child *c, const struct ipc_message *msg)
 	    (enum log_level)msg->aux, msg->text, msg->text_len);
 	if (c->report != NULL && msg->aux == LOG_LEVEL_ERROR)
 		buf_addf(c->report, "%.*s\n", (int)msg->text_len, msg->text);
+	if (c->notes != NULL && msg->aux == LOG_LEVEL_WARNING)
+		buf_addf(c->notes, "note: %.*s\n", (int)msg->text_len, msg->text);
 	return 0;
 }
 
@@ -65,7 +67,7 @@ take_failed(struct child *c, const struct ipc_message *msg)
 	memcpy(c->said, msg->text, n);
 	c->said[n] = '\0';
 	c->said_status = (int)(msg->aux & 0xff);
-	if (c->report != NULL)
+	if (c->report != NULL && c->said[0] != '\0')
 		buf_addf(c->report, "%s\n", c->said);
 	return 0;
 }

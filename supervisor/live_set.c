@@ -245,10 +245,12 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 	if (has_culprit)
 		(void)snprintf(d->culprit, sizeof(d->culprit), "%s", row.job_id);
 	write_evidence(d->evidence, wait_status, has_culprit ? &row : NULL, used);
-	if (d->blame != BLAME_NONE)
-		log_warning("holder %s: %s; %s %s", d->holder, d->evidence,
-		    has_culprit ? "the job that ran was" : "all its jobs are suspects",
-		    d->culprit);
+	if (has_culprit)
+		log_warning("holder %s: %s; the job that ran was %s", d->holder,
+		    d->evidence, d->culprit);
+	else if (d->blame != BLAME_NONE && child_jobs_in_flight(c) > 0)
+		log_warning("holder %s: %s; its %u jobs are suspects", d->holder,
+		    d->evidence, child_jobs_in_flight(c));
 	s->is_live_set_old = true;
 	if (has_culprit && c->is_wanted)
 		storm_note(s, row.job_id, clock_mono_ms());

@@ -126,6 +126,8 @@ prepare(struct supervisor *s, struct err *err)
 	int r = places_identity(s->now->conf, &s->identity, err);
 
 	if (r == 0)
+		r = places_look(s->now->conf, &s->identity, err);
+	if (r == 0)
 		r = places_prepare(s->now->conf, &s->identity, err);
 	if (r == 0)
 		r = spawn_open_programs(&s->programs, ~0u, err);
@@ -195,13 +197,25 @@ tidy(struct supervisor *s)
 	supervisor_release(s);
 }
 
+/* Several findings are several lines. */
+static void
+say_lines(const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		(void)fprintf(stderr, "agent-runnerd: %.*s\n", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
 static void
 complain(struct supervisor *s, int status, const char *text)
 {
 	if (s->ready_fd >= 0)
 		daemonize_report(&s->ready_fd, status, text);
 	else
-		(void)fprintf(stderr, "agent-runnerd: %s\n", text);
+		say_lines(text);
 }
 
 static int
@@ -265,8 +279,11 @@ obey(struct supervisor *s)
 		complain(s, EXIT_STATUS_FAILURE, err_text(&err));
 		return EXIT_STATUS_FAILURE;
 	}
+	if (s->options.command == COMMAND_CHECK)
+		check_begin();
 	if (load(s, &err) < 0) {
-		complain(s, EXIT_STATUS_CONFIG, err_text(&err));
+		if (!check_has_spoken())
+			complain(s, EXIT_STATUS_CONFIG, err_text(&err));
 		return EXIT_STATUS_CONFIG;
 	}
 	if (s->options.command == COMMAND_DUMP)

@@ -64,6 +64,18 @@ fill_getopt(struct option *longs, char *shorts)
 }
 
 static bool
+take_command(struct options *o, enum command command)
+{
+	if (o->command != COMMAND_RUN && o->command != command) {
+		(void)fprintf(stderr,
+		    "agent-runnerd: of -t, -T, -V and -h one can be done at a time\n");
+		return false;
+	}
+	o->command = command;
+	return true;
+}
+
+static bool
 take(struct options *o, int letter)
 {
 	switch (letter) {
@@ -71,11 +83,9 @@ take(struct options *o, int letter)
 		o->conf_path = optarg;
 		return true;
 	case 't':
-		o->command = COMMAND_CHECK;
-		return true;
+		return take_command(o, COMMAND_CHECK);
 	case 'T':
-		o->command = COMMAND_DUMP;
-		return true;
+		return take_command(o, COMMAND_DUMP);
 	case 'D':
 		o->is_daemon = true;
 		return true;
@@ -86,11 +96,9 @@ take(struct options *o, int letter)
 		o->verbose++;
 		return true;
 	case 'V':
-		o->command = COMMAND_VERSION;
-		return true;
+		return take_command(o, COMMAND_VERSION);
 	case 'h':
-		o->command = COMMAND_HELP;
-		return true;
+		return take_command(o, COMMAND_HELP);
 	default:
 		return false;
 	}

@@ -23,6 +23,10 @@ int places_folder(const char *path, mode_t mode, const struct identity *who,
 /* run_dir and state_dir. */
 int places_prepare(const struct conf *c, const struct identity *who, struct err *err);
 
+/* Whether the directories, the log's folder and the HTTP address could be had; touches
+ * nothing. Findings go to err. */
+int places_look(const struct conf *c, const struct identity *who, struct err *err);
+
 /* Binds "ADDRESS:PORT" ("[::1]:PORT", "localhost:PORT"); the descriptor or negative
  * errno. */
 int places_listen(const char *listen_at, struct err *err);

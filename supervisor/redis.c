@@ -57,6 +57,17 @@ open_program(const char *name, struct err *err)
 	return fd;
 }
 
+int
+redis_look(const struct conf *c, struct err *err)
+{
+	CLEANUP(closep) int fd = -1;
+
+	if (!redis_is_embedded(c))
+		return 0;
+	fd = open_program(c->redis.program, err);
+	return fd < 0 ? fd : 0;
+}
+
 struct arguments {
 	char text[16][PATH_MAX + 32];
 	char *argv[32];

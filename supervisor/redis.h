@@ -12,6 +12,10 @@ struct conf;
 
 bool redis_is_embedded(const struct conf *c);
 
+/* Is the program of the embedded mode there? 0 (also without that mode) or negative
+ * errno. */
+int redis_look(const struct conf *c, struct err *err);
+
 /* Starts the server for the child; 0 or negative errno. */
 int redis_spawn(struct child *c, struct err *err);
 

@@ -26,7 +26,7 @@
 enum {
 	MIGRATE_RETRY_MS = 1000,
 	MIGRATE_RETRY_MAX_MS = 10000,
-	QUARANTINE_IDLE_MS = 60000
+	QUARANTINE_IDLE_LEASES = 2
 };
 
 static void
@@ -189,6 +189,21 @@ on_migrate(struct supervisor *s)
 	check_start(s);
 }
 
+/* What an operator wants to know of a start, on one line; the URLs hold no secret. */
+static void
+tell_ready(const struct supervisor *s)
+{
+	const struct conf *c = s->now->conf;
+
+	log_info("ready after %llu ms: %lld workers of %lld jobs each, queue %s on %s, "
+		 "store %s, http %s",
+	    (unsigned long long)(clock_mono_ms() - s->started_ms),
+	    (long long)c->service.workers, (long long)c->service.jobs_per_worker,
+	    c->queue.jobs,
+	    redis_is_embedded(c) ? "the private redis" : c->redis.url,
+	    c->database.url, c->http.listen[0] != '\0' ? c->http.listen : "off");
+}
+
 static void
 on_roles(struct supervisor *s)
 {
@@ -201,10 +216,7 @@ on_roles(struct supervisor *s)
 		}
 	enter(s, PHASE_RUNNING);
 	s->was_ready = true;
-	log_info("ready after %llu ms: %lld workers of %lld jobs each",
-	    (unsigned long long)(clock_mono_ms() - s->started_ms),
-	    (long long)s->now->conf->service.workers,
-	    (long long)s->now->conf->service.jobs_per_worker);
+	tell_ready(s);
 	notify_send("READY=1\nSTATUS=running\n");
 	daemonize_report(&s->ready_fd, EXIT_STATUS_OK, "");
 }
@@ -214,7 +226,9 @@ static void
 watch_quarantine(struct supervisor *s)
 {
 	struct child *c = find(s, s->now, ROLE_QUARANTINE, 0);
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = clock_mono_ms(),
+		 idle_ms = QUARANTINE_IDLE_LEASES *
+	    (uint64_t)s->now->conf->queue.lease_sec * 1000;
 	bool is_needed = hub_gauge(s, METRIC_QUEUE_ALONE) > 0 ||
 	    (c != NULL && child_jobs_in_flight(c) > 0);
 
@@ -222,7 +236,7 @@ watch_quarantine(struct supervisor *s)
 		s->quiet_since_ms = now_ms;
 	if (is_needed && c == NULL)
 		start_one(s, s->now, ROLE_QUARANTINE, 0);
-	else if (c != NULL && now_ms - s->quiet_since_ms > QUARANTINE_IDLE_MS)
+	else if (c != NULL && now_ms - s->quiet_since_ms > idle_ms)
 		child_retire(c);
 }
 
@@ -305,11 +319,17 @@ static void (*const duties[PHASE_COUNT])(struct supervisor *) = {
 	[PHASE_REDIS_STOP] = on_redis_stop,
 };
 
+/* A phase that finds nothing to wait for is over at once: no event may follow it. */
 void
 stages_tick(struct supervisor *s)
 {
-	if (duties[s->phase] != NULL)
-		duties[s->phase](s);
+	enum phase before;
+
+	do {
+		before = s->phase;
+		if (duties[s->phase] != NULL)
+			duties[s->phase](s);
+	} while (s->phase != before);
 }
 
 static void
@@ -321,6 +341,18 @@ release_now(struct supervisor *s)
 	TAILQ_FOREACH (c, &s->children, link)
 		if (child_is_worker(c) && c->state == CHILD_DRAINING)
 			c->due_ms = clock_mono_ms();
+}
+
+static unsigned
+jobs_in_flight(const struct supervisor *s)
+{
+	const struct child *c;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (c, &s->children, link)
+		if (child_is_worker(c))
+			n += child_jobs_in_flight(c);
+	return n;
 }
 
 /* Those who drain already, for a reload, get the same bound as all. */
@@ -343,7 +375,8 @@ stages_drain(struct supervisor *s)
 		release_now(s);
 	if (s->phase >= PHASE_DRAINING)
 		return;
-	log_info("stopping: running jobs have %lld s to finish", (long long)grace_sec);
+	log_info("stopping: %u running jobs have %lld s to finish", jobs_in_flight(s),
+	    (long long)grace_sec);
 	notify_send("STOPPING=1\nSTATUS=finishing jobs\n");
 	reload_abandon(s);
 	s->grace_until_ms = clock_mono_ms() + (uint64_t)grace_sec * 1000;
@@ -357,7 +390,8 @@ stages_quit(struct supervisor *s)
 {
 	if (s->phase >= PHASE_REDIS_STOP)
 		return;
-	log_info("stopping at once; held jobs are recovered at the next start");
+	log_info("stopping at once; %u held jobs are recovered at the next start",
+	    jobs_in_flight(s));
 	notify_send("STOPPING=1\nSTATUS=stopping at once\n");
 	reload_abandon(s);
 	enter(s, PHASE_CLOSING);

@@ -145,7 +145,8 @@ has_earned_renewal(const struct child *c, bool with_memory)
 
 	if (conf->service.max_jobs > 0 && done >= (uint64_t)conf->service.max_jobs)
 		return true;
-	return with_memory && conf->service.max_memory_mb > 0 &&
+	/* A process that is too big before its first job would be so for ever. */
+	return done > 0 && with_memory && conf->service.max_memory_mb > 0 &&
 	    resident_bytes(c->process.pid) >
 	    (uint64_t)conf->service.max_memory_mb * MIB;
 }

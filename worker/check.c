@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.c - the check role: agents, users, and the arithmetic of the caps.
+ * check.c - the check role: agents, the network's rules, and the arithmetic of the
+ * caps.
  *
  * Owns:   nothing beyond the call.
  * Called: by --role check, offline: no server is asked.
@@ -10,21 +11,33 @@
 
 #include "worker/check.h"
 
+#include "common/net/addr_guard.h"
 #include "worker/agent/definitions.h"
 
-#include <errno.h>
-#include <pwd.h>
+#include <string.h>
 #include <sys/sysinfo.h>
 
+/* The rules as fetch will take them. */
 static int
-check_user(const char *option, const char *name, struct err *err)
+check_network(const struct conf *c, struct err *err)
 {
-	if (geteuid() != 0 || getpwnam(name) != NULL)
+	const struct addr_guard_rules rules = { .domains = c->network.allow_domains.v,
+		.n_domains = c->network.allow_domains.n,
+		.private_entries = c->network.allow_private.v,
+		.n_private = c->network.allow_private.n,
+		.ports = c->network.allow_ports.v,
+		.n_ports = c->network.allow_ports.n };
+	struct addr_guard *guard = NULL;
+	struct err why = ERR_INIT;
+	char key[64];
+	int r = addr_guard_new(&rules, &guard, &why);
+
+	addr_guard_free(guard);
+	if (r == 0)
 		return 0;
-	return err_set(err, -ENOENT,
-	    "%s: there is no user '%s'; create it (adduser --system --group --no-create-home "
-	    "%s) or name another",
-	    option, name, name);
+	(void)snprintf(key, sizeof(key), "%.*s", (int)strcspn(err_text(&why), ":"),
+	    err_text(&why)); /* it begins with the option */
+	return conf_finding_at(c, err, r, key, "%s", err_text(&why));
 }
 
 static int64_t
@@ -72,13 +85,9 @@ int
 check_conf(const struct conf *conf, struct buf *notes, struct err *err)
 {
 	CLEANUP(definitions_freep) struct definitions *agents = NULL;
-	int r = definitions_new(conf, &agents, notes, err);
+	int agents_r = definitions_new(conf, &agents, notes, err);
+	int network_r = check_network(conf, err);
 
-	if (r == 0)
-		r = check_user("service.user", conf->service.user, err);
-	if (r == 0)
-		r = check_user("service.compute_user", conf->service.compute_user, err);
-	if (r == 0)
-		check_sums(conf, notes);
-	return r;
+	check_sums(conf, notes);
+	return agents_r < 0 ? agents_r : network_r;
 }

@@ -6,7 +6,7 @@
 #include "common/conf/conf.h"
 
 /*
- * Builds every agent, looks for the users, and does the sums of the limits. Remarks
+ * Builds every agent, reads the network's rules, and does the sums of the limits. Remarks
  * that do not stop the service are appended to notes, a line each. 0 or negative errno
  * with err.
  */

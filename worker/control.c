@@ -22,7 +22,8 @@
 #include <sys/epoll.h>
 
 enum {
-	EVENTS_SILENCE_MS = 15000
+	EVENTS_SILENCE_MS = 15000,
+	OVERDUE = 2 /* times its share of jobs or memory */
 };
 
 static void
@@ -112,7 +113,41 @@ is_too_big(const struct worker *w)
 	n = pread(w->statm_fd, text, sizeof(text) - 1, 0);
 	if (n <= 0 || sscanf(text, "%lu %lu", &pages, &resident) != 2)
 		return false;
-	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) > max;
+	return (int64_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE) >> 20) /
+	    OVERDUE >=
+	    max;
+}
+
+/* The supervisor has workers renewed one by one. Who is far beyond its share while
+   others finish their last jobs does not wait for its turn. */
+static bool
+is_overdue(const struct worker *w)
+{
+	int64_t max_jobs = w->conf->service.max_jobs;
+
+	/* A bound that a process exceeds from the start must not end it again and
+	 * again. */
+	return w->jobs_done > 0 &&
+	    ((max_jobs > 0 && w->jobs_done / OVERDUE >= (uint64_t)max_jobs) ||
+		is_too_big(w));
+}
+
+/* Told once when it goes and once when it is back. */
+static void
+watch_store(struct worker *w)
+{
+	uint64_t away = store_queue_away_since(w->store);
+	char why[256];
+
+	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
+	if (away != 0 && w->store_away_ms == 0) {
+		store_queue_why(w->store, why, sizeof(why));
+		log_warning("result store is away: %s; jobs wait, none is lost", why);
+	} else if (away == 0 && w->store_away_ms != 0) {
+		log_info("result store is back after %llu s",
+		    (unsigned long long)(clock_mono_ms() - w->store_away_ms) / 1000);
+	}
+	w->store_away_ms = away;
 }
 
 /* While a server is away, waiting is all that jobs can do: none of them is stuck. */
@@ -128,14 +163,10 @@ pause_deadlines(struct worker *w, uint64_t ms)
 void
 control_tick(struct worker *w, uint64_t elapsed_ms)
 {
-	uint64_t away = store_queue_away_since(w->store);
-	int64_t max_jobs = w->conf->service.max_jobs;
-
-	if (away != 0 || redis_link_is_away(w->redis))
+	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
-	metric_set(worker_metrics(w), METRIC_STORE_UP, 0, away == 0);
-	if (!w->is_draining &&
-	    ((max_jobs > 0 && w->jobs_done >= (uint64_t)max_jobs) || is_too_big(w))) {
+	watch_store(w);
+	if (!w->is_draining && is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);
 		w->is_renewing = true;
@@ -185,7 +216,7 @@ on_events_up(void *ctx)
 int
 cancel_watch_new(struct worker *w)
 {
-	struct redis_hooks hooks = { w, on_events_up, NULL };
+	struct redis_hooks hooks = { w, on_events_up, NULL, NULL };
 
 	w->events = redis_link_new(w->loop, &w->url, EVENTS_SILENCE_MS, &hooks);
 	if (w->events == NULL)

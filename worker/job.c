@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/store/digest.h"
 #include "worker/agent/conversation.h"
+#include "worker/buffers.h"
 #include "worker/job_skim.h"
 #include "worker/worker.h"
 
@@ -23,6 +24,10 @@
 
 enum {
 	JOB_ARENA_MAX = 512 * 1024 * 1024,
+	BEGIN_MS = 60000,         /* from the claim to the first model call */
+	ENDING_MS = 10000,        /* from a job's deadline to its published result */
+	STORE_PATIENCE_MS = 5000, /* a job that has not begun a call waits no longer */
+	STORE_AWAY_DELAY_MS = 5000,
 	BACK_TO_RUN = 1 /* private status: go on and run it */
 };
 
@@ -161,6 +166,7 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 
 	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
 	queue_cmd_begin(&cmd, &w->setup, &b);
+	j->proved_ms = clock_mono_ms();
 	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
 }
 
@@ -178,6 +184,8 @@ note_begin(struct job *j, const struct queue_answer *a)
 	j->base_token = a->begin.base_token;
 	j->is_rerun = a->begin.is_rerun;
 	j->queue_ms = -1;
+	j->age_ms = a->begin.now_ms -
+	    (j->msg.created_at_ms >= 0 ? j->msg.created_at_ms : a->begin.first_ms);
 	if (j->msg.created_at_ms >= 0) {
 		int64_t at =
 		    a->begin.first_ms > 0 ? a->begin.first_ms : a->begin.now_ms;
@@ -254,6 +262,55 @@ is_superseded(const struct job *j, const struct store_result *row)
 }
 
 /*
+ * Did the run fail by what its journal holds? To replay that would be to fail again.
+ * What failed by something outside goes on from its journal, and pays for no answer
+ * twice.
+ */
+static bool
+is_end_of_course(struct job *j, const struct store_result *row)
+{
+	static const enum error_type courses[] = { ERROR_TYPE_LLM_REFUSED,
+		ERROR_TYPE_LLM_LENGTH, ERROR_TYPE_INVALID_STEP, ERROR_TYPE_STEP_LIMIT,
+		ERROR_TYPE_FORBIDDEN_ADDRESS, ERROR_TYPE_FORBIDDEN_REFERENCE,
+		ERROR_TYPE_SCHEMA_VIOLATION, ERROR_TYPE_PATCH_REJECTED,
+		ERROR_TYPE_LOOP_DETECTED, ERROR_TYPE_LIMIT_EXCEEDED,
+		ERROR_TYPE_BUDGET_EXCEEDED, ERROR_TYPE_REJECTED, ERROR_TYPE_INTERNAL };
+	const struct json *error = NULL, *type;
+	enum error_type is;
+
+	if (row->error == NULL ||
+	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
+	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
+		return false;
+	is = error_type_from_name(type->text, type->len);
+	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
+		if (courses[i] == is)
+			return true;
+	return false;
+}
+
+static int
+start_over(struct job *j, struct err *err)
+{
+	struct worker *w = j->worker;
+	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
+		j->token };
+	struct queue_command cmd;
+	struct queue_answer answer;
+	int r;
+
+	queue_cmd_journal_reset(&cmd, &w->setup, &ref);
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	if (r < 0)
+		return r;
+	if (answer.word == QUEUE_FENCED)
+		return -ESTALE;
+	j->n_records = 0;
+	log_info("job %s: runs again from its beginning", j->msg.job_id);
+	return BACK_TO_RUN;
+}
+
+/*
  * row: what the look-up gave, with status found. 0: published from the row;
  * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
  * that came meanwhile is found again when this run's own result is put.
@@ -268,23 +325,31 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 
 	*stored = (struct store_result)STORE_RESULT_INIT;
 	if (r == -EAGAIN) /* away: now wait for it */
-		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row, 0, err);
+		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row,
+		    clock_mono_ms() + STORE_PATIENCE_MS, err);
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
+	if (r == -ETIMEDOUT) {
+		log_info("job %s: the store is away; handed back, due in %d ms",
+		    j->msg.job_id, STORE_AWAY_DELAY_MS);
+		return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
+	}
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
 		return job_publish_stored(j, &row);
-	if (j->token > row.token)
-		return BACK_TO_RUN;
-	/* the row was written under a token that this Redis no longer knows */
-	r = begin_op(j, row.token, &answer, err);
-	if (r < 0)
-		return r;
-	if (!is_ours(answer.word))
-		return not_ours(j, answer.word);
-	j->token = answer.begin.token;
-	*word = answer.word;
+	if (j->token <= row.token) {
+		/* written under a token that this Redis no longer knows */
+		r = begin_op(j, row.token, &answer, err);
+		if (r < 0)
+			return r;
+		if (!is_ours(answer.word))
+			return not_ours(j, answer.word);
+		j->token = answer.begin.token;
+		*word = answer.word;
+	}
+	if (j->is_rerun && j->n_records > 0 && is_end_of_course(j, &row))
+		return start_over(j, err);
 	return BACK_TO_RUN;
 }
 
@@ -299,12 +364,14 @@ time_left_ms(const struct job *j)
 	return left > 0 ? (uint64_t)left : 0;
 }
 
+/* Waiting ends with the first record: from there on the job has cost something. */
 static bool
 is_too_old(const struct job *j)
 {
 	int64_t max = j->worker->conf->queue.max_age_sec;
 
-	return max > 0 && j->attempts == 0 && j->queue_ms > max * 1000;
+	return max > 0 && j->attempts == 0 && j->n_records == 0 &&
+	    j->age_ms > max * 1000;
 }
 
 static int
@@ -317,18 +384,18 @@ run(struct job *j, struct err *err)
 	if (is_too_old(j))
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "waited %lld s in the queue, longer than queue.max_age_sec",
-		    (long long)(j->queue_ms / 1000));
+		    (long long)(j->age_ms / 1000));
 	if (time_left_ms(j) == 0)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);
 	j->deadline_ms = j->started_ms + time_left_ms(j);
-	show(j, "llm", j->deadline_ms + 30000);
+	show(j, "llm", j->deadline_ms + ENDING_MS);
 	r = job_converse(j, &result, err);
 	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
 		return -ESTALE;
 	if (j->stop == JOB_STOP_RELEASE && !result.is_completed)
-		return job_release(j);
+		return job_release(j, 0, "released");
 	if (r < 0)
 		return r;
 	slot_row_step(j->worker->role->slots, j->row, "store");
@@ -391,7 +458,7 @@ go(struct job *j, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "its payload: %s", strerror(-r));
 	note_begin(j, &answer);
-	show(j, "begin", j->started_ms + 60000);
+	show(j, "begin", j->started_ms + BEGIN_MS);
 	r = judge_stored(j, found, &stored, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;
@@ -414,6 +481,7 @@ job_end(struct job *j)
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
+	buffers_hold(j, 0);
 	buf_release(&j->trace);
 	arena_free(j->arena);
 	free(j->evidence);
@@ -443,7 +511,7 @@ give_back(struct job *j, int why, const struct err *err)
 	}
 	r = j->stop == JOB_RUNS || (j->stop == JOB_STOP_CANCEL && why != -ECANCELED)
 	    ? job_broke(j, err->code != 0 ? err_text(err) : strerror(-why))
-	    : job_release(j);
+	    : job_release(j, 0, "released");
 	if (r < 0 && r != -ESTALE)
 		log_error("job %s: it could not be handed back; it stays held for now",
 		    j->msg.job_id);
@@ -517,6 +585,48 @@ job_find(struct worker *w, const char *id, size_t n)
 		    memcmp(j->msg.job_id, id, n) == 0)
 			return j;
 	return NULL;
+}
+
+void
+job_waited(struct worker *w, uint64_t ms)
+{
+	const struct fiber *self = fiber_self();
+	struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		if (j->fiber != self)
+			continue;
+		j->started_ms += ms;
+		if (j->deadline_ms != 0)
+			j->deadline_ms += ms;
+		if (j->talk_deadline_ms != NULL)
+			*j->talk_deadline_ms += ms;
+		return;
+	}
+}
+
+int
+job_prove(struct job *j)
+{
+	struct worker *w = j->worker;
+	uint64_t now = clock_mono_ms();
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+	int r;
+
+	if (now - j->proved_ms <= (uint64_t)w->setup.lease_sec * 1000 / 2)
+		return 0;
+	queue_cmd_adopt(&cmd, &w->setup, w->role->holder, 0, 1);
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	if (r < 0)
+		return r;
+	if (answer.word == QUEUE_FENCED) {
+		worker_fenced(w);
+		return -ESTALE;
+	}
+	j->proved_ms = now;
+	return 0;
 }
 
 void

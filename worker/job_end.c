@@ -456,23 +456,17 @@ job_publish_stored(struct job *j, const struct store_result *row)
 	return r;
 }
 
-static int
-release(struct job *j, int64_t delay_ms)
+int
+job_release(struct job *j, int64_t delay_ms, const char *why)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
-	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms,
-	    queue_text("released"), (int64_t)ran_ms(j));
+	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
+	    (int64_t)ran_ms(j));
 	return run_op(j, &cmd);
-}
-
-int
-job_release(struct job *j)
-{
-	return release(j, 0);
 }
 
 int
@@ -485,5 +479,5 @@ job_broke(struct job *j, const char *why)
 	r = j->attempts + 1 < j->worker->conf->queue.max_attempts
 	    ? retry(j, ERROR_TYPE_INTERNAL, jittered_delay_ms(j))
 	    : job_fail(j, ERROR_TYPE_INTERNAL, "%s", why);
-	return r == 0 || r == -ESTALE ? r : release(j, PUT_OFF_MS);
+	return r == 0 || r == -ESTALE ? r : job_release(j, PUT_OFF_MS, "put off");
 }

@@ -104,6 +104,9 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 	struct http_transfer *t;
 	int status;
 
+	status = job_prove(j);
+	if (status < 0)
+		return err_set(err, -ECANCELED, "stopped");
 	for (size_t i = 0; i < req->headers->n; i++)
 		headers[i] = (struct http_header){ req->headers->at[i].name,
 			req->headers->at[i].value, true };
@@ -215,6 +218,7 @@ append(void *ctx, size_t index, const char *record, size_t n)
 	struct queue_command cmd;
 	struct queue_answer answer;
 	struct err e = ERR_INIT;
+	uint64_t sent_ms;
 	int r;
 
 	if (n > JOURNAL_INLINE_MAX) {
@@ -224,12 +228,14 @@ append(void *ctx, size_t index, const char *record, size_t n)
 		text = (struct queue_text){ buf_str(&reference), reference.len };
 	}
 	queue_cmd_journal(&cmd, &w->setup, &ref, (int64_t)index, text);
+	sent_ms = clock_mono_ms();
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
 	if (r < 0)
 		return r;
 	switch (answer.word) {
 	case QUEUE_OK:
 	case QUEUE_ALREADY:
+		j->proved_ms = sent_ms;
 		if (answer.journal.is_cancelled && j->stop == JOB_RUNS)
 			j->stop = JOB_STOP_CANCEL;
 		return j->stop == JOB_RUNS ? 0 : -ECANCELED;
@@ -293,7 +299,10 @@ run_tool(void *ctx, const struct tool *tool, const struct tool_call *call,
     struct tool_outcome *outcome)
 {
 	struct job *j = ctx;
+	int r = job_prove(j);
 
+	if (r < 0)
+		return r;
 	slot_row_step(j->worker->role->slots, j->row, tool->name);
 	metric_add(worker_metrics(j->worker), METRIC_TOOL_CALLS, 0, 1);
 	return tool->run(call, outcome);
@@ -433,7 +442,9 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		r = build_messages(j, job.output_schema, &job.messages);
 	if (r < 0)
 		return r;
+	j->talk_deadline_ms = &job.deadline_ms;
 	r = conversation_run(&env, &job, j->arena, result);
+	j->talk_deadline_ms = NULL;
 	j->is_ending = r == 0;
 	if (r < 0)
 		(void)err_set(err, r, "the conversation broke off: %s", strerror(-r));

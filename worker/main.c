@@ -50,14 +50,25 @@ log_lines(const char *text)
 	}
 }
 
+static bool has_findings;
+
+static void
+log_finding(const char *line)
+{
+	has_findings = true;
+	log_error("%s", line);
+}
+
 static int
 check_main(struct role_process *p)
 {
 	CLEANUP_BUF struct buf notes = BUF_INIT;
 	struct err err = ERR_INIT;
 
+	conf_finding_hook = log_finding;
 	if (check_conf(p->conf, &notes, &err) < 0)
-		return role_failed(p, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+		return role_failed(p, EXIT_STATUS_CONFIG, "%s",
+		    has_findings ? "" : err_text(&err));
 	log_lines(buf_str(&notes));
 	role_ready(p);
 	return EXIT_STATUS_OK;
@@ -111,10 +122,16 @@ open_network(struct worker *w, struct err *err)
 	return r < 0 ? err_set(err, r, "epoll: %s", strerror(-r)) : 0;
 }
 
+static void
+on_redis_away(void *ctx, uint64_t ms)
+{
+	job_waited(ctx, ms);
+}
+
 static int
 prepare(struct worker *w, struct err *err)
 {
-	struct redis_hooks none = { 0 };
+	struct redis_hooks hooks = { .ctx = w, .on_waited = on_redis_away };
 	int r;
 
 	w->loop = loop_new();
@@ -138,7 +155,7 @@ prepare(struct worker *w, struct err *err)
 		r = claim_new(w, err);
 	if (r < 0)
 		return r;
-	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &none);
+	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &hooks);
 	if (w->redis == NULL || cancel_watch_new(w) < 0)
 		return err_set(err, -ENOMEM, "no memory");
 	redis_link_set_resolver(w->redis, worker_resolve, w);
@@ -227,7 +244,7 @@ meet_servers(struct worker *w, struct store *store, struct err *err)
 static int
 serve(struct worker *w)
 {
-	uint64_t last_tick = loop_now(w->loop);
+	uint64_t last_tick = clock_mono_ms();
 	int status;
 
 	while ((status = control_exit_status(w)) < 0) {
@@ -286,6 +303,8 @@ worker_main(struct role_process *p)
 	redis_link_start(w.redis);
 	redis_link_start(w.events);
 	claim_start(w.claim);
+	/* It was met just now; a probe of its own tells the thread a moment later. */
+	metric_set(worker_metrics(&w), METRIC_STORE_UP, 0, 1);
 	role_ready(p);
 	return serve(&w);
 }

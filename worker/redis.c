@@ -543,6 +543,7 @@ redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy
 	if (err == NULL)
 		err = &own;
 	for (;;) {
+		uint64_t began = clock_mono_ms();
 		int r = op_once(link, cmd, copy, copy_ctx, out, due_ms, err);
 
 		if (r == -ENOENT) {
@@ -555,6 +556,8 @@ redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy
 		if (r != -ENOTCONN && r != -EAGAIN)
 			return r;
 		r = wait_for_redis(link, r, due_ms, err);
+		if (link->hooks.on_waited != NULL)
+			link->hooks.on_waited(link->hooks.ctx, clock_mono_ms() - began);
 		if (r < 0)
 			return r;
 	}

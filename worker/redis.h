@@ -20,6 +20,8 @@ struct redis_hooks {
 	void *ctx;
 	void (*on_up)(void *ctx); /* connected, authenticated, selected */
 	void (*on_down)(void *ctx, const char *why); /* was up, or a try failed */
+	/* in the fiber of a redis_op: so much of its time went by with Redis away */
+	void (*on_waited)(void *ctx, uint64_t ms);
 };
 
 /* url stays the caller's and must outlive the link. max_silence_ms: a command without a

@@ -70,6 +70,7 @@ run(struct worker *w, struct store_request *r, uint64_t due_ms, struct err *err)
 		if (due_ms != 0 && clock_mono_ms() >= due_ms)
 			return err_set(err, -ETIMEDOUT, "%s", err_text(&r->err));
 		status = fiber_sleep_until(clock_mono_ms() + PAUSE_MS);
+		job_waited(w, clock_mono_ms() - now);
 		if (status < 0)
 			return err_set(err, status, "stopped while the store was away");
 	}
@@ -111,6 +112,7 @@ store_client_lookup_end(struct store_lookup *l, struct store_result *out,
 		was_masked = fiber_mask_interrupts(true);
 		(void)wait_for(&wait, 0);
 		(void)fiber_mask_interrupts(was_masked);
+		l->wait = NULL;
 	}
 	*out = l->request.get.result;
 	return l->request.result < 0

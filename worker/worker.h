@@ -58,6 +58,7 @@ struct job {
 	int64_t crashes, suspicions;
 	int64_t run_ms_before;
 	int64_t queue_ms; /* -1: unknown */
+	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
 	char *evidence; /* owned: of the last crash, or NULL */
@@ -65,8 +66,12 @@ struct job {
 	struct conversation_record *records;
 	size_t n_records;
 
-	uint64_t started_ms; /* monotonic */
+	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
+	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
+	uint64_t kept_bytes;        /* of these, the last pipeline's result */
+	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
+	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
 	const struct agent *agent;
 	const char *intent;
@@ -95,10 +100,12 @@ struct worker {
 	struct job_list jobs;
 	unsigned n_jobs;
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
+	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
 	uint64_t jobs_done;
-	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
-	bool is_draining; /* takes no more work */
+	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
+	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
+	bool is_draining;       /* takes no more work */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
 };
@@ -129,6 +136,15 @@ int job_new(struct worker *w, char *element, size_t n, bool is_id);
 void job_stop(struct job *j, enum job_stop why);
 struct job *job_find(struct worker *w, const char *id, size_t n);
 void worker_fenced(struct worker *w); /* drops every job; the process will end */
+/* The job whose fiber runs waited so long for a server that was away: that is not its
+   running time, and its deadline moves. */
+void job_waited(struct worker *w, uint64_t ms);
+/*
+ * Before what costs money or changes something outside: is the job still ours? Asks
+ * Redis when this process may have been stopped past its lease meanwhile. 0, -ESTALE
+ * when the holder is fenced, or another errno.
+ */
+int job_prove(struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
@@ -145,7 +161,8 @@ int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
-int job_release(struct job *j); /* uncounted, to the head of the queue */
+/* Uncounted, to the head of the queue, or due after a delay. */
+int job_release(struct job *j, int64_t delay_ms, const char *why);
 /* The attempt broke off for a reason of our own (memory, a bug, a broken record). That
    counts, so that what breaks every time comes to an end, as a failed result. */
 int job_broke(struct job *j, const char *why);
@@ -165,10 +182,10 @@ struct store_lookup {
 	struct wait *wait; /* NULL: nobody waits yet */
 	bool is_done;
 };
-void store_client_lookup_begin(
-    struct worker *w, const char *job_id, struct store_lookup *l);
-int store_client_lookup_end(
-    struct store_lookup *l, struct store_result *out, struct err *err);
+void store_client_lookup_begin(struct worker *w, const char *job_id,
+    struct store_lookup *l);
+int store_client_lookup_end(struct store_lookup *l, struct store_result *out,
+    struct err *err);
 
 int store_client_put(struct worker *w, const struct store_row *row,
     struct store_outcome *out, uint64_t due_ms, struct err *err);

@@ -25,13 +25,16 @@ is_definition(const struct dirent *d)
 }
 
 static int
-read_directory(struct conf *c, const char *dir, struct err *err)
+read_directory(struct conf *c, const char *dir, bool is_required, struct err *err)
 {
 	struct dirent **entries = NULL;
 	int n = scandir(dir, &entries, is_definition, alphasort), status = 0;
 
+	if (n < 0 && errno == ENOENT && !is_required)
+		return 0;
 	if (n < 0)
-		return -errno;
+		return conf_finding_at(c, err, -errno, "agents_dir",
+		    "agents_dir: cannot read %s: %s", dir, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		CLEANUP(freep) char *path = NULL;
 
@@ -92,16 +95,8 @@ conf_read_agents(struct conf *c, const char *base_dir, struct err *err)
 	if (asprintf(&dir, "%s%s%s", is_absolute ? "" : base_dir,
 		is_absolute ? "" : "/", c->agents_dir) < 0)
 		return err_set(err, -ENOMEM, "no memory");
-	r = read_directory(c, dir, err);
-	if (r == -ENOENT && strcmp(c->agents_dir, AGENTS_DIR_DEFAULT) == 0)
-		r = 0;
-	if (r < 0) {
-		if (err != NULL && err->code == 0)
-			return conf_finding(err, r, "agents_dir: cannot read %s: %s",
-			    dir, strerror(-r));
-		return r;
-	}
+	r = read_directory(c, dir, strcmp(c->agents_dir, AGENTS_DIR_DEFAULT) != 0, err);
 	if (add_built_in(c) < 0)
 		return err_set(err, -ENOMEM, "no memory");
-	return 0;
+	return r;
 }

@@ -12,16 +12,20 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 struct checker {
+	const struct conf *conf;
 	struct err *err;
 	int status;
 };
 
-#define BAD(ck, ...) ((ck)->status = conf_finding((ck)->err, -EINVAL, __VA_ARGS__))
+/* key: whose line the finding names; the text says the key itself. */
+#define BAD(ck, key, ...) \
+ ((ck)->status = conf_finding_at((ck)->conf, (ck)->err, -EINVAL, key, __VA_ARGS__))
 
 static bool
 is_one_of(const char *s, const char *const *set, size_t n)
@@ -48,6 +52,13 @@ is_name(const char *s, const char *more)
 }
 
 static void
+check_absolute(struct checker *ck, const char *key, const char *path)
+{
+	if (path[0] != '/')
+		BAD(ck, key, "%s: '%s' must be an absolute path", key, path);
+}
+
+static void
 check_service(struct checker *ck, const struct conf *c)
 {
 	static const char *const levels[] = { "error", "warning", "info", "debug" };
@@ -55,23 +66,26 @@ check_service(struct checker *ck, const struct conf *c)
 	const char *target = c->service.log.target;
 
 	if (!is_name(c->service.node, ""))
-		BAD(ck,
+		BAD(ck, "service.node",
 		    "service.node: '%s' must be 1 to 64 letters, digits, '-' or '_'",
 		    c->service.node);
 	if (!is_one_of(c->service.log.level, levels, ARRAY_LEN(levels)))
-		BAD(ck, "service.log.level: '%s' must be error, warning, info or debug",
+		BAD(ck, "service.log.level",
+		    "service.log.level: '%s' must be error, warning, info or debug",
 		    c->service.log.level);
 	if (!is_one_of(c->service.log.format, formats, ARRAY_LEN(formats)))
-		BAD(ck, "service.log.format: '%s' must be text or json",
+		BAD(ck, "service.log.format",
+		    "service.log.format: '%s' must be text or json",
 		    c->service.log.format);
 	if (strcmp(target, "stderr") != 0 && strcmp(target, "syslog") != 0 &&
 	    !(has_prefix(target, "file:/") && target[6] != '\0'))
-		BAD(ck, "service.log.target: '%s' must be stderr, syslog or file:/PATH",
+		BAD(ck, "service.log.target",
+		    "service.log.target: '%s' must be stderr, syslog or file:/PATH",
 		    target);
-	if (c->service.run_dir[0] != '/' || c->service.state_dir[0] != '/')
-		BAD(ck, "service.run_dir and service.state_dir must be absolute paths");
+	check_absolute(ck, "service.run_dir", c->service.run_dir);
+	check_absolute(ck, "service.state_dir", c->service.state_dir);
 	if (strlen(c->service.run_dir) > 80)
-		BAD(ck,
+		BAD(ck, "service.run_dir",
 		    "service.run_dir: longer than 80 bytes, the sockets in it would not "
 		    "fit a socket address; choose a shorter path");
 }
@@ -111,13 +125,14 @@ check_http(struct checker *ck, const struct conf *c)
 	if (c->http.listen[0] == '\0')
 		return;
 	if (listen_parts(c->http.listen, host, &port) < 0) {
-		BAD(ck, "http.listen: '%s' must be ADDRESS:PORT", c->http.listen);
+		BAD(ck, "http.listen", "http.listen: '%s' must be ADDRESS:PORT",
+		    c->http.listen);
 		return;
 	}
 	is_loopback = has_prefix(host, "127.") || strcmp(host, "::1") == 0 ||
 	    strcmp(host, "localhost") == 0;
 	if (!is_loopback && c->http.token[0] == '\0')
-		BAD(ck,
+		BAD(ck, "http.listen",
 		    "http.listen: %s is not a loopback address; set http.token, or listen "
 		    "on 127.0.0.1",
 		    c->http.listen);
@@ -129,55 +144,79 @@ check_servers(struct checker *ck, const struct conf *c)
 	const char *redis = c->redis.url, *db = c->database.url;
 
 	if (has_prefix(redis, "rediss://") || has_prefix(redis, "sentinel://"))
-		BAD(ck,
+		BAD(ck, "redis.url",
 		    "redis.url: %.*s is not supported by this version; use redis:// (a TLS "
 		    "tunnel in front of it works) or unix://",
 		    (int)strcspn(redis, ":"), redis);
 	else if (strcmp(redis, "embedded") != 0 && !has_prefix(redis, "redis://") &&
 	    !has_prefix(redis, "unix://"))
-		BAD(ck, "redis.url: must be embedded, redis://... or unix://...");
+		BAD(ck, "redis.url",
+		    "redis.url: must be embedded, redis://... or unix://...");
 	if (strcmp(db, "sqlite") != 0 && !has_prefix(db, "sqlite:") &&
 	    !has_prefix(db, "postgresql://") && !has_prefix(db, "postgres://"))
-		BAD(ck,
+		BAD(ck, "database.url",
 		    "database.url: must be sqlite, sqlite:PATH or postgresql://...");
 	if (strcmp(c->storage.cas, "directory") != 0)
-		BAD(ck,
+		BAD(ck, "storage.cas",
 		    "storage.cas: '%s' is not supported by this version; use directory",
 		    c->storage.cas);
-	if (c->queue.jobs[0] == '\0' || c->queue.results_prefix[0] == '\0')
-		BAD(ck, "queue.jobs and queue.results_prefix must not be empty");
+	if (c->queue.jobs[0] == '\0')
+		BAD(ck, "queue.jobs", "queue.jobs: must not be empty");
+	if (c->queue.results_prefix[0] == '\0')
+		BAD(ck, "queue.results_prefix",
+		    "queue.results_prefix: must not be empty");
 }
 
-static void
-check_providers(struct checker *ck, const struct conf *c)
-{
-	for (size_t i = 0; i < c->llm.n_providers; i++) {
-		struct conf_provider *p = &c->llm.providers[i];
-		size_t n = strlen(p->base_url);
+/* The key of one option of a record, by a format for the record and the option's name.
+ */
+struct key {
+	char text[160];
+};
 
-		while (n > 0 && p->base_url[n - 1] == '/')
-			p->base_url[--n] = '\0';
-		if (!is_name(p->name, "."))
-			BAD(ck,
-			    "llm.providers[%zu].name: '%s' must be 1 to 64 letters, "
-			    "digits, '-', '_' or '.'",
-			    i, p->name);
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(p->name, c->llm.providers[k].name) == 0)
-				BAD(ck, "llm.providers[%zu].name: '%s' stands twice", i,
-				    p->name);
-		if (strcmp(p->type, "openai") != 0)
-			BAD(ck, "llm.providers[%zu].type: '%s' must be openai", i,
-			    p->type);
-		if (!has_prefix(p->base_url, "https://") &&
-		    !has_prefix(p->base_url, "http://"))
-			BAD(ck,
-			    "llm.providers[%zu].base_url: must begin with https:// or "
-			    "http://",
-			    i);
-		if (p->model[0] == '\0')
-			BAD(ck, "llm.providers[%zu].model: must not be empty", i);
-	}
+PRINTF_LIKE(1, 2)
+static struct key
+key_of(const char *fmt, ...)
+{
+	struct key key;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(key.text, sizeof(key.text), fmt, ap);
+	va_end(ap);
+	return key;
+}
+
+/* What is wrong with one option of a record, after its whole key. */
+#define BAD_IN(ck, key_args, fmt, ...)                                        \
+ do {                                                                         \
+  struct key bad_key = key_of key_args;                                       \
+                                                                              \
+  BAD(ck, bad_key.text, "%s: " fmt, bad_key.text __VA_OPT__(, ) __VA_ARGS__); \
+ } while (0)
+
+static void
+check_provider(struct checker *ck, const struct conf *c, size_t i)
+{
+	struct conf_provider *p = &c->llm.providers[i];
+	size_t n = strlen(p->base_url);
+
+	while (n > 0 && p->base_url[n - 1] == '/')
+		p->base_url[--n] = '\0';
+	if (!is_name(p->name, "."))
+		BAD_IN(ck, ("llm.providers[%zu].name", i),
+		    "'%s' must be 1 to 64 letters, digits, '-', '_' or '.'", p->name);
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(p->name, c->llm.providers[k].name) == 0)
+			BAD_IN(ck, ("llm.providers[%zu].name", i), "'%s' stands twice",
+			    p->name);
+	if (strcmp(p->type, "openai") != 0)
+		BAD_IN(ck, ("llm.providers[%zu].type", i), "'%s' must be openai",
+		    p->type);
+	if (!has_prefix(p->base_url, "https://") && !has_prefix(p->base_url, "http://"))
+		BAD_IN(ck, ("llm.providers[%zu].base_url", i),
+		    "must begin with https:// or http://");
+	if (p->model[0] == '\0')
+		BAD_IN(ck, ("llm.providers[%zu].model", i), "must not be empty");
 }
 
 /* Which value options a type of profile needs, and which it must not have. */
@@ -186,18 +225,16 @@ check_profile(struct checker *ck, const struct conf_auth_profile *p)
 {
 	if (strcmp(p->type, "api_key") == 0) {
 		if ((p->header[0] != '\0') == (p->query[0] != '\0'))
-			BAD(ck,
-			    "auth_profiles.%s: api_key wants either header or query",
-			    p->name);
+			BAD_IN(ck, ("auth_profiles.%s", p->name),
+			    "api_key wants either header or query");
 	} else if (strcmp(p->type, "bearer") != 0 && strcmp(p->type, "basic") != 0) {
-		BAD(ck, "auth_profiles.%s.type: '%s' must be api_key, bearer or basic",
-		    p->name, p->type);
+		BAD_IN(ck, ("auth_profiles.%s.type", p->name),
+		    "'%s' must be api_key, bearer or basic", p->type);
 	}
 	if (p->hosts.n == 0)
-		BAD(ck,
-		    "auth_profiles.%s.hosts: name the hosts that may see this secret, as in "
-		    "hosts = ( \"api.example.com\" )",
-		    p->name);
+		BAD_IN(ck, ("auth_profiles.%s.hosts", p->name),
+		    "name the hosts that may see this secret, as in hosts = ( "
+		    "\"api.example.com\" )");
 }
 
 static void
@@ -207,19 +244,22 @@ check_agent(struct checker *ck, const struct conf *c, size_t i)
 	const struct conf_agent *a = &c->agents[i];
 
 	if (!is_name(a->name, "."))
-		BAD(ck,
+		BAD(ck, key_of("agents[%zu].name", i).text,
 		    "agent '%s': the name must be 1 to 64 letters, digits, '-', '_' or "
 		    "'.'",
 		    a->name);
 	for (size_t k = 0; k < i; k++)
 		if (strcmp(a->name, c->agents[k].name) == 0)
-			BAD(ck, "agent %s is defined twice", a->name);
+			BAD(ck, key_of("agents[%zu].name", i).text,
+			    "agent %s is defined twice", a->name);
 	for (size_t k = 0; k < a->providers.n; k++)
 		if (conf_provider_find(c, a->providers.v[k]) == NULL)
-			BAD(ck, "agent %s: provider '%s' is not in llm.providers",
-			    a->name, a->providers.v[k]);
+			BAD(ck, key_of("agents[%zu].providers", i).text,
+			    "agent %s: provider '%s' is not in llm.providers", a->name,
+			    a->providers.v[k]);
 	if (!is_one_of(a->tool_choice, choices, ARRAY_LEN(choices)))
-		BAD(ck, "agent %s: tool_choice '%s' must be auto, required or none",
+		BAD(ck, key_of("agents[%zu].tool_choice", i).text,
+		    "agent %s: tool_choice '%s' must be auto, required or none",
 		    a->name, a->tool_choice);
 }
 
@@ -233,7 +273,8 @@ check_ports(struct checker *ck, const struct conf_list *ports)
 		if (strcmp(ports->v[i], "*") == 0)
 			continue;
 		if (end == ports->v[i] || *end != '\0' || p < 1 || p > 65535)
-			BAD(ck, "network.allow_ports: '%s' must be 1 to 65535 or \"*\"",
+			BAD(ck, "network.allow_ports",
+			    "network.allow_ports: '%s' must be 1 to 65535 or \"*\"",
 			    ports->v[i]);
 	}
 }
@@ -241,12 +282,13 @@ check_ports(struct checker *ck, const struct conf_list *ports)
 int
 conf_check(const struct conf *c, struct err *err)
 {
-	struct checker ck = { .err = err };
+	struct checker ck = { .conf = c, .err = err };
 
 	check_service(&ck, c);
 	check_http(&ck, c);
 	check_servers(&ck, c);
-	check_providers(&ck, c);
+	for (size_t i = 0; i < c->llm.n_providers; i++)
+		check_provider(&ck, c, i);
 	check_ports(&ck, &c->network.allow_ports);
 	for (size_t i = 0; i < c->n_auth_profiles; i++)
 		check_profile(&ck, &c->auth_profiles[i]);

@@ -174,6 +174,8 @@ struct conf {
 	char *agents_dir;
 	struct conf_agent *agents; /* always contains "workflow" */
 	size_t n_agents;
+	struct conf_list
+	    places; /* of settings, see conf_finding_at; the check role has them */
 };
 
 /*
@@ -184,14 +186,41 @@ struct conf {
  */
 int conf_load(const char *path, struct conf **out, struct err *err);
 
+/*
+ * The same for who looks at a running service, whose file may be broken by now: *out is
+ * set also when the result is negative (but for -ENOMEM), with what could be read of the
+ * file and defaults for the rest. Not for running jobs.
+ */
+int conf_load_anyway(const char *path, struct conf **out, struct err *err);
+
 /* Reads what conf_write_role wrote: no expansion, no files. */
 int conf_read_role(const char *text, size_t n, struct conf **out, struct err *err);
+
+/*
+ * Adds one finding to err, newline-joined, keeping the first code; returns code. With a
+ * key ("service.user", "agents[0].tools") and a known place it begins with FILE:LINE.
+ */
+int conf_finding(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+int conf_finding_at(const struct conf *c, struct err *err, int code, const char *key,
+    const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* "FILE:LINE", "FILE", or NULL when that is not known. */
+const char *conf_place_of(const struct conf *c, const char *key);
+
+/* Gets every finding whole as soon as it is made: a struct err holds a few only. */
+extern void (*conf_finding_hook)(const char *line);
 
 void conf_free(struct conf *c);
 void conf_freep(struct conf **c);
 
 /* The effective configuration as libconfig text, secrets shown as "********". */
 void conf_write_masked(struct buf *out, const struct conf *c);
+
+#define CONF_MASK "********"
+
+/* Appends the URL with the password of its authority, and the values of query members
+   that are named as secrets, masked. */
+void conf_mask_url(struct buf *out, const char *url);
 
 /* The same with real secrets, but only those options that belong to the role. */
 void conf_write_role(struct buf *out, const struct conf *c, enum role role);

@@ -101,7 +101,7 @@ const struct conf_option conf_options[] = {
 	  "seconds a job may wait before it fails instead of running; 0: no bound" },
 	{ "queue.dead_max", OPT_INT, AT(queue.dead_max), "100000", 1, INT32_MAX, TO_REDIS_USERS, true,
 	  "dead letters that are kept" },
-	{ "orchestrator.api_url", OPT_STRING, AT(orchestrator.api_url), "", 0, 0, TO_WORKERS, true,
+	{ "orchestrator.api_url", OPT_URL, AT(orchestrator.api_url), "", 0, 0, TO_WORKERS, true,
 	  "base URL of the orchestrator API, up to /api/v1 (empty: none)" },
 	{ "storage.max_inline_bytes", OPT_INT, AT(storage.max_inline_bytes), "10485760", 1024, 1024 * MiB, TO_WORKERS, true,
 	  "results of this size or more go to the content-addressed store" },
@@ -109,11 +109,11 @@ const struct conf_option conf_options[] = {
 	  "content-addressed store: directory (under state_dir)" },
 	{ "storage.retention_days", OPT_INT, AT(storage.retention_days), "0", 0, 36500, TO_WORKERS, true,
 	  "days that results are kept; 0: for ever" },
-	{ "network.allow_domains", OPT_LIST, AT(network.allow_domains), "*", 0, 0, TO_FETCH, true,
+	{ "network.allow_domains", OPT_LIST, AT(network.allow_domains), "*", 0, 0, TO_FETCH | TO_CHECK, true,
 	  "hosts that tools may reach: NAME, *.NAME or *" },
-	{ "network.allow_private", OPT_LIST, AT(network.allow_private), "", 0, 0, TO_FETCH, true,
+	{ "network.allow_private", OPT_LIST, AT(network.allow_private), "", 0, 0, TO_FETCH | TO_CHECK, true,
 	  "exceptions from the address guard: CIDR[:port] or host[:port]" },
-	{ "network.allow_ports", OPT_LIST, AT(network.allow_ports), "80 443", 0, 0, TO_FETCH, true,
+	{ "network.allow_ports", OPT_LIST, AT(network.allow_ports), "80 443", 0, 0, TO_FETCH | TO_CHECK, true,
 	  "ports that tools may reach; (\"*\") lifts the rule" },
 	{ "network.max_body_bytes", OPT_INT, AT(network.max_body_bytes), "104857600", 1024, 2047LL * MiB, TO_FETCH | TO_WORKERS, true,
 	  "longest body that a tool may fetch, after decompression" },
@@ -146,7 +146,7 @@ const size_t conf_n_options = ARRAY_LEN(conf_options);
 static const struct conf_option provider_options[] = {
 	{ "name", OPT_STRING, P(name), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "name that agents and metrics use" },
 	{ "type", OPT_STRING, P(type), "openai", 0, 0, TO_WORKERS, true, "wire protocol: openai" },
-	{ "base_url", OPT_STRING, P(base_url), "https://api.openai.com/v1", 0, 0, TO_WORKERS, true, "API address up to the version" },
+	{ "base_url", OPT_URL, P(base_url), "https://api.openai.com/v1", 0, 0, TO_WORKERS, true, "API address up to the version" },
 	{ "api_key", OPT_SECRET, P(api_key), "", 0, 0, TO_WORKERS, true, "key (empty: no Authorization header)" },
 	{ "model", OPT_STRING, P(model), "gpt-4o", 0, 0, TO_WORKERS | TO_GATEWAY, true, "model, unless the agent names one" },
 	{ "temperature", OPT_FLOAT, P(temperature), "0.1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: not sent" },
@@ -339,6 +339,9 @@ conf_free(struct conf *c)
 		free(v);
 	}
 	conf_record_release(conf_options, conf_n_options, c);
+	for (size_t i = 0; i < c->places.n; i++)
+		free(c->places.v[i]);
+	free(c->places.v);
 	free(c->path);
 	free(c);
 }

@@ -31,6 +31,7 @@ enum {
 	TO_STORE_USERS = TO_WORKERS | 1U << ROLE_MIGRATE,
 	TO_FETCH = 1U << ROLE_FETCH,
 	TO_GATEWAY = 1U << ROLE_GATEWAY,
+	TO_CHECK = 1U << ROLE_CHECK,
 	TO_ALL = (1U << ROLE_COUNT) - 1
 };
 
@@ -101,7 +102,7 @@ int conf_read_file(const char *path, size_t max, char **out, struct err *err);
 /* ${NAME}, ${NAME:-default}, $${ for a literal ${; *out owned by the caller. */
 int conf_expand(const char *text, char **out, struct err *err);
 
-/* Adds one finding to err, newline-joined; keeps the first code. */
-int conf_finding(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Notes where a setting stands; line 0: not known, or the whole file. */
+void conf_place_add(struct conf *c, const char *key, const char *file, unsigned line);
 
 #endif

@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	SECRET_FILE_MAX = 64 * 1024,
@@ -28,27 +29,19 @@ struct reader {
 	struct err *err;
 	const char *base_dir; /* for NAME_file; NULL in role texts */
 	bool is_role_text;    /* no expansion, no files, private records allowed */
+	bool is_one_record;   /* an agent's file: keys are shown without the prefix */
+	char
+	    prefix[NAME_PATH_MAX]; /* of the record that is read, "llm.providers[0]." */
 };
 
-int
-conf_finding(struct err *err, int code, const char *fmt, ...)
+static const char *
+file_of(const struct reader *rd, const config_setting_t *s)
 {
-	va_list ap;
-	size_t used;
+	const char *file = config_setting_source_file(s);
 
-	if (err == NULL)
-		return code;
-	used = strlen(err->text);
-	if (used > 0 && used + 1 < sizeof(err->text)) {
-		err->text[used++] = '\n';
-		err->text[used] = '\0';
-	}
-	va_start(ap, fmt);
-	(void)vsnprintf(err->text + used, sizeof(err->text) - used, fmt, ap);
-	va_end(ap);
-	if (err->code == 0)
-		err->code = code;
-	return code;
+	if (file != NULL)
+		return file;
+	return rd->conf->path[0] != '\0' ? rd->conf->path : "configuration";
 }
 
 PRINTF_LIKE(4, 5)
@@ -56,17 +49,28 @@ static int
 finding(struct reader *rd, const config_setting_t *s, const char *key, const char *fmt,
     ...)
 {
-	const char *file = config_setting_source_file(s);
 	char what[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (file == NULL)
-		file = rd->conf->path != NULL ? rd->conf->path : "configuration";
-	return conf_finding(rd->err, -EINVAL, "%s:%u: %s: %s", file,
-	    (unsigned)config_setting_source_line(s), key, what);
+	return conf_finding(rd->err, -EINVAL, "%s:%u: %s%s: %s", file_of(rd, s),
+	    (unsigned)config_setting_source_line(s),
+	    rd->is_one_record ? "" : rd->prefix, key, what);
+}
+
+/* Findings of later checks name the line, too. */
+static void
+note_place(struct reader *rd, const config_setting_t *s, const char *key)
+{
+	char whole[2 * NAME_PATH_MAX];
+
+	if (rd->is_role_text)
+		return;
+	(void)snprintf(whole, sizeof(whole), "%s%s", rd->prefix, key);
+	conf_place_add(rd->conf, whole, file_of(rd, s),
+	    (unsigned)config_setting_source_line(s));
 }
 
 /* The expanded text of a string setting; *out owned by the caller. */
@@ -222,6 +226,28 @@ read_list(struct reader *rd, config_setting_t *s, const char *key,
 	return 0;
 }
 
+/* It goes into JSON; the model's server would refuse it in every job. */
+static bool
+is_utf8(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	while (*s != '\0') {
+		size_t more = *s < 0x80       ? 0
+		    : *s >= 0xc2 && *s < 0xe0 ? 1
+		    : (*s & 0xf0) == 0xe0     ? 2
+		    : *s >= 0xf0 && *s < 0xf5 ? 3
+					      : 4;
+
+		if (more == 4)
+			return false;
+		for (s++; more > 0; more--, s++)
+			if ((*s & 0xc0) != 0x80)
+				return false;
+	}
+	return true;
+}
+
 /* NAME_file in a file; the text itself in a role text. */
 static int
 read_text(struct reader *rd, config_setting_t *s, const char *key, char **field)
@@ -242,6 +268,8 @@ read_text(struct reader *rd, config_setting_t *s, const char *key, char **field)
 			return finding(rd, s, key, "%s", e.text);
 		free(value);
 		value = content;
+		if (!is_utf8(content))
+			return finding(rd, s, key, "%s is not UTF-8 text", path);
 	}
 	free(*field);
 	*field = TAKE_PTR(value);
@@ -381,6 +409,20 @@ option_for_key(const struct reader *rd, const struct conf_option *options, size_
 static int read_group(struct reader *rd, config_setting_t *group, const char *prefix,
     const struct conf_option *options, size_t n, void *record);
 
+/* The record as a whole: the prefix without its dot. */
+static void
+note_record(struct reader *rd, const config_setting_t *s)
+{
+	char key[NAME_PATH_MAX];
+	size_t n = strlen(rd->prefix) - 1;
+
+	memcpy(key, rd->prefix, n);
+	key[n] = '\0';
+	if (!rd->is_role_text)
+		conf_place_add(rd->conf, key, file_of(rd, s),
+		    (unsigned)config_setting_source_line(s));
+}
+
 static int
 read_records(struct reader *rd, config_setting_t *s, const struct conf_record *r)
 {
@@ -410,8 +452,16 @@ read_records(struct reader *rd, config_setting_t *s, const struct conf_record *r
 			if (*name == NULL)
 				return -ENOMEM;
 		}
+		if (r->is_named_group)
+			(void)snprintf(rd->prefix, sizeof(rd->prefix), "%s.%s.",
+			    r->name, config_setting_name(item));
+		else
+			(void)snprintf(rd->prefix, sizeof(rd->prefix), "%s[%d].",
+			    r->name, i);
+		note_record(rd, item);
 		if (read_group(rd, item, "", r->options, r->n_options, record) < 0)
 			status = -EINVAL;
+		rd->prefix[0] = '\0';
 	}
 	return status;
 }
@@ -424,7 +474,10 @@ read_member(struct reader *rd, config_setting_t *s, const char *key,
 	bool is_top = options == conf_options;
 	const struct conf_record *r = is_top ? record_find(rd, key) : NULL;
 
+	if (is_top && rd->is_role_text && strcmp(key, "places") == 0)
+		return read_list(rd, s, key, &rd->conf->places);
 	if (o != NULL) {
+		note_place(rd, s, key);
 		return read_value(rd, s, key, o, record);
 	}
 	if (r != NULL)
@@ -462,10 +515,13 @@ parse_failed(const config_t *cfg, const char *path, struct err *err)
 {
 	const char *file = config_error_file(cfg);
 
+	struct stat st;
+
 	if (config_error_type(cfg) == CONFIG_ERR_FILE_IO)
-		return err_set(err, -ENOENT, "cannot read %s: %s", path,
-		    strerror(errno));
-	return err_set(err, -EINVAL, "%s:%d: %s", file != NULL ? file : path,
+		return conf_finding(err, -ENOENT, "cannot read %s: %s", path,
+		    strerror(
+			stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : errno));
+	return conf_finding(err, -EINVAL, "%s:%d: %s", file != NULL ? file : path,
 	    config_error_line(cfg), config_error_text(cfg));
 }
 
@@ -533,11 +589,23 @@ default_provider(struct conf *c)
 	return p->name != NULL && p->api_key != NULL ? 0 : -ENOMEM;
 }
 
+static void
+note_agent(struct conf *c, const char *path)
+{
+	char key[NAME_PATH_MAX];
+
+	(void)snprintf(key, sizeof(key), "agents[%zu]", c->n_agents - 1);
+	conf_place_add(c, key, path, 0);
+}
+
 int
 conf_read_agent_file(struct conf *c, const char *path, const char *dir, struct err *err)
 {
 	const struct conf_record *r = &conf_records[conf_n_records - 1];
-	struct reader rd = { .conf = c, .err = err, .base_dir = dir };
+	struct reader rd = { .conf = c,
+		.err = err,
+		.base_dir = dir,
+		.is_one_record = true };
 	const char *slash = strrchr(path, '/');
 	struct conf_agent *agent;
 	config_t cfg;
@@ -545,10 +613,7 @@ conf_read_agent_file(struct conf *c, const char *path, const char *dir, struct e
 
 	config_init(&cfg);
 	if (config_read_file(&cfg, path) != CONFIG_TRUE) {
-		struct err e = ERR_INIT;
-
-		status = parse_failed(&cfg, path, &e);
-		(void)conf_finding(err, status, "%s", e.text);
+		status = parse_failed(&cfg, path, err);
 	} else if ((agent = conf_record_add(c, r)) == NULL) {
 		status = conf_finding(err, -ENOMEM, "no memory");
 	} else {
@@ -556,6 +621,9 @@ conf_read_agent_file(struct conf *c, const char *path, const char *dir, struct e
 		agent->name = strdup(slash + 1);
 		if (agent->name != NULL)
 			agent->name[strlen(agent->name) - strlen(".conf")] = '\0';
+		(void)snprintf(rd.prefix, sizeof(rd.prefix), "agents[%zu].",
+		    c->n_agents - 1);
+		note_agent(c, path);
 		status = read_group(&rd, config_root_setting(&cfg), "", r->options,
 		    r->n_options, agent);
 	}
@@ -563,48 +631,77 @@ conf_read_agent_file(struct conf *c, const char *path, const char *dir, struct e
 	return status;
 }
 
+/* is_text: it could be parsed, so what is wrong in it does not hide what else is wrong.
+ */
 static int
-read_main_file(struct reader *rd, const char *path)
+read_main_file(struct reader *rd, const char *path, bool *is_text)
 {
 	config_t cfg;
 	int r;
 
 	config_init(&cfg);
 	config_set_include_dir(&cfg, rd->base_dir);
-	if (config_read_file(&cfg, path) != CONFIG_TRUE)
+	*is_text = config_read_file(&cfg, path) == CONFIG_TRUE;
+	if (!*is_text) {
+		struct reader quiet = *rd;
+		struct err ignored = ERR_INIT;
+
 		r = parse_failed(&cfg, path, rd->err);
-	else
+		/* For conf_load_anyway: what stood before the error. */
+		quiet.err = &ignored;
+		(void)read_group(&quiet, config_root_setting(&cfg), "", conf_options,
+		    conf_n_options, rd->conf);
+	} else
 		r = read_group(rd, config_root_setting(&cfg), "", conf_options,
 		    conf_n_options, rd->conf);
 	config_destroy(&cfg);
 	return r;
 }
 
+/* Every step speaks, whatever the one before it found. */
+static int
+read_and_check(struct reader *rd, const char *path)
+{
+	struct conf *c = rd->conf;
+	bool is_text = true;
+	int read_r = path != NULL ? read_main_file(rd, path, &is_text) : 0;
+	int agents_r, check_r;
+
+	if (!is_text)
+		return read_r;
+	if (default_provider(c) < 0 || node_default(c) < 0)
+		return err_set(rd->err, -ENOMEM, "no memory for the configuration");
+	agents_r = conf_read_agents(c, rd->base_dir, rd->err);
+	temperatures(c);
+	check_r = conf_check(c, rd->err);
+	return read_r < 0 ? read_r : agents_r < 0 ? agents_r : check_r;
+}
+
 int
-conf_load(const char *path, struct conf **out, struct err *err)
+conf_load_anyway(const char *path, struct conf **out, struct err *err)
 {
 	CLEANUP(conf_freep) struct conf *c = conf_new(path);
 	CLEANUP(freep) char *copy = strdup(path != NULL ? path : PKGCONFDIR "/x");
 	struct err own = ERR_INIT;
 	struct reader rd = { .conf = c, .err = err != NULL ? err : &own };
-	int r = 0;
+	int r;
 
 	if (c == NULL || copy == NULL)
 		return err_set(err, -ENOMEM, "no memory for the configuration");
 	rd.err->code = 0;
 	rd.err->text[0] = '\0';
 	rd.base_dir = dirname(copy);
-	if (path != NULL)
-		r = read_main_file(&rd, path);
-	if (r < 0)
-		return r;
-	if (default_provider(c) < 0 || node_default(c) < 0)
-		return err_set(err, -ENOMEM, "no memory for the configuration");
-	r = conf_read_agents(c, rd.base_dir, rd.err);
-	if (r < 0)
-		return r;
-	temperatures(c);
-	r = conf_check(c, rd.err);
+	r = read_and_check(&rd, path);
+	*out = TAKE_PTR(c);
+	return r;
+}
+
+int
+conf_load(const char *path, struct conf **out, struct err *err)
+{
+	CLEANUP(conf_freep) struct conf *c = NULL;
+	int r = conf_load_anyway(path, &c, err);
+
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(c);

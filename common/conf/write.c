@@ -14,8 +14,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MASK "********"
-
 struct writer {
 	struct buf *out;
 	bool is_for_people; /* texts are shown under another name: this is no input */
@@ -44,38 +42,16 @@ write_string(struct buf *out, const char *s)
 	buf_addc(out, '"');
 }
 
-/* The URL with what stands between "user:" and "@", or behind "password=", masked. */
 static void
 write_masked_url(struct buf *out, const char *url)
 {
 	CLEANUP_BUF struct buf masked = BUF_INIT;
-	const char *authority = strstr(url, "://");
-	const char *end, *at = NULL, *colon, *rest = url, *query;
 
-	if (authority != NULL) {
-		authority += 3;
-		end = authority + strcspn(authority, "/?#");
-		for (const char *p = authority; p < end; p++)
-			if (*p == '@')
-				at = p;
-		colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority))
-				   : NULL;
-		if (colon != NULL) {
-			buf_add(&masked, url, (size_t)(colon + 1 - url));
-			buf_adds(&masked, MASK);
-			rest = at;
-		}
-	}
-	while ((query = strstr(rest, "password=")) != NULL) {
-		query += strlen("password=");
-		buf_add(&masked, rest, (size_t)(query - rest));
-		buf_adds(&masked, MASK);
-		rest = query + strcspn(query, "& ");
-	}
-	buf_adds(&masked, rest);
+	conf_mask_url(&masked, url);
 	write_string(out, buf_str(&masked));
 }
 
+/* As short as it can be read back: 0.1, not 0.10000000000000001. */
 static void
 write_float(struct buf *out, double d)
 {
@@ -83,7 +59,9 @@ write_float(struct buf *out, double d)
 
 	if (isnan(d))
 		d = -1;
-	(void)snprintf(text, sizeof(text), "%.17g", d);
+	(void)snprintf(text, sizeof(text), "%.15g", d);
+	if (strtod(text, NULL) != d)
+		(void)snprintf(text, sizeof(text), "%.17g", d);
 	buf_adds(out, text);
 	if (strpbrk(text, ".e") == NULL)
 		buf_adds(out, ".0");
@@ -113,7 +91,8 @@ write_value(struct writer *w, const struct conf_option *o, const void *record)
 		break;
 	case OPT_SECRET:
 		text = *(char *const *)field;
-		write_string(w->out, w->is_masked && text[0] != '\0' ? MASK : text);
+		write_string(w->out,
+		    w->is_masked && text[0] != '\0' ? CONF_MASK : text);
 		break;
 	case OPT_URL:
 		if (w->is_masked)
@@ -286,6 +265,9 @@ conf_write_role(struct buf *out, const struct conf *c, enum role role)
 	if (role == ROLE_CHECK) { /* checks the shape of everything, needs no secret */
 		w.role_bit |= 1U << ROLE_WORKER;
 		w.is_masked = true;
+		buf_adds(out, "places = ");
+		write_list(out, &c->places);
+		buf_adds(out, ";\n");
 	}
 	write_all(&w, c);
 }

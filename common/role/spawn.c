@@ -148,13 +148,20 @@ child_fails(int control_fd, const char *step, int code)
 	_exit(EXIT_STATUS_FAILURE);
 }
 
+/* A stop, a reload and the like reach a role over its socket. A signal that goes to all
+   processes of the service at once (a control group, killall) must not take a worker from
+   under its jobs, so roles begin with these ignored; the private Redis has no socket. */
 static void
-reset_signals(void)
+reset_signals(bool is_role)
 {
+	static const int ignored[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
+		SIGUSR2 };
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)signal(sig, SIG_DFL); /* KILL and STOP refuse, rightly */
+	for (size_t i = 0; is_role && i < ARRAY_LEN(ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -206,7 +213,7 @@ child_main(const struct spawn_request *r, pid_t parent)
 	struct err err = ERR_INIT;
 	int program_fd = -1, control_fd = r->control_fd, code;
 
-	reset_signals();
+	reset_signals(r->control_fd >= 0);
 	code = place_descriptors(r, &program_fd, &control_fd);
 	if (code < 0)
 		child_fails(control_fd, "descriptors", -code);
@@ -215,6 +222,9 @@ child_main(const struct spawn_request *r, pid_t parent)
 	code = sandbox_drop_identity(r->uid, r->gid, &err);
 	if (code < 0)
 		child_fails(control_fd, err_text(&err), -code);
+	/* Roles do it again in their sandbox; the private Redis has none. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		child_fails(control_fd, "no_new_privs", errno);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		_exit(EXIT_STATUS_FAILURE);
 	(void)syscall(SYS_execveat, program_fd, "", r->argv, no_environment,

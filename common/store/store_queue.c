@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 enum {
+	WHY_MAX = 256,
+	IDLE_PROBE_MS = 5000,
 	PAUSE_MIN_MS = 50,
 	PAUSE_MAX_MS = 2000
 };
@@ -36,14 +38,16 @@ struct store_queue {
 	struct store_queue_options options;
 	int event_fd;
 	pthread_t thread;
-	pthread_mutex_t lock; /* over the next four */
+	pthread_mutex_t lock; /* over the next five */
 	pthread_cond_t has_work;
 	struct list waiting;
 	struct list finished;
 	uint64_t stop_at_ms; /* 0: not stopping */
+	char why[WHY_MAX];   /* the last try met a store that is away */
 	/* the thread's own */
 	uint64_t pause_ms;    /* 0: the store answers */
 	uint64_t retry_at_ms; /* while it does not */
+	uint64_t answered_ms; /* the last time it did */
 	atomic_uint unanswered;
 	atomic_uint_fast64_t away_since_ms;
 };
@@ -159,13 +163,14 @@ static void
 note_answer(struct store_queue *q)
 {
 	q->pause_ms = q->retry_at_ms = 0;
+	q->answered_ms = clock_mono_ms();
 	atomic_store(&q->away_since_ms, 0);
 }
 
 /* Pauses double up to their bound, less up to a quarter, so that many processes do not
    come back in step. */
 static void
-note_away(struct store_queue *q)
+note_away(struct store_queue *q, const struct err *why)
 {
 	uint64_t now = clock_mono_ms(), none = 0;
 
@@ -173,14 +178,19 @@ note_away(struct store_queue *q)
 	if (q->pause_ms > q->options.pause_max_ms)
 		q->pause_ms = q->options.pause_max_ms;
 	q->retry_at_ms = now + q->pause_ms - clock_mono_us() % (q->pause_ms / 4 + 1);
+	(void)pthread_mutex_lock(&q->lock);
+	(void)snprintf(q->why, sizeof(q->why), "%s", err_text(why));
+	(void)pthread_mutex_unlock(&q->lock);
 	(void)atomic_compare_exchange_strong(&q->away_since_ms, &none, now);
 }
 
 static void
 probe(struct store_queue *q)
 {
-	if (store_ping(q->store, NULL) == -EAGAIN)
-		note_away(q);
+	struct err why = ERR_INIT;
+
+	if (store_ping(q->store, &why) == -EAGAIN)
+		note_away(q, &why);
 	else
 		note_answer(q);
 }
@@ -253,15 +263,16 @@ run_puts(struct store_queue *q, struct store_request **batch, size_t n)
 {
 	struct store_row rows[STORE_BATCH_MAX] = { 0 };
 	struct store_outcome outcomes[STORE_BATCH_MAX];
-	bool is_away = false;
+	const struct err *away = NULL;
 
 	for (size_t i = 0; i < n; i++)
 		rows[i] = *batch[i]->put.row;
 	store_put(q->store, rows, n, outcomes);
 	for (size_t i = 0; i < n; i++)
-		is_away = is_away || outcomes[i].verdict == STORE_AWAY;
-	if (is_away)
-		note_away(q);
+		if (outcomes[i].verdict == STORE_AWAY)
+			away = &outcomes[i].err;
+	if (away != NULL)
+		note_away(q, away);
 	else
 		note_answer(q);
 	for (size_t i = n; i > 0; i--) { /* backwards: what waits on keeps its order */
@@ -277,7 +288,7 @@ run_one(struct store_queue *q, struct store_request *r)
 	int result = ops[r->op].run(q->store, r);
 
 	if (!ops[r->op].is_local && result == -EAGAIN)
-		note_away(q);
+		note_away(q, &r->err);
 	else if (!ops[r->op].is_local)
 		note_answer(q);
 	settle(q, r, result);
@@ -335,6 +346,14 @@ expire(struct store_queue *q)
 	}
 }
 
+/* When nothing is asked, whether the store is there is found out now and then. */
+static uint64_t
+probe_at(const struct store_queue *q)
+{
+	return q->retry_at_ms != 0 ? q->retry_at_ms
+				   : q->answered_ms + q->options.idle_probe_ms;
+}
+
 static uint64_t
 earlier(uint64_t a, uint64_t b)
 {
@@ -345,7 +364,7 @@ earlier(uint64_t a, uint64_t b)
 static uint64_t
 next_wake(const struct store_queue *q)
 {
-	uint64_t wake = q->retry_at_ms != 0 ? q->retry_at_ms : UINT64_MAX;
+	uint64_t wake = probe_at(q);
 
 	for (const struct store_request *r = q->waiting.first; r != NULL; r = r->next)
 		wake = earlier(wake,
@@ -389,7 +408,7 @@ await_turn(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX],
 		*n = take_work(q, batch);
 		if (*n > 0)
 			break;
-		if (q->retry_at_ms != 0 && clock_mono_ms() >= q->retry_at_ms) {
+		if (clock_mono_ms() >= probe_at(q)) {
 			turn = TURN_PROBE;
 			break;
 		}
@@ -481,6 +500,14 @@ store_queue_away_since(const struct store_queue *q)
 	return atomic_load(&q->away_since_ms);
 }
 
+void
+store_queue_why(struct store_queue *q, char *out, size_t size)
+{
+	(void)pthread_mutex_lock(&q->lock);
+	(void)snprintf(out, size, "%s", q->why);
+	(void)pthread_mutex_unlock(&q->lock);
+}
+
 unsigned
 store_queue_waiting(const struct store_queue *q)
 {
@@ -541,6 +568,8 @@ store_queue_start(struct store *store, const struct store_queue_options *options
 		q->options.pause_min_ms = PAUSE_MIN_MS;
 	if (q->options.pause_max_ms == 0)
 		q->options.pause_max_ms = PAUSE_MAX_MS;
+	if (q->options.idle_probe_ms == 0)
+		q->options.idle_probe_ms = IDLE_PROBE_MS;
 	list_init(&q->waiting);
 	list_init(&q->finished);
 	init_locks(q);

@@ -95,6 +95,8 @@ struct store_queue;
 struct store_queue_options {
 	uint64_t pause_min_ms; /* 0: 50; doubles at every failed try */
 	uint64_t pause_max_ms; /* 0: 2,000 */
+	uint64_t
+	    idle_probe_ms; /* 0: 5,000; so long unasked, it is asked whether it is there */
 };
 
 /*
@@ -115,6 +117,9 @@ unsigned store_queue_drain(struct store_queue *q);
 /* Since when the store has been away (monotonic ms), 0 when it answers. Before the
    first contact it counts as away since the start. Any thread may ask. */
 uint64_t store_queue_away_since(const struct store_queue *q);
+
+/* Why it was away at the last try that met it so; "" before the first. */
+void store_queue_why(struct store_queue *q, char *out, size_t size);
 
 /* Requests submitted and not yet answered. */
 unsigned store_queue_waiting(const struct store_queue *q);

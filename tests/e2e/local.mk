@@ -35,6 +35,21 @@ test_e2e_redis_cuts_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the main job
 
+# --- the service as operations meet it
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_service test_e2e_service_conf test_e2e_service_around
+TESTS += test_e2e_service test_e2e_service_conf test_e2e_service_around
+test_e2e_service_SOURCES = tests/e2e/test_service.c
+test_e2e_service_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+test_e2e_service_conf_SOURCES = tests/e2e/test_service_conf.c
+test_e2e_service_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_conf_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_service_around_SOURCES = tests/e2e/test_service_around.c
+test_e2e_service_around_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_service_around_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the service
 # --- hostile clients, jobs, models, data and pipelines
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_gateway test_e2e_hostile test_e2e_hostile_llm test_e2e_hostile_data
@@ -65,3 +80,27 @@ test_e2e_worker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_worker_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the worker from inside
+# --- the queue's promises under fire
+if HAVE_CRITERION
+EXTRA_DIST += tests/e2e/ledger.h
+check_PROGRAMS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+	test_e2e_outages
+TESTS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+	test_e2e_outages
+test_e2e_nodes_SOURCES = tests/e2e/test_nodes.c
+test_e2e_nodes_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_nodes_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_outages_SOURCES = tests/e2e/test_outages.c
+test_e2e_outages_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_outages_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_blame_SOURCES = tests/e2e/test_blame.c
+test_e2e_blame_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_blame_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_chaos_SOURCES = tests/e2e/test_chaos.c tests/e2e/ledger.c
+test_e2e_chaos_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_chaos_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
+test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the queue's promises

@@ -292,6 +292,25 @@ harness_use_redis_proxy(struct harness *h)
 }
 
 void
+harness_use_servers_of(struct harness *h, struct harness *other)
+{
+	static const char *const shared[] = { "redis.url", "database.url",
+		"llm.providers", "network.allow_private", "queue.lease_sec" };
+
+	h->borrows_servers = true;
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+		const char *value = settings_get(&other->settings, shared[i]);
+
+		if (value != NULL)
+			harness_set(h, shared[i], "%s", value);
+	}
+	memcpy(h->redis_socket, other->redis_socket, sizeof(h->redis_socket));
+	memcpy(h->database_url, other->database_url, sizeof(h->database_url));
+	memcpy(h->llm_address, other->llm_address, sizeof(h->llm_address));
+	memcpy(h->data_api, other->data_api, sizeof(h->data_api));
+}
+
+void
 harness_set(struct harness *h, const char *path, const char *fmt, ...)
 {
 	va_list ap;
@@ -305,6 +324,26 @@ void
 harness_unset(struct harness *h, const char *path)
 {
 	settings_set(&h->settings, path, NULL);
+}
+
+const char *
+harness_setting(struct harness *h, const char *path)
+{
+	const char *value = settings_get(&h->settings, path);
+
+	return value != NULL ? value : "";
+}
+
+void
+harness_unprivileged(struct harness *h)
+{
+	h->is_unprivileged = true;
+}
+
+void
+harness_wrap(struct harness *h, const char *const *argv)
+{
+	h->wrapper = argv;
 }
 
 void
@@ -447,7 +486,9 @@ start_redis(struct harness *h)
 		harness_set(h, "redis.url", "\"embedded\"");
 		return;
 	}
+	(void)setenv("TMPDIR", h->dir, 1); /* so that it goes with our directory */
 	h->redis_server = redis_server_start(extra);
+	(void)unsetenv("TMPDIR");
 	if (h->redis_server == NULL)
 		harness_fail(h, "redis-server did not start");
 	(void)chmod(redis_server_dir(h->redis_server), 0755);
@@ -471,7 +512,7 @@ start_database(struct harness *h)
 		    "sqlite:%s/state/agent-runner.db", h->dir);
 		return;
 	}
-	if (postgres_server_new(&h->postgres, &err) < 0 ||
+	if (postgres_server_new_below(h->dir, &h->postgres, &err) < 0 ||
 	    postgres_database_new(postgres_server_dir(h->postgres), url, &err) < 0)
 		harness_fail(h, "%s", err_text(&err));
 	(void)snprintf(h->database_url, sizeof(h->database_url), "%s", url);
@@ -499,10 +540,12 @@ choose_http(struct harness *h)
 void
 harness_servers(struct harness *h)
 {
-	start_data_api(h);
-	start_llm(h);
-	start_redis(h);
-	start_database(h);
+	if (!h->borrows_servers) {
+		start_data_api(h);
+		start_llm(h);
+		start_redis(h);
+		start_database(h);
+	}
 	choose_http(h);
 	harness_write_conf(h);
 }
@@ -512,14 +555,24 @@ harness_servers(struct harness *h)
 void
 harness_launch(struct harness *h)
 {
-	char *argv[] = { (char *)(uintptr_t)harness_program(h, "agent-runnerd"),
-		(char[]){ "-c" }, h->conf, NULL };
-	struct proc_options options = { .env = h->env };
+	const char *argv[24];
+	const struct passwd *pw = h->is_unprivileged ? ordinary_user() : NULL;
+	struct proc_options options = { .env = h->env,
+		.uid = pw != NULL ? pw->pw_uid : 0,
+		.gid = pw != NULL ? pw->pw_gid : 0 };
+	size_t n = 0;
 	struct err err = ERR_INIT;
 	char name[32];
 
+	for (; h->wrapper != NULL && h->wrapper[n] != NULL; n++)
+		argv[n] = h->wrapper[n];
+	argv[n++] = harness_program(h, "agent-runnerd");
+	argv[n++] = "-c";
+	argv[n++] = h->conf;
+	argv[n] = NULL;
 	(void)snprintf(name, sizeof(name), "agent-runnerd.%u", ++h->n_runs);
-	if (proc_start(&h->daemon, h->dir, name, argv, &options, &err) < 0)
+	if (proc_start(&h->daemon, h->dir, name, (char *const *)(uintptr_t)argv,
+		&options, &err) < 0)
 		harness_fail(h, "%s", err_text(&err));
 }
 
@@ -728,15 +781,15 @@ harness_conf_path(struct harness *h)
 }
 
 const char *
-harness_llm_address(struct harness *h)
-{
-	return h->llm_address;
-}
-
-const char *
 harness_http_address(struct harness *h)
 {
 	return h->http;
+}
+
+const char *
+harness_llm_address(struct harness *h)
+{
+	return h->llm_address;
 }
 
 const char *

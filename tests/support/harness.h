@@ -41,14 +41,23 @@ void harness_freep(struct harness **h);
 void harness_use_postgres(struct harness *h);
 void harness_use_embedded_redis(struct harness *h);
 void harness_use_redis_proxy(struct harness *h); /* then harness_proxy */
+/* Another daemon around the servers of one that was started; it ends before that one.
+   What differs (node, database) is set afterwards. */
+void harness_use_servers_of(struct harness *h, struct harness *other);
 /* A dotted setting with its libconfig value: "queue.lease_sec", "%d". Works later, too:
    harness_write_conf and a SIGHUP bring it to the daemon. */
 void harness_set(struct harness *h, const char *path, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void harness_unset(struct harness *h, const char *path);
+const char *harness_setting(struct harness *h, const char *path); /* "": not set */
 void harness_write_conf(struct harness *h);
 /* A file in the directory, such as agents.d/NAME.conf; "{DIR}" is not replaced. */
 void harness_write_file(struct harness *h, const char *name, const char *text);
+/* The daemon runs as the ordinary user, also when the test is root's. */
+void harness_unprivileged(struct harness *h);
+/* A program before agent-runnerd: its path and arguments, NULL at the end, kept by the
+   caller. The daemon's process is then below harness_proc's. */
+void harness_wrap(struct harness *h, const char *const *argv);
 /* A further environment variable for the daemon, "NAME=value". */
 void harness_env(struct harness *h, const char *assignment);
 /* A further argument for llm-stub. */

@@ -19,9 +19,12 @@ struct harness {
 	char conf[PROC_PATH_MAX];
 	int guard_fd; /* held open while we live: the guard removes dir at its end */
 	bool uses_postgres, uses_embedded_redis, uses_redis_proxy;
+	bool borrows_servers;
 	struct settings settings;
 	const char *env[HARNESS_ENV_MAX + 1];
 	size_t n_env;
+	bool is_unprivileged;
+	const char *const *wrapper;
 	const char *llm_args[HARNESS_ENV_MAX + 1];
 	size_t n_llm_args;
 	unsigned llm_timeout_sec;

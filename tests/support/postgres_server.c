@@ -3,7 +3,7 @@
  * postgres_server.c - initdb, start, wait, stop, remove: PostgreSQL for one test
  * program.
  *
- * Owns:   a directory below /tmp and the postmaster that works in it.
+ * Owns:   a directory of its own and the postmaster that works in it.
  * Called: by test programs, usually once, before their first test.
  * Fails:  with the end of the server's log in err.
  */
@@ -290,11 +290,14 @@ server_freep(struct postgres_server **s)
 }
 
 static int
-make_dir(struct postgres_server *s, struct err *err)
+make_dir(struct postgres_server *s, const char *parent, struct err *err)
 {
 	const struct passwd *pw = geteuid() == 0 ? unprivileged_user() : NULL;
-	char dir[] = "/tmp/agent-runner-pg-XXXXXX";
+	char dir[sizeof(s->dir)];
 
+	if ((size_t)snprintf(dir, sizeof(dir), "%s/agent-runner-pg-XXXXXX", parent) >=
+	    sizeof(dir))
+		return err_set(err, -ENAMETOOLONG, "%s is too long", parent);
 	if (mkdtemp(dir) == NULL)
 		return err_set(err, -errno, "mkdtemp: %s", strerror(errno));
 	(void)strcpy(s->dir, dir);
@@ -306,7 +309,8 @@ make_dir(struct postgres_server *s, struct err *err)
 }
 
 int
-postgres_server_new(struct postgres_server **out, struct err *err)
+postgres_server_new_below(const char *parent, struct postgres_server **out,
+    struct err *err)
 {
 	CLEANUP(server_freep) struct postgres_server *s = calloc(1, sizeof(*s));
 	char data[128];
@@ -318,7 +322,7 @@ postgres_server_new(struct postgres_server **out, struct err *err)
 		return err_set(err, -ENOMEM, "no memory");
 	if (!find_programs(s->bin, sizeof(s->bin)))
 		return err_set(err, -ENOENT, "PostgreSQL is not installed");
-	r = make_dir(s, err);
+	r = make_dir(s, parent, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(data, sizeof(data), "%s/data", s->dir);
@@ -329,6 +333,12 @@ postgres_server_new(struct postgres_server **out, struct err *err)
 		return r;
 	*out = TAKE_PTR(s);
 	return 0;
+}
+
+int
+postgres_server_new(struct postgres_server **out, struct err *err)
+{
+	return postgres_server_new_below("/tmp", out, err);
 }
 
 const char *

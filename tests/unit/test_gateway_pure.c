@@ -278,6 +278,16 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "result store") != NULL);
 	buf_clear(&out);
+	fill();
+	status.paused_ms = 29001;
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data, "no jobs are taken for 30 s") != NULL);
+	buf_clear(&out);
+	fill();
+	status.children[5].is_alive = status.children[6].is_alive = 0;
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data, "no worker is live") != NULL);
+	buf_clear(&out);
 	facts.status = NULL;
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "supervisor does not answer") != NULL);

@@ -86,6 +86,27 @@ Test(metrics, observations_fall_into_the_first_bucket_that_holds_them)
 	}
 }
 
+Test(metrics, what_several_processes_see_alike_is_not_added_up)
+{
+	static const enum metric levels[] = { METRIC_QUEUE_QUEUED,
+		METRIC_QUEUE_OLDEST_MS, METRIC_REDIS_UP, METRIC_STORE_UP };
+	static struct metrics_page other;
+	uint64_t sum[METRICS_CELLS] = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		metric_set(&page, levels[i], 0, 1);
+		metric_set(&other, levels[i], 0, 1);
+	}
+	metric_set(&other, METRIC_QUEUE_QUEUED, 0, 7);
+	metrics_sum(sum, &page, true);
+	metrics_sum(sum, &other, true);
+	metrics_sum(sum, &other, false);
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		cr_expect_eq(sum[metric_info(levels[i])->first_cell],
+		    levels[i] == METRIC_QUEUE_QUEUED ? 7 : 1, "%s",
+		    metric_info(levels[i])->name);
+}
+
 Test(metrics, sums_leave_gauges_of_the_dead_out)
 {
 	uint64_t sum[METRICS_CELLS] = { 0 };

@@ -328,7 +328,7 @@ Test(supervisor, a_crashing_worker_is_restarted_ever_more_slowly_and_its_job_is_
 	start();
 	cr_assert(wait_until(worker_restarted, &FOUR));
 	cr_expect(says("killed by signal 11"));
-	cr_expect(says("next start in 0 ms"));
+	cr_expect(says("starting again"));
 	cr_expect(says("next start in 100 ms"));
 	cr_expect(says("next start in 200 ms"));
 	cr_expect(says("next start in 400 ms"));
@@ -458,6 +458,17 @@ Test(supervisor, a_stuck_job_costs_its_worker_its_life)
 	cr_assert(wait_until(worker_restarted, &ONE));
 	cr_expect(says("1 of 1 jobs past their deadline"));
 	cr_expect(wait_until(log_says, "culprit job-1 signal 9"));
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
+/* It waits for a server that is away: however long that takes, it is not stuck. */
+Test(supervisor, a_job_that_waits_out_an_outage_is_not_stuck)
+{
+	configure("worker:paused", "workers = 1;", "");
+	start();
+	cr_assert(wait_until(all_live, &FIVE));
+	(void)poll(NULL, 0, 2500); /* more than two looks of the watchdog */
+	cr_expect(!says("past their deadline"));
 	cr_expect_eq(stop(SIGTERM), 0);
 }
 

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <string.h>
 
 struct definitions {
@@ -43,35 +44,46 @@ has_tool(const void *ctx, const char *name, size_t n)
 	return agent_tool_find(ctx, name, n) != NULL;
 }
 
-static void
-note(struct buf *notes, const struct agent *a, const char *field, const char *tool)
+/* "AT: agent NAME: what", AT where the key of this agent's file stands. */
+PRINTF_LIKE(5, 6)
+static int
+finding(const struct agent *a, struct err *err, int code, const char *key,
+    const char *fmt, ...)
 {
-	if (notes != NULL)
-		buf_addf(notes,
-		    "agent %s: %s: \"%s\" is not part of this version and is ignored\n",
-		    a->conf->name, field, tool);
+	size_t i = (size_t)(a->conf - a->owner->agents);
+	char whole[64], what[ERR_TEXT_MAX / 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	(void)snprintf(whole, sizeof(whole), "agents[%zu].%s", i, key);
+	return conf_finding_at(a->owner, err, code, whole, "agent %s: %s: %s",
+	    a->conf->name, key, what);
 }
 
 static int
-add_tool(struct agent *a, const char *name, struct buf *notes, struct err *err)
+add_tool(struct agent *a, const char *name, struct buf *later, struct err *err)
 {
 	const struct tool *tool = tool_find(name, strlen(name));
 	struct agent_tool *at = &a->tools[a->n_tools];
+	struct err why = ERR_INIT;
 	int r;
 
 	if (tool == NULL && !tool_is_reserved(name))
-		return err_set(err, -EINVAL, "agent %s: tools: there is no tool \"%s\"",
-		    a->conf->name, name);
+		return finding(a, err, -EINVAL, "tools", "there is no tool \"%s\"",
+		    name);
 	if (tool == NULL) {
-		note(notes, a, "tools", name);
+		buf_addf(later, "%s%s", later->len > 0 ? ", " : "", name);
 		return 0;
 	}
 	if (agent_tool_find(a, name, strlen(name)) != NULL)
 		return 0;
 	r = json_schema_compile_text(tool->parameters, strlen(tool->parameters),
-	    &at->schema, err);
+	    &at->schema, &why);
 	if (r < 0)
-		return err_prefix(err, r, "parameters of tool %s", name);
+		return finding(a, err, r, "tools", "parameters of tool %s: %s", name,
+		    err_text(&why));
 	at->tool = tool;
 	a->n_tools++;
 	return 0;
@@ -87,8 +99,24 @@ mark_finish(struct agent *a, const char *name, struct err *err)
 		}
 	if (tool_is_reserved(name) || tool_find(name, strlen(name)) != NULL)
 		return 0; /* a tool that the agent does not have, cannot end its jobs */
-	return err_set(err, -EINVAL, "agent %s: finish_tools: there is no tool \"%s\"",
-	    a->conf->name, name);
+	return finding(a, err, -EINVAL, "finish_tools", "there is no tool \"%s\"",
+	    name);
+}
+
+/* The built-in agent stands in no file: nobody can take the word out of it. */
+static void
+note_later(struct buf *notes, const struct agent *a, const struct buf *later)
+{
+	size_t i = (size_t)(a->conf - a->owner->agents);
+	char key[64];
+	const char *at;
+
+	(void)snprintf(key, sizeof(key), "agents[%zu].tools", i);
+	at = conf_place_of(a->owner, key);
+	if (notes != NULL && at != NULL && later->len > 0)
+		buf_addf(notes,
+		    "%s: agent %s: tools: not part of this version and ignored: %s\n",
+		    at, a->conf->name, buf_str(later));
 }
 
 static int
@@ -96,23 +124,24 @@ build_tools(struct agent *a, struct buf *notes, struct err *err)
 {
 	const struct conf_list *names = &a->conf->tools;
 	const struct conf_list *finish = &a->conf->finish_tools;
+	CLEANUP_BUF struct buf later = BUF_INIT;
+	int status = 0;
 
 	a->tools = calloc(names->n + 1, sizeof(*a->tools));
 	if (a->tools == NULL)
 		return err_set(err, -ENOMEM, "no memory for agents");
 	for (size_t i = 0; i < names->n; i++) {
-		int r = add_tool(a, names->v[i], notes, err);
+		int r = add_tool(a, names->v[i], &later, err);
 
-		if (r < 0)
-			return r;
+		status = r < 0 ? r : status;
 	}
 	for (size_t i = 0; i < finish->n; i++) {
 		int r = mark_finish(a, finish->v[i], err);
 
-		if (r < 0)
-			return r;
+		status = r < 0 ? r : status;
 	}
-	return 0;
+	note_later(notes, a, &later);
+	return status;
 }
 
 /* ---- schemas ---- */
@@ -121,14 +150,13 @@ static int
 build_schema(const struct agent *a, const char *field, const char *text,
     struct json_schema **out, struct err *err)
 {
+	struct err why = ERR_INIT;
 	int r;
 
 	if (text[0] == '\0')
 		return 0;
-	r = json_schema_compile_text(text, strlen(text), out, err);
-	if (r < 0)
-		return err_prefix(err, r, "agent %s: %s", a->conf->name, field);
-	return 0;
+	r = json_schema_compile_text(text, strlen(text), out, &why);
+	return r < 0 ? finding(a, err, r, field, "%s", err_text(&why)) : 0;
 }
 
 /* ---- providers ---- */
@@ -169,9 +197,8 @@ build_targets(struct agent *a, const struct conf *conf, struct err *err)
 		int r;
 
 		if (p == NULL)
-			return err_set(err, -EINVAL,
-			    "agent %s: providers: there is no provider \"%s\"",
-			    a->conf->name, names->v[i]);
+			return finding(a, err, -EINVAL, "providers",
+			    "there is no provider \"%s\"", names->v[i]);
 		r = add_target(a, conf, p, err);
 		if (r < 0)
 			return r;
@@ -317,6 +344,22 @@ build_prefixes(struct agent *a)
 
 /* ---- agents ---- */
 
+/* What its files say; every finding is told. */
+static int
+build_parts(struct agent *a, const struct conf *conf, struct buf *notes,
+    struct err *err)
+{
+	const struct conf_agent *c = a->conf;
+	int tools = build_tools(a, notes, err);
+	int targets = build_targets(a, conf, err);
+	int input = build_schema(a, "input_schema_file", c->input_schema,
+	    &a->input_schema, err);
+	int output = build_schema(a, "output_schema_file", c->output_schema,
+	    &a->output_schema, err);
+
+	return tools < 0 ? tools : targets < 0 ? targets : input < 0 ? input : output;
+}
+
 static int
 build_agent(struct agent *a, const struct conf *conf, struct buf *notes,
     struct err *err)
@@ -329,15 +372,7 @@ build_agent(struct agent *a, const struct conf *conf, struct buf *notes,
 	    c->max_tokens > 0 ? c->max_tokens : conf->limits.max_tokens_per_job;
 	a->budget_usd = c->budget_usd;
 	a->tool_choice = llm_tool_choice_from_name(c->tool_choice);
-	r = build_tools(a, notes, err);
-	if (r == 0)
-		r = build_targets(a, conf, err);
-	if (r == 0)
-		r = build_schema(a, "input_schema_file", c->input_schema,
-		    &a->input_schema, err);
-	if (r == 0)
-		r = build_schema(a, "output_schema_file", c->output_schema,
-		    &a->output_schema, err);
+	r = build_parts(a, conf, notes, err);
 	if (r < 0)
 		return r;
 	a->system_text = prompt_system_text(c->system_prompt, has_tool, a);
@@ -372,6 +407,7 @@ definitions_new(const struct conf *conf, struct definitions **out, struct buf *n
     struct err *err)
 {
 	CLEANUP(definitions_freep) struct definitions *d = calloc(1, sizeof(*d));
+	int status = 0;
 
 	if (d == NULL ||
 	    (d->agents = calloc(conf->n_agents + 1, sizeof(*d->agents))) == NULL)
@@ -380,10 +416,12 @@ definitions_new(const struct conf *conf, struct definitions **out, struct buf *n
 		int r;
 
 		d->agents[d->n].conf = &conf->agents[i];
+		d->agents[d->n].owner = conf;
 		r = build_agent(&d->agents[d->n++], conf, notes, err);
-		if (r < 0)
-			return r;
+		status = status == 0 ? r : status;
 	}
+	if (status < 0)
+		return status;
 	*out = TAKE_PTR(d);
 	return 0;
 }

@@ -29,6 +29,7 @@ enum agent_offer {
 
 struct agent {
 	const struct conf_agent *conf;
+	const struct conf *owner; /* of conf; knows where it stands */
 	struct agent_tool *tools; /* owned */
 	size_t n_tools;
 	struct llm_target *targets; /* owned: providers in fall-back order */
@@ -50,7 +51,8 @@ struct definitions;
 /*
  * Builds every agent of the configuration, which must outlive the result. Notes (names
  * of tools that this build does not have) are appended to notes, a line each, when it
- * is not NULL. Returns 0 or a negative errno; err names the agent and the field.
+ * is not NULL. Returns 0 or a negative errno; err names the agent and the field of every
+ * finding.
  */
 int definitions_new(const struct conf *conf, struct definitions **out,
     struct buf *notes, struct err *err);

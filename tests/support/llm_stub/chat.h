@@ -59,6 +59,7 @@ struct chat {
 	size_t n_tools;
 	struct text prompt; /* of the last user message, see chat_prompt_of */
 	unsigned turn;      /* assistant messages so far */
+	uint64_t serial;    /* of this request: names the answer */
 };
 
 struct chat_call {

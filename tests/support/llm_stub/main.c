@@ -26,7 +26,8 @@
 enum {
 	CACHE_SLOTS = 256,
 	CACHE_MIN_TOKENS = 1024,
-	CACHE_STEP_TOKENS = 128
+	CACHE_STEP_TOKENS = 128,
+	PROMPT_SHOWN_MAX = 300 /* bytes, in the log */
 };
 
 struct stub {
@@ -142,6 +143,11 @@ log_chat(struct json_writer *w, const struct chat *chat)
 	jw_string(w, chat->model.data, chat->model.len);
 	jw_key(w, "turn");
 	jw_uint(w, chat->turn);
+	jw_key(w, "serial");
+	jw_uint(w, chat->serial);
+	jw_key(w, "prompt");
+	jw_string(w, chat->prompt.data,
+	    chat->prompt.len < PROMPT_SHOWN_MAX ? chat->prompt.len : PROMPT_SHOWN_MAX);
 	jw_key(w, "messages");
 	jw_uint(w, chat->n_messages);
 	jw_key(w, "tools");
@@ -237,7 +243,7 @@ send_outcome(struct stub *s, const struct wire *wire, struct chat *chat,
 		    o->message != NULL ? o->message : "a fault of the script", NULL);
 	} else {
 		count_tokens(s, chat, &o->reply);
-		wire->write(&reply->body, chat, &o->reply, ++s->next_id);
+		wire->write(&reply->body, chat, &o->reply, chat->serial);
 		s->n_answers++;
 	}
 	if (o->status != 0 || o->is_hang || o->cut != HTTP_CUT_NONE || o->is_garbled)
@@ -297,7 +303,7 @@ static void
 serve_chat(struct stub *s, const struct wire *wire, const struct http_request *rq,
     struct http_reply *reply)
 {
-	struct chat chat = { .arena = s->arena, .rq = rq };
+	struct chat chat = { .arena = s->arena, .rq = rq, .serial = ++s->next_id };
 	struct outcome outcome = { .status = 0 };
 	struct err err = ERR_INIT;
 	const char *param = NULL;

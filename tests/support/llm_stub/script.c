@@ -94,6 +94,17 @@ turn_text(const struct chat *chat)
 }
 
 static struct text
+serial_text(const struct chat *chat)
+{
+	char *text = arena_alloc(chat->arena, 24);
+
+	if (text == NULL)
+		return TEXT("");
+	return (struct text){ text,
+		(size_t)snprintf(text, 24, "%llu", (unsigned long long)chat->serial) };
+}
+
+static struct text
 tool_result(const struct chat *chat)
 {
 	const struct chat_message *last = chat_last(chat);
@@ -113,6 +124,8 @@ value_of(const struct script *s, const struct chat *chat, struct text name,
 		*out = chat->model;
 	else if (text_is(name, "turn"))
 		*out = turn_text(chat);
+	else if (text_is(name, "serial"))
+		*out = serial_text(chat);
 	else if (text_is(name, "tool_result"))
 		*out = tool_result(chat);
 	else if (text_is(name, "last_ref"))

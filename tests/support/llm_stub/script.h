@@ -16,8 +16,8 @@
  * A rule with a fault but without status, body and reply leaves the words to the rules
  * after it and to the built-in demonstration, and breaks or delays their transport.
  *
- * In texts {{data_api}}, {{prompt}}, {{model}}, {{turn}}, {{tool_result}} and
- * {{last_ref}} are replaced.
+ * In texts {{data_api}}, {{prompt}}, {{model}}, {{turn}}, {{tool_result}}, {{last_ref}}
+ * and {{serial}} (of the request, as the log has it) are replaced.
  */
 #ifndef TESTS_SUPPORT_LLM_STUB_SCRIPT_H
 #define TESTS_SUPPORT_LLM_STUB_SCRIPT_H

@@ -2,20 +2,22 @@
 /*
  * redis_proxy/main.c - stands between the daemon and Redis, cuts at the worst moment.
  *
- * It counts commands, over all connections or those of one role, and cuts the
- * connection of the Nth: before it reaches Redis, or after Redis has carried it out and
- * before its reply comes back. Orders come as lines on the control socket, one answer
- * line each:
+ * It counts commands, over all connections or those of one role, and strikes at the
+ * Nth: before it reaches Redis, or after Redis has carried it out and before its reply
+ * comes back. It cuts that connection, kills the process behind it, or stops that
+ * process and holds what is under way until "go". Orders come as lines on the control
+ * socket, one answer line each:
  *
- *   arm after|before N [role=ROLE] [match=TEXT]   cut at the Nth such command from now
- *   disarm                                        forget it
- *   stats                                         commands=N cuts=N armed=0|1 links=N
- *   log                                           names of the commands counted, with
- *                                                 roles
- *   reset                                         zero the counters, forget the log
- *   drop                                          cut every connection now
- *   refuse on|off                                 accept no connections (an outage)
- *   pause on|off                                  pass nothing on (a stall)
+ *   arm after|before N [role=ROLE] [match=TEXT] [do=cut|kill|stop]
+ *                   strike at the Nth such command from now
+ *   disarm          forget it
+ *   go              the stopped process goes on, what was held is passed on
+ *   stats           commands=N cuts=N armed=0|1 links=N at=NAME (of the last strike)
+ *   log             the commands counted, ROLE:NAME, scripts as EVALSHA/first digits
+ *   reset           zero the counters, forget the log
+ *   drop            cut every connection now
+ *   refuse on|off   accept no connections (an outage)
+ *   pause on|off    pass nothing on (a stall)
  *
  * Owns:   all links and the two listening sockets.
  * Called: by the harness, as the program redis-proxy.
@@ -49,10 +51,18 @@ enum {
 struct link {
 	int client, server; /* -1: free */
 	char role[32];
+	pid_t pid; /* of the process at the other end */
+	bool is_held;
 	struct buf from_client, to_server, from_server, to_client;
 	uint64_t sent, answered; /* commands and replies of this link */
 	uint64_t cut_reply;      /* the reply that must not come back; 0: none */
 	bool is_raw;             /* subscribed: replies are no longer one for one */
+};
+
+enum strike {
+	STRIKE_CUT,
+	STRIKE_KILL,
+	STRIKE_STOP
 };
 
 static struct {
@@ -61,7 +71,10 @@ static struct {
 	int listen_fd, control_fd,
 	    orders_fd; /* orders_fd: the one who gives orders, or -1 */
 	bool is_armed, cuts_after, is_refusing, is_paused;
+	enum strike strike;
+	pid_t stopped; /* 0: none */
 	uint64_t countdown;
+	char struck[NAME_MAX_BYTES]; /* name of the command of the last strike */
 	char role[32], match[128];
 	uint64_t n_commands, n_cuts;
 	struct buf log, orders;
@@ -98,9 +111,9 @@ unix_socket(const char *path, bool is_server)
 	return fd;
 }
 
-/* The role of the process at the other end, from its command line. */
+/* The process at the other end, and its role, from its command line. */
 static void
-peer_role(int fd, char *out, size_t max)
+peer_role(int fd, pid_t *pid, char *out, size_t max)
 {
 	char path[64], text[4096];
 	struct ucred who;
@@ -111,6 +124,7 @@ peer_role(int fd, char *out, size_t max)
 	out[0] = '\0';
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
 		return;
+	*pid = who.pid;
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)who.pid);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	n = file < 0 ? 0 : read(file, text, sizeof(text) - 1);
@@ -153,7 +167,7 @@ accept_link(void)
 		return;
 	}
 	l->client = fd;
-	peer_role(fd, l->role, sizeof(l->role));
+	peer_role(fd, &l->pid, l->role, sizeof(l->role));
 }
 
 /* ---- bytes ---- */
@@ -211,13 +225,45 @@ note(const struct link *l, const char *name)
 		    l->role[0] != '\0' ? l->role : "-", name);
 }
 
-/* Passes one command on. False when the link was cut before it. */
+/* A script goes by the first digits of its hash. */
+static void
+name_of(const char *command, size_t n, char *out, size_t max)
+{
+	const char *sha;
+
+	resp_name(command, n, out, max);
+	if (strcasecmp(out, "EVALSHA") != 0 ||
+	    (sha = memmem(command, n, "\r\n$40\r\n", 7)) == NULL ||
+	    (size_t)(command + n - sha) < 7 + 40)
+		return;
+	(void)snprintf(out, max, "EVALSHA/%.8s", sha + 7);
+}
+
+/* The process will do no more: what it sent before counts as sent. */
+static void
+strike_peer(struct link *l)
+{
+	switch (proxy.strike) {
+	case STRIKE_CUT:
+		break;
+	case STRIKE_KILL:
+		(void)kill(l->pid, SIGKILL);
+		break;
+	case STRIKE_STOP:
+		(void)kill(l->pid, SIGSTOP);
+		proxy.stopped = l->pid;
+		l->is_held = true;
+		break;
+	}
+}
+
+/* Passes one command on. False when the link was struck before it. */
 static bool
 pass_command(struct link *l, const char *command, size_t n)
 {
 	char name[NAME_MAX_BYTES];
 
-	resp_name(command, n, name, sizeof(name));
+	name_of(command, n, name, sizeof(name));
 	if (strcasecmp(name, "SUBSCRIBE") == 0 || strcasecmp(name, "PSUBSCRIBE") == 0)
 		l->is_raw = true;
 	if (!l->is_raw && is_counted(l, command, n)) {
@@ -225,8 +271,11 @@ pass_command(struct link *l, const char *command, size_t n)
 		if (proxy.is_armed && --proxy.countdown == 0) {
 			proxy.is_armed = false;
 			proxy.n_cuts++;
+			(void)memcpy(proxy.struck, name, sizeof(name));
 			if (!proxy.cuts_after) {
-				link_close(l);
+				strike_peer(l);
+				if (!l->is_held)
+					link_close(l);
 				return false;
 			}
 			l->cut_reply = l->sent + 1;
@@ -252,8 +301,10 @@ pass_commands(struct link *l)
 		}
 		if (n == 0)
 			break;
-		if (!pass_command(l, l->from_client.data + at, (size_t)n))
+		if (!pass_command(l, l->from_client.data + at, (size_t)n)) {
+			drop_front(&l->from_client, l->is_held ? at : 0);
 			return;
+		}
 		at += (size_t)n;
 	}
 	drop_front(&l->from_client, at);
@@ -269,14 +320,21 @@ pass_replies(struct link *l)
 		    ? (ssize_t)(l->from_server.len - at)
 		    : resp_length(l->from_server.data + at, l->from_server.len - at);
 
-		if (n < 0 || (n > 0 && ++l->answered == l->cut_reply)) {
-			(void)write_some(l->client,
-			    &l->to_client); /* earlier replies */
-			link_close(l);      /* carried out, and nobody hears of it */
-			return;
-		}
 		if (n == 0)
 			break;
+		if (n < 0 || ++l->answered == l->cut_reply) {
+			(void)write_some(l->client,
+			    &l->to_client); /* earlier replies */
+			if (n > 0)
+				strike_peer(l);
+			if (!l->is_held) {
+				link_close(l); /* carried out, and nobody hears of it */
+				return;
+			}
+			l->cut_reply = 0;
+			l->answered--; /* it will be, at "go" */
+			break;
+		}
 		buf_add(&l->to_client, l->from_server.data + at, (size_t)n);
 		at += (size_t)n;
 	}
@@ -293,7 +351,8 @@ link_turn(struct link *l, short client_events, short server_events)
 		}
 		pass_commands(l);
 	}
-	if (l->client >= 0 && (server_events & (POLLIN | POLLHUP | POLLERR))) {
+	if (l->client >= 0 && !l->is_held &&
+	    (server_events & (POLLIN | POLLHUP | POLLERR))) {
 		bool is_open = read_some(l->server, &l->from_server);
 
 		pass_replies(l);
@@ -320,10 +379,15 @@ order_arm(char *words)
 	proxy.countdown = count != NULL ? strtoull(count, NULL, 10) : 0;
 	proxy.is_armed = proxy.countdown > 0;
 	proxy.role[0] = proxy.match[0] = '\0';
+	proxy.strike = STRIKE_CUT;
 	while ((word = strtok_r(NULL, " ", &save)) != NULL) {
 		if (strncmp(word, "role=", 5) == 0)
 			(void)snprintf(proxy.role, sizeof(proxy.role), "%.31s",
 			    word + 5);
+		if (strcmp(word, "do=kill") == 0)
+			proxy.strike = STRIKE_KILL;
+		if (strcmp(word, "do=stop") == 0)
+			proxy.strike = STRIKE_STOP;
 		if (strncmp(word, "match=", 6) == 0)
 			(void)snprintf(proxy.match, sizeof(proxy.match), "%.127s",
 			    word + 6);
@@ -335,6 +399,26 @@ drop_all(void)
 {
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		link_close(&proxy.links[i]);
+}
+
+static void
+let_go(void)
+{
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		struct link *l = &proxy.links[i];
+
+		if (!l->is_held)
+			continue;
+		l->is_held = false;
+		pass_commands(l);
+		if (l->client >= 0)
+			pass_replies(l);
+		if (l->client >= 0) /* a dead peer shows at the next turn */
+			(void)write_some(l->server, &l->to_server);
+	}
+	if (proxy.stopped != 0)
+		(void)kill(proxy.stopped, SIGCONT);
+	proxy.stopped = 0;
 }
 
 static unsigned
@@ -360,7 +444,10 @@ carry_out(char *line, struct buf *answer)
 		proxy.is_armed = false;
 	} else if (strcmp(line, "reset") == 0) {
 		proxy.n_commands = proxy.n_cuts = 0;
+		proxy.struck[0] = '\0';
 		buf_clear(&proxy.log);
+	} else if (strcmp(line, "go") == 0) {
+		let_go();
 	} else if (strcmp(line, "drop") == 0) {
 		drop_all();
 	} else if (strcmp(line, "refuse") == 0) {
@@ -368,9 +455,10 @@ carry_out(char *line, struct buf *answer)
 	} else if (strcmp(line, "pause") == 0) {
 		proxy.is_paused = strcmp(words, "on") == 0;
 	} else if (strcmp(line, "stats") == 0) {
-		buf_addf(answer, "commands=%llu cuts=%llu armed=%d links=%u\n",
+		buf_addf(answer, "commands=%llu cuts=%llu armed=%d links=%u at=%s\n",
 		    (unsigned long long)proxy.n_commands,
-		    (unsigned long long)proxy.n_cuts, proxy.is_armed, count_links());
+		    (unsigned long long)proxy.n_cuts, proxy.is_armed, count_links(),
+		    proxy.struck);
 		return;
 	} else if (strcmp(line, "log") == 0) {
 		buf_addf(answer, "%s\n", buf_str(&proxy.log));
@@ -417,8 +505,9 @@ turn(void)
 	fds[n++] = (struct pollfd){ .fd = proxy.orders_fd, .events = POLLIN };
 	for (size_t i = 0; i < LINKS_MAX; i++) {
 		struct link *l = &proxy.links[i];
-		int client = proxy.is_paused ? -1 : l->client;
-		int server = proxy.is_paused ? -1 : l->server;
+		bool is_still = proxy.is_paused || l->is_held;
+		int client = is_still ? -1 : l->client;
+		int server = is_still ? -1 : l->server;
 
 		fds[n++] = (struct pollfd){ client,
 			(short)(POLLIN | (l->to_client.len > 0 ? POLLOUT : 0)), 0 };
