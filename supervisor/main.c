@@ -84,20 +84,6 @@ load(struct supervisor *s, struct err *err)
 	return 0;
 }
 
-static int
-open_log(const struct supervisor *s, struct err *err)
-{
-	const struct conf *c = s->now->conf;
-	struct log_settings settings = { .target = c->service.log.target,
-		.level = c->service.log.level,
-		.format = c->service.log.format,
-		.verbose = s->options.verbose,
-		.file_uid = s->identity.uid,
-		.file_gid = s->identity.gid };
-
-	return log_open(&settings, err);
-}
-
 static const char *
 pid_path(const struct supervisor *s)
 {
@@ -132,7 +118,7 @@ prepare(struct supervisor *s, struct err *err)
 	if (r == 0)
 		r = spawn_open_programs(&s->programs, ~0u, err);
 	if (r == 0)
-		r = open_log(s, err);
+		r = supervisor_open_log(s, err);
 	return r;
 }
 
@@ -166,11 +152,9 @@ say_hello(const struct supervisor *s)
 	if (!s->identity.is_root)
 		log_warning("started without root: every process runs as user %ld",
 		    (long)geteuid());
-	if (c->service.log.target[0] == 's' && s->options.is_daemon &&
-	    strcmp(c->service.log.target, "stderr") == 0)
-		log_warning(
-		    "service.log.target is stderr: nothing is seen of the log once "
-		    "this daemon is in the background");
+	if (s->options.is_daemon && strcmp(c->service.log.target, "stderr") == 0)
+		log_info("service.log.target is stderr: in the background the log goes "
+			 "to syslog");
 }
 
 static int

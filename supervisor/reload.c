@@ -222,16 +222,9 @@ is_live(const struct supervisor *s, const struct generation *g, enum role role)
 static void
 open_log(struct supervisor *s)
 {
-	const struct conf *conf = s->now->conf;
-	struct log_settings settings = { .target = conf->service.log.target,
-		.level = conf->service.log.level,
-		.format = conf->service.log.format,
-		.verbose = s->options.verbose,
-		.file_uid = s->identity.uid,
-		.file_gid = s->identity.gid };
 	struct err err = ERR_INIT;
 
-	if (log_open(&settings, &err) < 0)
+	if (supervisor_open_log(s, &err) < 0)
 		log_error("%s; the former log stays", err_text(&err));
 }
 

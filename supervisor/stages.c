@@ -199,9 +199,18 @@ tell_ready(const struct supervisor *s)
 		 "store %s, http %s",
 	    (unsigned long long)(clock_mono_ms() - s->started_ms),
 	    (long long)c->service.workers, (long long)c->service.jobs_per_worker,
-	    c->queue.jobs,
-	    redis_is_embedded(c) ? "the private redis" : c->redis.url,
+	    c->queue.jobs, redis_is_embedded(c) ? "the private redis" : c->redis.url,
 	    c->database.url, c->http.listen[0] != '\0' ? c->http.listen : "off");
+}
+
+static void
+leave_terminal(struct supervisor *s)
+{
+	struct err err = ERR_INIT;
+
+	if (supervisor_open_log(s, &err) < 0)
+		log_error("%s", err_text(&err));
+	daemonize_report(&s->ready_fd, EXIT_STATUS_OK, "");
 }
 
 static void
@@ -218,7 +227,8 @@ on_roles(struct supervisor *s)
 	s->was_ready = true;
 	tell_ready(s);
 	notify_send("READY=1\nSTATUS=running\n");
-	daemonize_report(&s->ready_fd, EXIT_STATUS_OK, "");
+	if (s->options.is_daemon)
+		leave_terminal(s);
 }
 
 /* The quarantine worker runs while the scheduler shows jobs that must run alone. */

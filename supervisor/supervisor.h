@@ -121,6 +121,10 @@ struct supervisor {
 /* One turn of the loop: what is due, then the next event. */
 void supervisor_turn(struct supervisor *s);
 
+/* Opens the log that the present configuration names. In the background there is no
+   standard error: syslog takes its place once -D has returned. */
+int supervisor_open_log(const struct supervisor *s, struct err *err);
+
 /* Frees what is over; ends no process. */
 void supervisor_release(struct supervisor *s);
 

@@ -491,7 +491,6 @@ Test(service, a_refused_reload_changes_nothing_and_status_tells_why)
 	static const char *const show[] = { "status", NULL };
 	static struct process before[PROCESSES_MAX];
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	CLEANUP_BUF struct buf good = BUF_INIT;
 	size_t n;
 
 	harness_start(h);
@@ -522,6 +521,12 @@ Test(service, a_refused_reload_changes_nothing_and_status_tells_why)
 	reload(false);
 	cr_expect(strstr(status.reload_text, "bad.conf:1: agent bad: tools") != NULL,
 	    "%s", status.reload_text);
+	/* with the broken file in place, too */
+	harness_write_file(h, "agents.d/bad.conf", "tools = (;\n");
+	cr_expect_eq(agentctl(&out, show), 0, "%s", buf_str(&out));
+	cr_expect(strstr(buf_str(&out), "refused: ") != NULL &&
+		strstr(buf_str(&out), "there is no tool \"nonsense\"") != NULL,
+	    "%s", buf_str(&out));
 	harness_push_job(h, "still1", "say hello", "");
 	(void)harness_expect(h, "still1", "completed");
 	harness_stop(h);
