@@ -26,7 +26,8 @@
 enum {
 	MIGRATE_RETRY_MS = 1000,
 	MIGRATE_RETRY_MAX_MS = 10000,
-	QUARANTINE_IDLE_LEASES = 2
+	QUARANTINE_IDLE_LEASES = 2,
+	CLOSE_MS = 30000 /* from the last job to the last process, at most */
 };
 
 static void
@@ -387,7 +388,7 @@ stages_drain(struct supervisor *s)
 		return;
 	log_info("stopping: %u running jobs have %lld s to finish", jobs_in_flight(s),
 	    (long long)grace_sec);
-	notify_send("STOPPING=1\nSTATUS=finishing jobs\n");
+	notify_stopping((uint64_t)grace_sec * 1000 + CLOSE_MS);
 	reload_abandon(s);
 	s->grace_until_ms = clock_mono_ms() + (uint64_t)grace_sec * 1000;
 	enter(s, PHASE_DRAINING);

@@ -169,6 +169,7 @@ supervisor_release(struct supervisor *s)
 	}
 	spawn_close_programs(&s->programs);
 	buf_release(&s->reload.report);
+	buf_release(&s->reload.changes);
 	events_free(s->events);
 	s->events = NULL;
 }

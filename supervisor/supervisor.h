@@ -92,6 +92,7 @@ struct supervisor {
 		enum reload_step step;
 		bool is_again;     /* asked for during a reload: one more follows */
 		struct buf report; /* what the check child found */
+		struct buf changes; /* names of the options that differ */
 		bool has_failed;   /* a child of the next generation did */
 		unsigned ok, failed;
 		int result;
