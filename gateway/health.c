@@ -24,6 +24,23 @@ struct reasons {
 	char paused[96];
 };
 
+/* The slots of the present generation, whether their processes are up or just being
+   renewed: what a caller may count on. */
+static unsigned
+worker_slots(const struct control_status *status)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; status != NULL && i < status->n_children; i++)
+		if (status->children[i].role == ROLE_WORKER &&
+		    status->children[i].generation == status->generation &&
+		    status->children[i].state != CHILD_EMPTY &&
+		    status->children[i].state != CHILD_BROKEN &&
+		    status->children[i].state != CHILD_GONE)
+			n++;
+	return n;
+}
+
 unsigned
 health_live_workers(const struct control_status *status)
 {
@@ -103,7 +120,7 @@ static void
 write_common(struct json_writer *w, const struct health_facts *facts)
 {
 	jw_key(w, "workers");
-	jw_uint(w, health_live_workers(facts->status));
+	jw_uint(w, worker_slots(facts->status));
 	jw_key(w, "version");
 	jw_cstr(w, PACKAGE_VERSION);
 }

@@ -1,5 +1,5 @@
 # scripts: the developers' commands; none is installed.
-EXTRA_DIST += .ci/run scripts/common.bash scripts/deps scripts/check scripts/quickstart scripts/bench
+EXTRA_DIST += .ci/run scripts/common.bash scripts/deps scripts/check scripts/quickstart scripts/bench scripts/lint
 
 # Test programs that need no daemon: everything but the end-to-end ones.
 .PHONY: print-unit-tests

@@ -245,7 +245,7 @@ on_connection(void *server, uint32_t what)
 	CLEANUP(closep)
 	int fd = accept4(cs->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	CLEANUP(freep) struct connection *k = NULL;
-	socklen_t len = sizeof(k->peer);
+	socklen_t len = sizeof(struct ucred);
 
 	(void)what;
 	if (fd < 0 || cs->n_connections >= CONNECTIONS_MAX)

@@ -257,6 +257,14 @@ is_in_hand(const struct worker *w, const char *id, size_t n)
 	return false;
 }
 
+static bool
+is_stray(const struct adoption *a, size_t i)
+{
+	return a->rows[i].bytes != NULL &&
+	    !(a->rows[i].is_id &&
+		is_in_hand(a->claim->worker, a->rows[i].bytes, a->rows[i].n));
+}
+
 /* Starts jobs for elements that no job in hand stands for. Every job stands for one. */
 static void
 adopt_strays(struct adoption *a)
@@ -267,8 +275,7 @@ adopt_strays(struct adoption *a)
 	TAILQ_FOREACH (j, &w->jobs, link)
 		strike_row_of(a, j);
 	for (size_t i = 0; i < a->n_rows; i++) {
-		if (a->rows[i].bytes == NULL || w->is_draining ||
-		    (a->rows[i].is_id && is_in_hand(w, a->rows[i].bytes, a->rows[i].n)))
+		if (!is_stray(a, i) || w->is_draining)
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
@@ -287,7 +294,7 @@ return_strays(struct adoption *a)
 		struct queue_answer answer;
 		struct err e = ERR_INIT;
 
-		if (a->rows[i].bytes == NULL)
+		if (!is_stray(a, i))
 			continue;
 		queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
 		    (struct queue_text){ a->rows[i].bytes, a->rows[i].n },
@@ -349,18 +356,40 @@ on_held_len(void *ctx, const struct redisReply *reply)
 		c->must_adopt = true;
 }
 
-/* A move may be served for a connection that is long dead: look every few seconds. */
+static void
+on_beat(void *ctx, const struct redisReply *reply)
+{
+	struct claim *c = ctx;
+
+	if (reply != NULL && reply->type == REDIS_REPLY_NIL)
+		worker_fenced(c->worker);
+}
+
+/*
+ * A move may be served for a connection that is long dead: look every few seconds. Who
+ * is fenced and idle hears of it here, before it claims what it cannot begin.
+ */
+static void
+look(struct claim *c)
+{
+	const char *len[] = { "LLEN", buf_str(&c->held) };
+	const char *beat[] = { "ZSCORE", c->worker->setup.holders,
+		c->worker->role->holder };
+
+	(void)redis_link_send(c->worker->redis, 3, beat, NULL, on_beat, c);
+	if (!c->must_adopt && !c->is_stopping)
+		(void)redis_link_send(c->worker->redis, 2, len, NULL, on_held_len, c);
+}
+
 static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	const char *argv[] = { "LLEN", buf_str(&c->held) };
 	bool was_paused = c->is_paused;
 
 	c->is_paused = false;
 	claim_next(c);
-	if (!c->must_adopt && !c->is_stopping)
-		(void)redis_link_send(c->worker->redis, 2, argv, NULL, on_held_len, c);
+	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
 		(was_paused || c->must_adopt || store_is_long_away(c->worker)

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/store/digest.h"
 #include "worker/agent/conversation.h"
+#include "worker/buffers.h"
 #include "worker/job_skim.h"
 #include "worker/worker.h"
 
@@ -480,6 +481,7 @@ job_end(struct job *j)
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
+	buffers_hold(j, 0);
 	buf_release(&j->trace);
 	arena_free(j->arena);
 	free(j->evidence);

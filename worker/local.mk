@@ -6,6 +6,7 @@ agent_runner_worker_SOURCES = \
 	worker/fiber.h worker/fiber.c \
 	worker/redis.h worker/redis.c \
 	worker/resolve.c \
+	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
 	worker/control.h worker/control.c \
 	worker/check.h worker/check.c \

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/store/digest.h"
+#include "worker/buffers.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/preview.h"
 #include "worker/tools/execute_pipeline.h"
@@ -32,9 +33,20 @@ call(void *ctx, enum pipeline_peer peer, const struct lane_part *parts, size_t n
 {
 	struct job *j = ctx;
 	struct worker *w = j->worker;
+	uint64_t held = j->kept_bytes;
+	int r;
 
-	return lane_call(peer == PIPELINE_FETCH ? w->fetch : w->compute, parts, n_parts,
+	for (size_t i = 0; i < n_parts; i++)
+		held += parts[i].data_len;
+	buffers_hold(j, held);
+	r = buffers_wait(j, due_ms, err);
+	if (r < 0)
+		return r;
+	r = lane_call(peer == PIPELINE_FETCH ? w->fetch : w->compute, parts, n_parts,
 	    cancel_op, due_ms, out, err);
+	if (r == 0)
+		buffers_hold(j, held + out->data_len);
+	return r;
 }
 
 /* The row's owner is the job's own, or the job's own message names the reference. */
@@ -51,9 +63,11 @@ resolve(void *ctx, const char *ref, struct pipeline_data *out, struct err *err)
 	struct job *j = ctx;
 	CLEANUP(store_result_release) struct store_result row = STORE_RESULT_INIT;
 	uint64_t max = (uint64_t)j->worker->conf->limits.worker_buffer_mb << 20;
-	int r = store_client_get_by_ref(j->worker, ref, j->msg.owner, 0, &row,
-	    j->deadline_ms, err);
+	int r = buffers_wait(j, j->deadline_ms, err);
 
+	if (r == 0)
+		r = store_client_get_by_ref(j->worker, ref, j->msg.owner, 0, &row,
+		    j->deadline_ms, err);
 	if (r == -EINVAL)
 		return err_set(err, -ENOENT, "not a reference");
 	if (r < 0)
@@ -66,6 +80,7 @@ resolve(void *ctx, const char *ref, struct pipeline_data *out, struct err *err)
 		return r;
 	if (row.data == NULL && row.data_fd < 0)
 		return err_set(err, -ENOENT, "the result has no data");
+	buffers_hold(j, j->buffer_bytes + row.data_len);
 	out->bytes = TAKE_PTR(row.data);
 	out->len = row.data_len;
 	out->fd = TAKE_FD(row.data_fd);
@@ -179,6 +194,9 @@ run(const struct tool_call *c, struct tool_outcome *o)
 	if (r == 0)
 		r = pipeline_run(&env, c->arena, c->args, NULL, c->deadline_ms,
 		    &result);
+	if (r == 0 && result.error == ERROR_TYPE_NONE)
+		j->kept_bytes = result.data.len; /* in place of the former result */
+	buffers_hold(j, j->kept_bytes);
 	if (r < 0)
 		return r;
 	keep_trace(j, &result);

@@ -112,6 +112,7 @@ store_client_lookup_end(struct store_lookup *l, struct store_result *out,
 		was_masked = fiber_mask_interrupts(true);
 		(void)wait_for(&wait, 0);
 		(void)fiber_mask_interrupts(was_masked);
+		l->wait = NULL;
 	}
 	*out = l->request.get.result;
 	return l->request.result < 0

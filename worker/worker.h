@@ -58,7 +58,7 @@ struct job {
 	int64_t crashes, suspicions;
 	int64_t run_ms_before;
 	int64_t queue_ms; /* -1: unknown */
-	int64_t age_ms;   /* since it was created, or first begun when that is not said */
+	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
 	char *evidence; /* owned: of the last crash, or NULL */
@@ -68,6 +68,8 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
+	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
+	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
 	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
@@ -98,11 +100,12 @@ struct worker {
 	struct job_list jobs;
 	unsigned n_jobs;
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
+	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
 	uint64_t jobs_done;
 	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
-	int statm_fd;     /* /proc/self/statm, opened before the sandbox; -1 */
-	bool is_draining; /* takes no more work */
+	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
+	bool is_draining;       /* takes no more work */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
 };
@@ -179,10 +182,10 @@ struct store_lookup {
 	struct wait *wait; /* NULL: nobody waits yet */
 	bool is_done;
 };
-void store_client_lookup_begin(
-    struct worker *w, const char *job_id, struct store_lookup *l);
-int store_client_lookup_end(
-    struct store_lookup *l, struct store_result *out, struct err *err);
+void store_client_lookup_begin(struct worker *w, const char *job_id,
+    struct store_lookup *l);
+int store_client_lookup_end(struct store_lookup *l, struct store_result *out,
+    struct err *err);
 
 int store_client_put(struct worker *w, const struct store_row *row,
     struct store_outcome *out, uint64_t due_ms, struct err *err);

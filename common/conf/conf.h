@@ -174,7 +174,8 @@ struct conf {
 	char *agents_dir;
 	struct conf_agent *agents; /* always contains "workflow" */
 	size_t n_agents;
-	struct conf_list places; /* of settings, see conf_finding_at; the check role has them */
+	struct conf_list
+	    places; /* of settings, see conf_finding_at; the check role has them */
 };
 
 /*

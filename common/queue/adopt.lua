@@ -4,7 +4,7 @@
 -- text, even one that looks like an id, is a raw payload.
 --@include head
 local holder, from, n = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-if not is_live(holder) then return { 'FENCED' } end
+if not is_live(holder) then return fenced(holder) end
 local rows = {}
 local seen = {}
 for _, e in ipairs(call('LRANGE', held_key(holder), from, from + n - 1)) do

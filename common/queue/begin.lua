@@ -13,7 +13,7 @@ local max_attempts, max_crashes, max_suspicions =
 	tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local ttl, completion = ARGV[14], ARGV[15]
 
-if not is_live(holder) then return { 'FENCED' } end
+if not is_live(holder) then return fenced(holder) end
 publish_check(id, completion)
 call('LLEN', P .. 'dead')
 

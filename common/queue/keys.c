@@ -25,6 +25,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 		.delayed = strdup(QUEUE_PREFIX "delayed"),
 		.parked = strdup(QUEUE_PREFIX "parked"),
 		.dead = strdup(QUEUE_PREFIX "dead"),
+		.holders = strdup(QUEUE_PREFIX "holders"),
 		.cancel_channel = strdup(QUEUE_PREFIX "cancel"),
 		.meta = strdup(QUEUE_PREFIX "meta"),
 		.result_ttl_sec = conf->queue.result_ttl_sec,
@@ -36,7 +37,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 	if (q->jobs == NULL || q->results_prefix == NULL ||
 	    q->completion_queue == NULL || q->alone == NULL || q->delayed == NULL ||
 	    q->parked == NULL || q->dead == NULL || q->cancel_channel == NULL ||
-	    q->meta == NULL)
+	    q->holders == NULL || q->meta == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -51,6 +52,7 @@ queue_setup_release(struct queue_setup *q)
 	free(q->delayed);
 	free(q->parked);
 	free(q->dead);
+	free(q->holders);
 	free(q->cancel_channel);
 	free(q->meta);
 	*q = (struct queue_setup){ 0 };

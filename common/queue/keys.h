@@ -31,6 +31,7 @@ struct queue_setup {
 	char *delayed;
 	char *parked;
 	char *dead;
+	char *holders;        /* ZSET: who lives, and its beat */
 	char *cancel_channel; /* PUBLISH of cancelled ids */
 	char *meta;
 	int64_t result_ttl_sec;

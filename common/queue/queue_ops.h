@@ -252,9 +252,9 @@ struct queue_answer {
 			int64_t base_token; /* a stored row with a token up to this one
 					       belongs to an earlier, failed run: it is
 					       superseded */
-			bool is_rerun; /* runs again after a failure (base_token is
+			bool is_rerun;      /* runs again after a failure (base_token is
 					  set) with the journal of the run that failed */
-			bool is_alone; /* runs in quarantine */
+			bool is_alone;      /* runs in quarantine */
 			struct queue_text evidence; /* of the last crash or suspicion */
 			struct queue_text payload;  /* with is_id: the job's payload */
 			struct queue_list journal;  /* texts, in order */

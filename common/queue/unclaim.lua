@@ -5,7 +5,7 @@
 --@include head
 local holder, element, is_id = ARGV[3], ARGV[4], ARGV[5] == '1'
 local alone, held, key = P .. 'jobs:alone', held_key(holder), job_key(element)
-if not is_live(holder) then return { 'FENCED' } end
+if not is_live(holder) then return fenced(holder) end
 call('LLEN', JOBS)
 call('LLEN', alone)
 if not call('LPOS', held, element) then return { 'ALREADY' } end

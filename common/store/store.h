@@ -166,8 +166,8 @@ struct store_place {
 	char cas_id[STORE_REF_MAX];
 };
 /* The same for a value of less than max_inline bytes, without a store; false for others. */
-bool store_place_inline(
-    const char *result_id, uint64_t len, size_t max_inline, struct store_place *out);
+bool store_place_inline(const char *result_id, uint64_t len, size_t max_inline,
+    struct store_place *out);
 int store_place(struct store *store, const char *result_id, const void *bytes,
     size_t len, int fd, struct store_place *out, struct err *err);
 

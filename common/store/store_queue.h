@@ -95,7 +95,8 @@ struct store_queue;
 struct store_queue_options {
 	uint64_t pause_min_ms; /* 0: 50; doubles at every failed try */
 	uint64_t pause_max_ms; /* 0: 2,000 */
-	uint64_t idle_probe_ms; /* 0: 5,000; so long unasked, it is asked whether it is there */
+	uint64_t
+	    idle_probe_ms; /* 0: 5,000; so long unasked, it is asked whether it is there */
 };
 
 /*

@@ -409,3 +409,140 @@ Test(hostile, an_id_may_be_any_text_without_control_characters_postgresql)
 	ids_with();
 	stop();
 }
+
+/* ---- rows ---- */
+
+/* The published bytes, taken from the list; they live until the next call. */
+static const char *
+published(const char *id)
+{
+	static char text[65536];
+	redisReply *reply = harness_redis(h, "BLPOP agent:results:%s 30", id);
+
+	cr_assert(reply->type == REDIS_REPLY_ARRAY, "%s", id);
+	(void)snprintf(text, sizeof(text), "%s", reply->element[1]->str);
+	freeReplyObject(reply);
+	return text;
+}
+
+static const char *
+column(const char *id, const char *expression)
+{
+	char statement[400];
+
+	(void)snprintf(statement, sizeof(statement),
+	    "SELECT %s FROM agent_results WHERE job_id = '%s'", expression, id);
+	return harness_sql(h, statement);
+}
+
+static bool
+holds(const char *id, const char *condition)
+{
+	char expression[250];
+
+	(void)snprintf(expression, sizeof(expression),
+	    "CASE WHEN %s THEN 'yes' ELSE 'no' END", condition);
+	return strcmp(column(id, expression), "yes\n") == 0;
+}
+
+/* A JSON column stands in the message, byte for byte. */
+static void
+check_part(const char *id, const char *raw, const char *name)
+{
+	CLEANUP_BUF struct buf want = BUF_INIT;
+	const char *value = column(id, name);
+
+	buf_addf(&want, "\"%s\":%.*s", name, (int)strcspn(value, "\n"), value);
+	cr_expect(strstr(raw, buf_str(&want)) != NULL, "%s: %s", id, buf_str(&want));
+}
+
+static void
+check_row(const char *id, bool is_completed, const char *facts)
+{
+	const char *raw = published(id);
+	CLEANUP(arena_freep) struct arena *a = arena_new(0);
+	CLEANUP_BUF struct buf want = BUF_INIT;
+	const struct json *r = NULL;
+
+	cr_assert(eq(int, json_read(a, raw, strlen(raw), 0, &r, NULL), 0), "%s", raw);
+	result_check(r);
+	buf_addf(&want, "%s\n", raw);
+	cr_expect_str_eq(column(id, "message"), buf_str(&want), "%s", id);
+	cr_expect_str_eq(
+	    column(id,
+		"run_id || '/' || node_id || '/' || owner || '/' || status || "
+		"'/' || retry_count || '/' || llm_model"),
+	    facts, "%s", id);
+	buf_clear(&want);
+	buf_addf(&want, "%s/%s\n", text_at(h, r, "metadata.tokens_used"),
+	    text_at(h, r, "metadata.execution_time_ms"));
+	cr_expect_str_eq(column(id, "tokens_used || '/' || execution_time_ms"),
+	    buf_str(&want), "%s", id);
+	cr_expect(holds(id,
+	    json_is_true(json_path(r, "metadata.cache_hit", 18)) ? "cache_hit"
+								 : "NOT cache_hit"));
+	cr_expect(holds(id, "token > 0 AND s3_ref IS NULL AND cas_id IS NULL"));
+	cr_expect(holds(id, "created_at IS NOT NULL AND completed_at IS NOT NULL"));
+	check_part(id, raw, "tool_calls");
+	if (!is_completed) {
+		check_part(id, raw, "error");
+		cr_expect(holds(id, "result_data IS NULL"));
+		return;
+	}
+	buf_clear(&want);
+	buf_addf(&want, "%s\n", text_at(h, r, "result_ref"));
+	cr_expect_str_eq(column(id, "'artifact://' || result_id"), buf_str(&want));
+	cr_expect(holds(id, "result_data IS NOT NULL AND error IS NULL"));
+}
+
+static const char row_rules[] =
+    "{\"rules\":[{\"when\":{\"prompt_contains\":\"#data#\"},\"reply\":{\"content\":"
+    "\"here\",\"tool_calls\":[{\"name\":\"execute_pipeline\",\"arguments\":{\"pipeline\":["
+    "{\"step\":\"http_request\",\"url\":\"{{data_api}}/orders\",\"headers\":{\"X-Api-Key\":"
+    "\"the-key-of-the-model\"}}]}}],\"usage\":{\"prompt_tokens\":100,"
+    "\"completion_tokens\":5,\"cached_tokens\":64}}},"
+    "{\"when\":{\"prompt_contains\":\"#tool#\",\"turn\":0},\"reply\":{\"tool_calls\":[{"
+    "\"name\":\"execute_pipeline\",\"arguments\":{\"pipeline\":[{\"step\":\"top_k\",\"k\":1}]"
+    "}}]}},"
+    "{\"when\":{\"prompt_contains\":\"#auth#\"},\"fault\":{\"status\":401}},"
+    "{\"reply\":{\"content\":\"words \\u0000 and \\\"quotes\\\"\"}}]}";
+
+static void
+rows_with(void)
+{
+	static const char who[] =
+	    ",\"run_id\":\"r\\\"1\",\"node_id\":\"n\",\"user_id\":\"u\","
+	    "\"workflow_owner\":\"w \\u00e9\",\"retry_count\":3";
+
+	harness_llm_script(h, row_rules);
+	harness_push_job(h, "r-text", WORDS, who);
+	harness_push_job(h, "r-data", WORDS " get the data #data#", who);
+	harness_push_job(h, "r-tool", WORDS " get the data #tool#", who);
+	harness_push_job(h, "r-auth", WORDS "#auth#", who);
+	harness_push_job(h, "r-bad", WORDS, ",\"user_id\":\"u\",\"timeout_sec\":0");
+	check_row("r-text", true, "r\"1/n/w \xc3\xa9/completed/3/scripted\n");
+	check_row("r-data", true, "r\"1/n/w \xc3\xa9/completed/3/scripted\n");
+	check_row("r-tool", false, "r\"1/n/w \xc3\xa9/failed/3/scripted\n");
+	check_row("r-auth", false, "r\"1/n/w \xc3\xa9/failed/3/\n");
+	check_row("r-bad", false, "//u/failed/0/\n");
+	cr_expect_str_eq(column("r-text", "result_data"),
+	    "\"words \\u0000 and \\\"quotes\\\"\"\n");
+	cr_expect(strstr(column("r-data", "message"), "the-key-of-the-model") == NULL,
+	    "secrets are masked");
+	cr_expect(strstr(column("r-data", "trace"), "http_request") != NULL);
+	cr_expect(strstr(column("r-data", "message"), "\"message\":\"here\"") != NULL);
+}
+
+Test(hostile, rows_repeat_the_published_message_sqlite)
+{
+	start(false);
+	rows_with();
+	stop();
+}
+
+Test(hostile, rows_repeat_the_published_message_postgresql)
+{
+	start(true);
+	rows_with();
+	stop();
+}

@@ -213,6 +213,17 @@ static const struct answer {
 		"{\"prompt_tokens\":5,\"completion_tokens\":1,\"prompt_tokens_details\":"
 		"{\"cached_tokens\":1000000}}"),
 	    "", NULL, 6 },
+	{ "model huge",
+	    BODY "{\"model\":\"{x1000000}\",\"choices\":[{\"message\":{\"content\":"
+		 "\"x\"}}]}}",
+	    "", NULL, 0 },
+	{ "model NUL",
+	    BODY "{\"model\":\"a\\u0000b\\ud83d\\ude00\",\"choices\":[{\"message\":"
+		 "{\"content\":\"x\"}}]}}",
+	    "", NULL, 0 },
+	{ "model list",
+	    BODY "{\"model\":[],\"choices\":[{\"message\":{\"content\":\"x\"}}]}}", "",
+	    NULL, 0 },
 	/* calls */
 	{ "unknown tool", CALL("\"format_disk\"", "\"{}\""), "invalid_step",
 	    "there is no tool \"format_disk\"; the tools are: execute_pipeline", -1 },
@@ -345,6 +356,11 @@ Test(hostile_llm, every_answer_ends_in_its_typed_result)
 		if (a->tokens >= 0)
 			cr_expect(eq(i64, int_at(r, "metadata.tokens_used"), a->tokens),
 			    "%s", a->name);
+		cr_expect(text.len < 300000, "%s: a message of %zu bytes", a->name,
+		    text.len);
+		if (strncmp(a->type, "llm_", 4) == 0)
+			cr_expect(json_path(r, "error.suggestions", 17)->len > 0,
+			    "%s: no remedy", a->name);
 		cr_expect(strstr(buf_str(&text), RESULT_CHECK_SECRET) == NULL, "%s",
 		    a->name);
 		harness_clear(h);

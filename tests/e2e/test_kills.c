@@ -15,7 +15,7 @@
 
 enum {
 	COMMANDS_MAX = 60,
-	JOURNAL_MIN = 4 /* start, answer, outcome of the tool, answer */
+	JOURNAL_MIN = 3 /* answer, outcome of the tool, answer */
 };
 
 static const char rules[] =

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "common/clock.h"
 #include "tests/e2e/e2e.h"
 
 #include <signal.h>
@@ -139,6 +140,58 @@ Test(nodes, with_another_store_are_refused_and_told_why)
 	harness_push_job(one, "after", "say hello", "");
 	(void)harness_expect(one, "after", "completed");
 	harness_free(other);
+	harness_stop(one);
+	harness_free(one);
+}
+
+/* As another host does that has seen no beat for a lease, and long ago. */
+static void
+fence_all(void)
+{
+	redisReply *names = harness_redis(one, "ZRANGE agent:holders 0 -1");
+	long long hours_ago = (long long)(clock_wall_ms() - 3 * 3600 * 1000);
+
+	for (size_t i = 0; i < names->elements; i++) {
+		freeReplyObject(harness_redis(one, "ZREM agent:holders %s",
+		    names->element[i]->str));
+		freeReplyObject(harness_redis(one, "ZADD agent:fenced %lld %s",
+		    hours_ago, names->element[i]->str));
+	}
+	freeReplyObject(names);
+}
+
+static bool
+workers_are_new(struct harness *h, void *former)
+{
+	struct process *list = former, p;
+
+	for (int slot = 0; slot < 2; slot++)
+		if (!harness_find_child(h, "worker", slot, &p) ||
+		    p.pid == list[slot].pid)
+			return false;
+	return harness_redis_int(h, "ZCARD agent:holders") == 2;
+}
+
+/* What it claims before it knows must not lie in a list that nobody sweeps any more. */
+Test(nodes, find_out_that_they_were_fenced_long_ago)
+{
+	struct process former[2];
+
+	one = e2e_new();
+	harness_start(one);
+	for (int round = 0; round < 2; round++) {
+		for (int slot = 0; slot < 2; slot++)
+			cr_assert(
+			    harness_find_child(one, "worker", slot, &former[slot]));
+		fence_all();
+		if (round == 0) { /* busy: an open claim takes it */
+			push_all("f");
+			expect_all("f");
+		}
+		if (round == 1) /* idle */
+			harness_wait_until(one, workers_are_new, former,
+			    HARNESS_WAIT_MS, "both workers took new names");
+	}
 	harness_stop(one);
 	harness_free(one);
 }

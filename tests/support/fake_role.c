@@ -104,6 +104,10 @@ after_ready(void)
 	}
 	if (is_told("stuck"))
 		begin_job(0);
+	if (is_told("paused")) { /* past its deadline, but for an outage */
+		begin_job(0);
+		slot_row_pause(self.slots, 0, UINT64_MAX / 2);
+	}
 	if (is_told("busy"))
 		begin_job(60000);
 	if (is_told("silent"))

@@ -309,8 +309,8 @@ make_dir(struct postgres_server *s, const char *parent, struct err *err)
 }
 
 int
-postgres_server_new_below(
-    const char *parent, struct postgres_server **out, struct err *err)
+postgres_server_new_below(const char *parent, struct postgres_server **out,
+    struct err *err)
 {
 	CLEANUP(server_freep) struct postgres_server *s = calloc(1, sizeof(*s));
 	char data[128];

@@ -25,8 +25,8 @@ bool postgres_server_is_installed(void);
 /* Makes a cluster and starts it: about half a second. 0 or a negative errno. */
 int postgres_server_new(struct postgres_server **out, struct err *err);
 /* The same with its directory in parent (short: it holds a socket) instead of /tmp. */
-int postgres_server_new_below(
-    const char *parent, struct postgres_server **out, struct err *err);
+int postgres_server_new_below(const char *parent, struct postgres_server **out,
+    struct err *err);
 void postgres_server_free(struct postgres_server *s); /* stops, removes; NULL allowed */
 
 /* sig: SIGINT ends its clients and stops, SIGQUIT stops at once as a crash would. */

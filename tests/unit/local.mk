@@ -339,3 +339,17 @@ test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/li
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
 endif
+
+# --- nothing in job code blocks
+TESTS += tests/unit/test_blocking.sh
+EXTRA_DIST += tests/unit/test_blocking.sh
+
+# --- buffers of a worker's jobs
+if HAVE_CRITERION
+check_PROGRAMS += test_buffers
+TESTS += test_buffers
+test_buffers_SOURCES = tests/unit/test_buffers.c \
+	worker/loop.c worker/fiber.c worker/buffers.c
+test_buffers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_buffers_LDADD = common/libcommon.a $(CRITERION_LIBS)
+endif

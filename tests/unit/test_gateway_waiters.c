@@ -75,10 +75,12 @@ on_done(void *ctx, enum wait_outcome outcome, const char *text, size_t n)
 static int
 submit(struct waited *w, char id[CHAT_ID_MAX])
 {
+	CLEANUP(chat_fields_release) struct chat_fields fields = { 0 };
 	struct chat_job job;
 	int r;
 
-	cr_assert(eq(int, chat_job_from_fields(&job, "p", NULL, NULL, NULL), 0));
+	buf_adds(&fields.prompt, "p");
+	cr_assert(eq(int, chat_job_from_fields(&job, &fields, NULL), 0));
 	(void)memcpy(id, job.id, CHAT_ID_MAX);
 	r = waiters_submit(waiters, &job, on_done, w);
 	chat_job_release(&job);

@@ -108,8 +108,8 @@ Test(job_message, the_digest_tells_copies_from_other_jobs)
 {
 	static const char *const texts[] = {
 		"{\"job_id\":\"j\",\"prompt\":\"p\"}",
-		"{\"prompt\":\"p\", \"job_id\":\"j\",\"retry_count\":3,\"created_at\":"
-		"\"2026-01-01T00:00:00Z\"}",
+		("{\"prompt\":\"p\", \"job_id\":\"j\",\"retry_count\":3,\"created_at\":"
+		 "\"2026-01-01T00:00:00Z\"}"),
 		"{\"job_id\":\"j\",\"prompt\":\"q\"}",
 	};
 	struct job_message m[3];

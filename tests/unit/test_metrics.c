@@ -88,8 +88,8 @@ Test(metrics, observations_fall_into_the_first_bucket_that_holds_them)
 
 Test(metrics, what_several_processes_see_alike_is_not_added_up)
 {
-	static const enum metric levels[] = { METRIC_QUEUE_QUEUED, METRIC_QUEUE_OLDEST_MS,
-		METRIC_REDIS_UP, METRIC_STORE_UP };
+	static const enum metric levels[] = { METRIC_QUEUE_QUEUED,
+		METRIC_QUEUE_OLDEST_MS, METRIC_REDIS_UP, METRIC_STORE_UP };
 	static struct metrics_page other;
 	uint64_t sum[METRICS_CELLS] = { 0 };
 

@@ -45,7 +45,7 @@ on_down(void *ctx, const char *why)
 static void
 stage_link(struct stage *s, const char *url)
 {
-	struct redis_hooks hooks = { s, on_up, on_down };
+	struct redis_hooks hooks = { .ctx = s, .on_up = on_up, .on_down = on_down };
 	struct err err = ERR_INIT;
 
 	cr_assert(eq(int, redis_url_parse(url, "/", &s->url, &err), 0), "%s", err.text);

@@ -109,7 +109,8 @@ Test(redis_proxy, keeps_order_in_a_pipeline, .init = setup, .fini = teardown)
 	}
 	cr_expect(redisGetReply(c, &reply) == REDIS_ERR);
 	cr_expect(harness_redis_int(h, "GET number") >= 3);
-	cr_expect(strstr(harness_proxy(h, "stats"), "cuts=1 armed=0 links=0 at=INCR") != NULL);
+	cr_expect(strstr(harness_proxy(h, "stats"), "cuts=1 armed=0 links=0 at=INCR") !=
+	    NULL);
 	cr_expect_str_eq(harness_proxy(h, "log"), "-:INCR -:INCR -:INCR -:INCR");
 }
 

@@ -31,8 +31,17 @@ Test(slot_file, child_writes_what_supervisor_reads)
 	slot_row_step(own, 5, "store");
 	cr_assert(slot_row_copy(seen, 5, &row));
 	cr_expect_str_eq(row.step, "store");
+	cr_expect_eq(row.paused_ms, 0);
+	slot_row_pause(own, 5, 1000);
+	slot_row_pause(own, 5, 500);
+	slot_row_set(own, 5, "job", 3, "llm", 100, 300); /* of the same job */
+	cr_assert(slot_row_copy(seen, 5, &row));
+	cr_expect_eq(row.paused_ms, 1500);
 	slot_row_clear(own, 5);
 	cr_expect(!slot_row_copy(seen, 5, &row));
+	slot_row_set(own, 5, "next", 4, "llm", 400, 500);
+	cr_assert(slot_row_copy(seen, 5, &row));
+	cr_expect_eq(row.paused_ms, 0);
 	slot_file_unmap(seen);
 	slot_file_unmap(own);
 	slot_file_unmap(NULL);

@@ -365,8 +365,7 @@ Test(llm_stub, breaks_as_the_script_wants, .init = start_llm, .fini = stop)
 Test(llm_stub, refuses_a_bad_script_and_keeps_the_old, .init = start_llm, .fini = stop)
 {
 	static const char *const bad[] = { "{", "[{}]",
-		"[{\"when\":{\"prmpt\":\"x\"},"
-		"\"reply\":{}}]",
+		"[{\"when\":{\"prmpt\":\"x\"},\"reply\":{}}]",
 		"[{\"reply\":{\"contents\":\"x\"}}]",
 		"[{\"fault\":{\"cut\":\"soon\"}}]",
 		"[{\"when\":{\"prompt_regex\":\"(\"},\"reply\":{}}]",

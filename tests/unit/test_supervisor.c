@@ -461,6 +461,17 @@ Test(supervisor, a_stuck_job_costs_its_worker_its_life)
 	cr_expect_eq(stop(SIGTERM), 0);
 }
 
+/* It waits for a server that is away: however long that takes, it is not stuck. */
+Test(supervisor, a_job_that_waits_out_an_outage_is_not_stuck)
+{
+	configure("worker:paused", "workers = 1;", "");
+	start();
+	cr_assert(wait_until(all_live, &FIVE));
+	(void)poll(NULL, 0, 2500); /* more than two looks of the watchdog */
+	cr_expect(!says("past their deadline"));
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
 Test(supervisor, a_silent_worker_leaves_the_live_set_and_is_replaced)
 {
 	configure("worker:silent", "workers = 1;", "queue: { lease_sec = 3; };");

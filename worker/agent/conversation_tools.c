@@ -38,7 +38,11 @@ struct run {
 static int
 shown(struct llm_text t)
 {
-	return t.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)t.len;
+	size_t n = t.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : t.len;
+
+	while (n > 0 && n < t.len && ((unsigned char)t.s[n] & 0xC0) == 0x80)
+		n--;
+	return (int)n;
 }
 
 /* ---- the same call again ---- */
@@ -450,7 +454,8 @@ list_call(struct run *run)
 		return -ENOMEM;
 	args_view(&args, run->args, run->call->arguments, CONVERSATION_ARGS_MAX);
 	memset(at, 0, sizeof(*at));
-	at->tool = run->call->name;
+	at->tool =
+	    (struct llm_text){ run->call->name.s, (size_t)shown(run->call->name) };
 	at->args = llm_text_dup(c->arena, buf_str(&args), args.len);
 	at->error = run->outcome.error;
 	at->ms = run->ms;

@@ -17,8 +17,9 @@
 
 enum {
 	CALLS_MAX = 64, /* in one answer; a model that wants more has lost its way */
-	TOKENS_MAX = 1000000000 /* of one answer; a larger number is no count, and sums
-				   of it would overflow */
+	/* of one answer; a larger number is no count, and sums of it would overflow */
+	TOKENS_MAX = 1000000000,
+	MODEL_MAX = 200 /* bytes of a model's name */
 };
 
 static uint64_t
@@ -210,6 +211,8 @@ read_document(struct arena *a, int status, const struct json *doc,
 
 	read_usage(doc, &out->usage);
 	out->model = text_of(a, json_get(doc, "model"));
+	if (out->model.len > MODEL_MAX) /* no name; the configured one is told */
+		out->model.len = 0;
 	if (choices == NULL || choices->len == 0)
 		return bad(e, status, what);
 	if (read_message(a, &choices->items[0], out, &what) < 0)

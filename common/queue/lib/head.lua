@@ -10,6 +10,15 @@ local JOBS, P, RESULTS = KEYS[1], ARGV[1], ARGV[2]
 local function job_key(id) return P .. 'job:' .. id end
 local function held_key(holder) return P .. 'held:' .. holder end
 local function is_live(holder) return call('ZSCORE', P .. 'holders', holder) end
+-- What a fenced holder asks for: the answer, and, when its list is not empty (it claimed
+-- before it knew), another hour in which that list is swept.
+local function fenced(holder)
+	if call('LLEN', held_key(holder)) > 0 then
+		local t = call('TIME')
+		call('ZADD', P .. 'fenced', string.format('%.0f', t[1] * 1000), holder)
+	end
+	return { 'FENCED' }
+end
 local function count(name) call('HINCRBY', P .. 'counters', name, 1) end
 local function now_ms()
 	local t = call('TIME')
