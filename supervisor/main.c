@@ -34,6 +34,7 @@
 
 static struct supervisor the_supervisor = { .listen_fd = -1,
 	.pid_fd = -1,
+	.state_fd = -1,
 	.ready_fd = -1 };
 
 /* Secrets pass through this heap while the configuration is read: freed memory is
@@ -131,6 +132,9 @@ settle(struct supervisor *s, struct err *err)
 	s->pid_fd = pidfile_take(pid_path(s), err);
 	if (s->pid_fd < 0)
 		return s->pid_fd;
+	s->state_fd = places_lock(s->now->conf, err);
+	if (s->state_fd < 0)
+		return s->state_fd;
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	r = signals_open(s, err);
 	if (r == 0)
@@ -176,6 +180,7 @@ tidy(struct supervisor *s)
 	s->control = NULL;
 	signals_close(s);
 	closep(&s->listen_fd);
+	closep(&s->state_fd);
 	if (s->now != NULL && s->pid_fd >= 0)
 		pidfile_drop(pid_path(s), s->pid_fd);
 	supervisor_release(s);

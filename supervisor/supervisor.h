@@ -85,6 +85,7 @@ struct supervisor {
 	unsigned last_life; /* n of the last holder name; never used twice in a boot */
 	int listen_fd;      /* http.listen, bound; -1: no gateway */
 	int pid_fd;         /* locked pid file */
+	int state_fd;       /* locked state_dir */
 	uint64_t started_ms;
 	int64_t started_at_ms; /* wall clock */
 

@@ -215,15 +215,22 @@ Test(service, a_second_start_is_refused_and_names_the_first)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	static const char *const foreground[] = { NULL };
-	char pid[48];
+	char pid[48], other[128];
+	const char *const elsewhere[] = { "-p", other, NULL };
 
 	harness_start(h);
+	(void)snprintf(other, sizeof(other), "%s/run/other.pid", harness_dir(h));
 	(void)snprintf(pid, sizeof(pid), "running already (process %d)",
 	    (int)harness_proc(h)->pid);
 	cr_expect_eq(daemon_run(&out, foreground), EXIT_STATUS_FAILURE);
 	cr_expect(strstr(buf_str(&out), pid) != NULL, "%s", buf_str(&out));
 	cr_expect_eq(daemon_run(&out, background), EXIT_STATUS_FAILURE);
 	cr_expect(strstr(buf_str(&out), pid) != NULL, "%s", buf_str(&out));
+	cr_expect_eq(daemon_run(&out, elsewhere), EXIT_STATUS_FAILURE);
+	cr_expect(strstr(buf_str(&out), "another agent-runnerd uses it") != NULL, "%s",
+	    buf_str(&out));
+	cr_expect(look() == 0 && status.pid == harness_proc(h)->pid,
+	    "its control socket was taken");
 	cr_expect(harness_is_ready(h), "the first one was disturbed");
 	harness_stop(h);
 }
