@@ -512,7 +512,8 @@ give_back(struct job *j, int why, const struct err *err)
 	}
 	if (!j->is_begun) { /* the held list keeps it, and is looked at again */
 		if (j->stop == JOB_RUNS)
-			log_warning("an element could not be begun: %s", err_text(err));
+			log_warning("job %s could not be begun: %s; it is tried again",
+			    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(err));
 		claim_missed(j->worker->claim);
 		return;
 	}
