@@ -193,10 +193,24 @@ clear_the_way(struct chaos *c)
 	c->accept_ms = 0;
 }
 
+/* We kill with one signal only: others, and the sanitizers' words, are its own doing. */
+static void
+expect_no_faults(struct harness *h)
+{
+	static const char *const words[] = { "ERROR: AddressSanitizer",
+		"runtime error:", "signal 4 ", "signal 6 ", "signal 7 ", "signal 8 ",
+		"signal 11 ", "signal 31 " };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (harness_log_has(h, words[i]))
+			harness_fail(h, "the daemon speaks of '%s'", words[i]);
+}
+
 static void
 crash_daemon(struct chaos *c)
 {
 	clear_the_way(c);
+	expect_no_faults(c->h);
 	harness_crash(c->h);
 	harness_daemon(c->h);
 }
@@ -205,6 +219,7 @@ static void
 restart_daemon(struct chaos *c)
 {
 	clear_the_way(c);
+	expect_no_faults(c->h);
 	harness_stop(c->h);
 	harness_daemon(c->h);
 }
@@ -482,6 +497,7 @@ Test(chaos, the_books_balance_whatever_is_killed, .timeout = 600)
 	cr_expect(b.why.len == 0, "seed %u: %s", seed, buf_str(&b.why));
 	cr_expect(harness_redis_int(c.h, "LLEN agent:dead") == 0, "seed %u", seed);
 	check_fsck(c.h);
+	expect_no_faults(c.h);
 	buf_release(&b.why);
 	harness_stop(c.h);
 	harness_free(c.h);

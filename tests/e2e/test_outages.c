@@ -231,7 +231,8 @@ Test(outages, a_drain_loses_nothing_that_comes_in_meanwhile)
 			if (i == 20)
 				harness_signal(h, SIGTERM);
 		}
-		harness_stop(h);
+		cr_assert(proc_wait(harness_proc(h), HARNESS_WAIT_MS) == 0,
+		    "the daemon did not end");
 		cr_expect(nothing_is_held(NULL, NULL), "round %d", round);
 		done = atoll(harness_sql(h, "SELECT count(*) FROM agent_results"));
 		left = harness_redis_int(h, "LLEN agent:jobs") +
