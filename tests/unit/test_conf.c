@@ -231,17 +231,30 @@ Test(conf, agents_are_read_with_the_files_they_name)
 Test(conf, comparing_tells_reloadable_from_fixed)
 {
 	struct conf *a = NULL, *b = NULL, *d = NULL;
+	CLEANUP_BUF struct buf changes = BUF_INIT;
 	struct err e = ERR_INIT;
 
 	cr_assert(eq(int, conf_load(file("a.conf", ""), &a, &e), 0), "%s", e.text);
 	cr_assert(eq(int,
-	    conf_load(file("b.conf", "service: { workers = 9; };"), &b, &e), 0));
+	    conf_load(file("b.conf",
+			  "service: {\n workers = 9; };\nllm: { providers = ( { name = "
+			  "\"openai\"; max_tokens = 7; } ); };"),
+		&b, &e),
+	    0));
 	cr_assert(eq(int,
-	    conf_load(file("d.conf", "queue: { jobs = \"other\"; };"), &d, &e), 0));
-	cr_expect(eq(int, conf_compare(a, a, &e), 0));
-	cr_expect(eq(int, conf_compare(a, b, &e), 1));
-	cr_expect(eq(int, conf_compare(a, d, &e), -EPERM));
-	cr_expect(strstr(e.text, "queue.jobs") != NULL);
+	    conf_load(
+		file("d.conf",
+		    "queue: {\n jobs = \"other\"; };\nredis: { url = \"redis://h\"; };"),
+		&d, &e),
+	    0));
+	cr_expect(eq(int, conf_compare(a, a, NULL, &e), 0));
+	cr_expect(eq(int, conf_compare(a, b, &changes, &e), 1));
+	cr_expect(eq(int, conf_compare(a, d, NULL, &e), -EPERM));
+	cr_expect_str_eq(buf_str(&changes), "service.workers, llm.providers");
+	cr_expect(strstr(e.text, "d.conf:2: queue.jobs cannot be") != NULL, "%s",
+	    e.text);
+	cr_expect(strstr(e.text, "d.conf:3: redis.url cannot be") != NULL, "%s",
+	    e.text);
 	conf_free(a);
 	conf_free(b);
 	conf_free(d);
