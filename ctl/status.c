@@ -31,6 +31,7 @@ struct view {
 static void
 show_daemon(struct buf *out, const struct control_status *s)
 {
+	char paused[96], refused[CONTROL_TEXT_MAX + 16];
 	char pid[16], since[CLOCK_ISO_MAX], uptime[32], reloads[64], line[96];
 	struct ctl_fact facts[] = {
 		{ "version", s->version },
@@ -41,13 +42,19 @@ show_daemon(struct buf *out, const struct control_status *s)
 		    s->is_unprivileged ? "the caller's (started without root)" : NULL },
 		{ "draining", s->is_draining ? "yes" : NULL },
 		{ "reloads", s->reloads_ok + s->reloads_failed > 0 ? reloads : NULL },
-		{ "last reload", s->reload_result < 0 ? s->reload_text : NULL },
+		{ "reloading", s->is_reloading ? "yes" : NULL },
+		{ "last reload", s->reload_result < 0 ? refused : NULL },
+		{ "paused", s->paused_ms > 0 ? paused : NULL },
 	};
 
 	(void)snprintf(pid, sizeof(pid), "%d", s->pid);
 	(void)snprintf(line, sizeof(line), "%s, since %s",
 	    ctl_duration((int64_t)s->uptime_ms, uptime),
 	    clock_iso(s->started_at_ms, since));
+	(void)snprintf(refused, sizeof(refused), "refused: %s", s->reload_text);
+	(void)snprintf(paused, sizeof(paused),
+	    "for %llu s: job after job took its worker down",
+	    (unsigned long long)(s->paused_ms + 999) / 1000);
 	(void)snprintf(reloads, sizeof(reloads), "%u accepted, %u refused",
 	    s->reloads_ok, s->reloads_failed);
 	ctl_show_facts(out, facts, ARRAY_LEN(facts));
@@ -158,7 +165,11 @@ write_daemon(struct json_writer *w, const struct control_status *s)
 	jw_bool(w, s->is_unprivileged != 0);
 	put_int(w, "reloads_ok", s->reloads_ok);
 	put_int(w, "reloads_failed", s->reloads_failed);
+	jw_key(w, "is_reloading");
+	jw_bool(w, s->is_reloading != 0);
+	put_int(w, "reload_result", s->reload_result);
 	put_text(w, "reload_text", s->reload_text);
+	put_int(w, "paused_ms", (int64_t)s->paused_ms);
 	jw_key(w, "children");
 	jw_array_begin(w);
 	for (uint32_t i = 0; i < s->n_children && i < CONTROL_CHILDREN_MAX; i++)

@@ -400,6 +400,9 @@ tell_exit(const struct child *c, enum child_event event, int wait_status)
 		log_line(level, "%s[%ld]: killed by signal %d (%s)%s%s",
 		    child_label(c, label), (long)c->process.pid, WTERMSIG(wait_status),
 		    strsignal(WTERMSIG(wait_status)), colon, c->said);
+	else if (WEXITSTATUS(wait_status) == EXIT_STATUS_OK && event != EVENT_DIED)
+		log_line(level, "%s[%ld]: ended", child_label(c, label),
+		    (long)c->process.pid);
 	else
 		log_line(level, "%s[%ld]: ended with status %d%s%s",
 		    child_label(c, label), (long)c->process.pid,

@@ -36,8 +36,9 @@ int generation_new(struct conf **conf, unsigned number, struct generation **out,
 void generation_free(struct generation *g);
 void generation_freep(struct generation **g);
 
-/* As conf_compare, secrets included: 0 equal, 1 reloadable differences, -EPERM. */
+/* As conf_compare, secrets included: 0 equal, 1 reloadable differences (their names are
+   appended to changes), -EPERM. */
 int generation_compare(const struct generation *old_one,
-    const struct generation *new_one, struct err *err);
+    const struct generation *new_one, struct buf *changes, struct err *err);
 
 #endif

@@ -34,6 +34,7 @@
 
 static struct supervisor the_supervisor = { .listen_fd = -1,
 	.pid_fd = -1,
+	.state_fd = -1,
 	.ready_fd = -1 };
 
 /* Secrets pass through this heap while the configuration is read: freed memory is
@@ -84,20 +85,6 @@ load(struct supervisor *s, struct err *err)
 	return 0;
 }
 
-static int
-open_log(const struct supervisor *s, struct err *err)
-{
-	const struct conf *c = s->now->conf;
-	struct log_settings settings = { .target = c->service.log.target,
-		.level = c->service.log.level,
-		.format = c->service.log.format,
-		.verbose = s->options.verbose,
-		.file_uid = s->identity.uid,
-		.file_gid = s->identity.gid };
-
-	return log_open(&settings, err);
-}
-
 static const char *
 pid_path(const struct supervisor *s)
 {
@@ -132,7 +119,7 @@ prepare(struct supervisor *s, struct err *err)
 	if (r == 0)
 		r = spawn_open_programs(&s->programs, ~0u, err);
 	if (r == 0)
-		r = open_log(s, err);
+		r = supervisor_open_log(s, err);
 	return r;
 }
 
@@ -145,6 +132,9 @@ settle(struct supervisor *s, struct err *err)
 	s->pid_fd = pidfile_take(pid_path(s), err);
 	if (s->pid_fd < 0)
 		return s->pid_fd;
+	s->state_fd = places_lock(s->now->conf, err);
+	if (s->state_fd < 0)
+		return s->state_fd;
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	r = signals_open(s, err);
 	if (r == 0)
@@ -166,11 +156,9 @@ say_hello(const struct supervisor *s)
 	if (!s->identity.is_root)
 		log_warning("started without root: every process runs as user %ld",
 		    (long)geteuid());
-	if (c->service.log.target[0] == 's' && s->options.is_daemon &&
-	    strcmp(c->service.log.target, "stderr") == 0)
-		log_warning(
-		    "service.log.target is stderr: nothing is seen of the log once "
-		    "this daemon is in the background");
+	if (s->options.is_daemon && strcmp(c->service.log.target, "stderr") == 0)
+		log_info("service.log.target is stderr: in the background the log goes "
+			 "to syslog");
 }
 
 static int
@@ -192,6 +180,7 @@ tidy(struct supervisor *s)
 	s->control = NULL;
 	signals_close(s);
 	closep(&s->listen_fd);
+	closep(&s->state_fd);
 	if (s->now != NULL && s->pid_fd >= 0)
 		pidfile_drop(pid_path(s), s->pid_fd);
 	supervisor_release(s);

@@ -48,6 +48,18 @@ notify_reloading(void)
 	notify_send(text);
 }
 
+/* The grace is the configuration's: the manager's own patience must not be shorter. */
+void
+notify_stopping(uint64_t most_ms)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text),
+	    "STOPPING=1\nSTATUS=finishing jobs\nEXTEND_TIMEOUT_USEC=%llu\n",
+	    (unsigned long long)most_ms * 1000);
+	notify_send(text);
+}
+
 uint64_t
 notify_watchdog_ms(void)
 {

@@ -9,6 +9,8 @@
 void notify_send(const char *state);
 void notify_reloading(void); /* with the clock that Type=notify-reload wants */
 
+void notify_stopping(uint64_t most_ms); /* it may take so long */
+
 /* How often WATCHDOG=1 is due, from $WATCHDOG_USEC (half of it); 0: never. */
 uint64_t notify_watchdog_ms(void);
 

@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -198,6 +199,22 @@ resolve(const char *listen_at, struct addrinfo **found, struct err *err)
 		    "http.listen %s: %s (an address is wanted, not a name)", listen_at,
 		    gai_strerror(r));
 	return 0;
+}
+
+int
+places_lock(const struct conf *c, struct err *err)
+{
+	const char *dir = c->service.state_dir;
+	CLEANUP(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(err, -errno, "service.state_dir: %s: %s", dir,
+		    strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, -errno, "service.state_dir: %s: %s", dir,
+		    errno == EWOULDBLOCK ? "another agent-runnerd uses it"
+					 : strerror(errno));
+	return TAKE_FD(fd);
 }
 
 /* ---- looking without touching, for -t ---- */

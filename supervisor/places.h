@@ -23,6 +23,10 @@ int places_folder(const char *path, mode_t mode, const struct identity *who,
 /* run_dir and state_dir. */
 int places_prepare(const struct conf *c, const struct identity *who, struct err *err);
 
+/* Locks state_dir against a second daemon, whose pid file may be another. The descriptor
+ * holds the lock; or negative errno. */
+int places_lock(const struct conf *c, struct err *err);
+
 /* Whether the directories, the log's folder and the HTTP address could be had; touches
  * nothing. Findings go to err. */
 int places_look(const struct conf *c, const struct identity *who, struct err *err);

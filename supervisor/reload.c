@@ -93,7 +93,9 @@ read_next(struct supervisor *s, struct err *err)
 		return r;
 	s->last_generation++;
 	TAILQ_INSERT_TAIL(&s->generations, s->next, link);
-	return generation_compare(s->now, s->next, err);
+	buf_clear(&s->reload.changes);
+	s->reload.changes.max_len = CONTROL_TEXT_MAX / 2;
+	return generation_compare(s->now, s->next, &s->reload.changes, err);
 }
 
 /* An unchanged configuration restarts nothing, but gives the broken another chance. */
@@ -222,16 +224,9 @@ is_live(const struct supervisor *s, const struct generation *g, enum role role)
 static void
 open_log(struct supervisor *s)
 {
-	const struct conf *conf = s->now->conf;
-	struct log_settings settings = { .target = conf->service.log.target,
-		.level = conf->service.log.level,
-		.format = conf->service.log.format,
-		.verbose = s->options.verbose,
-		.file_uid = s->identity.uid,
-		.file_gid = s->identity.gid };
 	struct err err = ERR_INIT;
 
-	if (log_open(&settings, &err) < 0)
+	if (supervisor_open_log(s, &err) < 0)
 		log_error("%s; the former log stays", err_text(&err));
 }
 
@@ -253,8 +248,9 @@ commit(struct supervisor *s)
 		if (c->generation == old && child_is_worker(c))
 			child_retire(c);
 	finish(s, 0,
-	    "generation %u is in use; jobs of generation %u finish as they began",
-	    s->now->number, old->number);
+	    "generation %u is in use (changed: %s); jobs of generation %u finish as they "
+	    "began",
+	    s->now->number, buf_str(&s->reload.changes), old->number);
 }
 
 static void

@@ -26,7 +26,9 @@
 enum {
 	MIGRATE_RETRY_MS = 1000,
 	MIGRATE_RETRY_MAX_MS = 10000,
-	QUARANTINE_IDLE_LEASES = 2
+	QUARANTINE_IDLE_LEASES = 2,
+	REDIS_TRIES = 5, /* of the private server, before it was ever there */
+	CLOSE_MS = 30000 /* from the last job to the last process, at most */
 };
 
 static void
@@ -179,6 +181,8 @@ on_redis(struct supervisor *s)
 
 	if (c != NULL && c->state == CHILD_LIVE)
 		begin_migrate(s, 0);
+	else if (c != NULL && c->failures >= REDIS_TRIES)
+		stages_fail(s, EXIT_STATUS_FAILURE, "%s", s->complaint);
 	else
 		check_start(s);
 }
@@ -199,9 +203,18 @@ tell_ready(const struct supervisor *s)
 		 "store %s, http %s",
 	    (unsigned long long)(clock_mono_ms() - s->started_ms),
 	    (long long)c->service.workers, (long long)c->service.jobs_per_worker,
-	    c->queue.jobs,
-	    redis_is_embedded(c) ? "the private redis" : c->redis.url,
+	    c->queue.jobs, redis_is_embedded(c) ? "the private redis" : c->redis.url,
 	    c->database.url, c->http.listen[0] != '\0' ? c->http.listen : "off");
+}
+
+static void
+leave_terminal(struct supervisor *s)
+{
+	struct err err = ERR_INIT;
+
+	if (supervisor_open_log(s, &err) < 0)
+		log_error("%s", err_text(&err));
+	daemonize_report(&s->ready_fd, EXIT_STATUS_OK, "");
 }
 
 static void
@@ -218,7 +231,8 @@ on_roles(struct supervisor *s)
 	s->was_ready = true;
 	tell_ready(s);
 	notify_send("READY=1\nSTATUS=running\n");
-	daemonize_report(&s->ready_fd, EXIT_STATUS_OK, "");
+	if (s->options.is_daemon)
+		leave_terminal(s);
 }
 
 /* The quarantine worker runs while the scheduler shows jobs that must run alone. */
@@ -355,6 +369,16 @@ jobs_in_flight(const struct supervisor *s)
 	return n;
 }
 
+static void
+tell_stopping(unsigned n_jobs, int64_t grace_sec)
+{
+	if (n_jobs == 0)
+		log_info("stopping: no job runs");
+	else
+		log_info("stopping: %u running %s %lld s to finish", n_jobs,
+		    n_jobs == 1 ? "job has" : "jobs have", (long long)grace_sec);
+}
+
 /* Those who drain already, for a reload, get the same bound as all. */
 static void
 bound_drains(struct supervisor *s)
@@ -375,9 +399,8 @@ stages_drain(struct supervisor *s)
 		release_now(s);
 	if (s->phase >= PHASE_DRAINING)
 		return;
-	log_info("stopping: %u running jobs have %lld s to finish", jobs_in_flight(s),
-	    (long long)grace_sec);
-	notify_send("STOPPING=1\nSTATUS=finishing jobs\n");
+	tell_stopping(jobs_in_flight(s), grace_sec);
+	notify_stopping((uint64_t)grace_sec * 1000 + CLOSE_MS);
 	reload_abandon(s);
 	s->grace_until_ms = clock_mono_ms() + (uint64_t)grace_sec * 1000;
 	enter(s, PHASE_DRAINING);

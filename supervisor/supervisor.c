@@ -11,10 +11,13 @@
 #include "supervisor/supervisor.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "supervisor/notify.h"
 #include "supervisor/reload.h"
 #include "supervisor/stages.h"
 #include "supervisor/watchdog.h"
+
+#include <string.h>
 
 enum {
 	REDIS_LOOK_MS = 10
@@ -133,6 +136,23 @@ supervisor_turn(struct supervisor *s)
 	ASSERT(r == 0);
 }
 
+int
+supervisor_open_log(const struct supervisor *s, struct err *err)
+{
+	const struct conf *c = s->now->conf;
+	bool has_stderr = !s->options.is_daemon || !s->was_ready;
+	struct log_settings settings = { .target = c->service.log.target,
+		.level = c->service.log.level,
+		.format = c->service.log.format,
+		.verbose = s->options.verbose,
+		.file_uid = s->identity.uid,
+		.file_gid = s->identity.gid };
+
+	if (!has_stderr && strcmp(settings.target, "stderr") == 0)
+		settings.target = "syslog";
+	return log_open(&settings, err);
+}
+
 void
 supervisor_release(struct supervisor *s)
 {
@@ -149,6 +169,7 @@ supervisor_release(struct supervisor *s)
 	}
 	spawn_close_programs(&s->programs);
 	buf_release(&s->reload.report);
+	buf_release(&s->reload.changes);
 	events_free(s->events);
 	s->events = NULL;
 }

@@ -85,6 +85,7 @@ struct supervisor {
 	unsigned last_life; /* n of the last holder name; never used twice in a boot */
 	int listen_fd;      /* http.listen, bound; -1: no gateway */
 	int pid_fd;         /* locked pid file */
+	int state_fd;       /* locked state_dir */
 	uint64_t started_ms;
 	int64_t started_at_ms; /* wall clock */
 
@@ -92,6 +93,7 @@ struct supervisor {
 		enum reload_step step;
 		bool is_again;     /* asked for during a reload: one more follows */
 		struct buf report; /* what the check child found */
+		struct buf changes; /* names of the options that differ */
 		bool has_failed;   /* a child of the next generation did */
 		unsigned ok, failed;
 		int result;
@@ -120,6 +122,10 @@ struct supervisor {
 
 /* One turn of the loop: what is due, then the next event. */
 void supervisor_turn(struct supervisor *s);
+
+/* Opens the log that the present configuration names. In the background there is no
+   standard error: syslog takes its place once -D has returned. */
+int supervisor_open_log(const struct supervisor *s, struct err *err);
 
 /* Frees what is over; ends no process. */
 void supervisor_release(struct supervisor *s);

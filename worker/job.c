@@ -324,9 +324,17 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	int r = found;
 
 	*stored = (struct store_result)STORE_RESULT_INIT;
-	if (r == -EAGAIN) /* away: now wait for it */
+	if (r == -EAGAIN) { /* away: now wait for it */
+		store_result_release(&row);
 		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row,
 		    clock_mono_ms() + STORE_PATIENCE_MS, err);
+	}
+	if (r == 0 && !is_superseded(j, &row)) {
+		/* found before begin, and perhaps replaced; not from here on */
+		store_result_release(&row);
+		r = store_client_settle(j->worker, j->msg.job_id, j->token, &row,
+		    clock_mono_ms() + STORE_PATIENCE_MS, err);
+	}
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
 	if (r == -ETIMEDOUT) {

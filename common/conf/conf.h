@@ -227,10 +227,11 @@ void conf_write_role(struct buf *out, const struct conf *c, enum role role);
 
 /*
  * Compares two configurations. Returns 0 when equal, 1 when they differ in reloadable
- * options only, -EPERM when a non-reloadable option differs (err names it).
+ * options only, -EPERM when others differ (err names them, each with its line). changes
+ * may be NULL; else the names of all that differ are appended, parted by commas.
  */
 int conf_compare(const struct conf *old_conf, const struct conf *new_conf,
-    struct err *err);
+    struct buf *changes, struct err *err);
 
 const struct conf_agent *conf_agent_find(const struct conf *c, const char *name,
     size_t n);

@@ -283,31 +283,69 @@ option_text(struct buf *out, const struct conf_option *o, const struct conf *c)
 	return buf_status(out);
 }
 
-int
-conf_compare(const struct conf *old_conf, const struct conf *new_conf, struct err *err)
+static int
+differs(const struct conf_option *o, const struct conf *a, const struct conf *b)
 {
-	CLEANUP_BUF struct buf a = BUF_INIT;
-	CLEANUP_BUF struct buf b = BUF_INIT;
-	struct writer wa = { .out = &a }, wb = { .out = &b };
+	CLEANUP_BUF struct buf ta = BUF_INIT;
+	CLEANUP_BUF struct buf tb = BUF_INIT;
+
+	if (option_text(&ta, o, a) < 0 || option_text(&tb, o, b) < 0)
+		return -ENOMEM;
+	return strcmp(buf_str(&ta), buf_str(&tb)) != 0;
+}
+
+static int
+record_differs(const struct conf_record *r, const struct conf *a, const struct conf *b)
+{
+	CLEANUP_BUF struct buf ta = BUF_INIT;
+	CLEANUP_BUF struct buf tb = BUF_INIT;
+	struct writer wa = { .out = &ta }, wb = { .out = &tb };
+
+	write_records(&wa, a, r);
+	write_records(&wb, b, r);
+	if (buf_status(&ta) != 0 || buf_status(&tb) != 0)
+		return -ENOMEM;
+	return strcmp(buf_str(&ta), buf_str(&tb)) != 0;
+}
+
+static void
+add_name(struct buf *changes, const char *name)
+{
+	if (changes != NULL)
+		buf_addf(changes, "%s%s", changes->len > 0 ? ", " : "", name);
+}
+
+/* Every option that stands in the way is told, with its line in the new file. */
+int
+conf_compare(const struct conf *old_conf, const struct conf *new_conf,
+    struct buf *changes, struct err *err)
+{
+	int changed = 0, refused = 0;
 
 	for (size_t i = 0; i < conf_n_options; i++) {
 		const struct conf_option *o = &conf_options[i];
+		int r = differs(o, old_conf, new_conf);
 
-		if (o->is_reloadable)
+		if (r < 0)
+			return err_set(err, r, "no memory");
+		if (r == 0)
 			continue;
-		if (option_text(&a, o, old_conf) < 0 ||
-		    option_text(&b, o, new_conf) < 0)
-			return err_set(err, -ENOMEM, "no memory");
-		if (strcmp(buf_str(&a), buf_str(&b)) != 0)
-			return err_set(err, -EPERM,
+		changed = 1;
+		add_name(changes, o->name);
+		if (!o->is_reloadable)
+			refused = conf_finding_at(new_conf, err, -EPERM, o->name,
 			    "%s cannot be changed by a reload; restart the service",
 			    o->name);
 	}
-	buf_clear(&a);
-	buf_clear(&b);
-	write_all(&wa, old_conf);
-	write_all(&wb, new_conf);
-	if (buf_status(&a) != 0 || buf_status(&b) != 0)
-		return err_set(err, -ENOMEM, "no memory");
-	return strcmp(buf_str(&a), buf_str(&b)) != 0;
+	for (size_t i = 0; i < conf_n_records; i++) {
+		int r = record_differs(&conf_records[i], old_conf, new_conf);
+
+		if (r < 0)
+			return err_set(err, r, "no memory");
+		if (r == 0)
+			continue;
+		changed = 1;
+		add_name(changes, conf_records[i].name);
+	}
+	return refused < 0 ? refused : changed;
 }

@@ -49,6 +49,8 @@ test_e2e_service_around_SOURCES = tests/e2e/test_service_around.c
 test_e2e_service_around_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_service_around_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
+TESTS += tests/e2e/test_service_init.sh
+EXTRA_DIST += tests/e2e/test_service_init.sh
 # --- end of the service
 # --- hostile clients, jobs, models, data and pipelines
 if HAVE_CRITERION

@@ -215,15 +215,22 @@ Test(service, a_second_start_is_refused_and_names_the_first)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	static const char *const foreground[] = { NULL };
-	char pid[48];
+	char pid[48], other[128];
+	const char *const elsewhere[] = { "-p", other, NULL };
 
 	harness_start(h);
+	(void)snprintf(other, sizeof(other), "%s/run/other.pid", harness_dir(h));
 	(void)snprintf(pid, sizeof(pid), "running already (process %d)",
 	    (int)harness_proc(h)->pid);
 	cr_expect_eq(daemon_run(&out, foreground), EXIT_STATUS_FAILURE);
 	cr_expect(strstr(buf_str(&out), pid) != NULL, "%s", buf_str(&out));
 	cr_expect_eq(daemon_run(&out, background), EXIT_STATUS_FAILURE);
 	cr_expect(strstr(buf_str(&out), pid) != NULL, "%s", buf_str(&out));
+	cr_expect_eq(daemon_run(&out, elsewhere), EXIT_STATUS_FAILURE);
+	cr_expect(strstr(buf_str(&out), "another agent-runnerd uses it") != NULL, "%s",
+	    buf_str(&out));
+	cr_expect(look() == 0 && status.pid == harness_proc(h)->pid,
+	    "its control socket was taken");
 	cr_expect(harness_is_ready(h), "the first one was disturbed");
 	harness_stop(h);
 }
@@ -323,6 +330,40 @@ Test(service, works_without_a_gateway)
 
 /* ---- stop ---- */
 
+/* Whatever stage of the start a stop meets, it ends all of it, soon. */
+Test(service, a_stop_in_the_middle_of_a_start_is_obeyed)
+{
+	static struct process list[PROCESSES_MAX];
+
+	harness_use_embedded_redis(h);
+	harness_servers(h);
+	for (unsigned ms = 0; ms < 150; ms += 10) {
+		uint64_t until = clock_mono_ms() + HARNESS_WAIT_MS;
+		size_t n;
+
+		harness_launch(h);
+		while (pid_in_file() != harness_proc(h)->pid) {
+			cr_assert(clock_mono_ms() < until);
+			harness_sleep(1);
+		}
+		harness_sleep(ms);
+		n = harness_children(h, list);
+		harness_signal(h, ms % 20 == 0 ? SIGTERM : SIGQUIT);
+		cr_assert(proc_wait(harness_proc(h), HARNESS_WAIT_MS) == 0, "%u ms",
+		    ms);
+		cr_expect(harness_proc(h)->status == 0, "%u ms: %x", ms,
+		    (unsigned)harness_proc(h)->status);
+		for (size_t i = 0; i < n; i++)
+			while (process_lives(&list[i]) && clock_mono_ms() < until)
+				harness_sleep(2);
+		cr_expect(pid_in_file() == -1, "%u ms", ms);
+	}
+	harness_daemon(h);
+	harness_push_job(h, "mid1", "say hello", "");
+	(void)harness_expect(h, "mid1", "completed");
+	harness_stop(h);
+}
+
 Test(service, sigterm_lets_a_busy_job_finish)
 {
 	const struct json *r;
@@ -415,6 +456,10 @@ Test(service, an_unchanged_configuration_restarts_nothing)
 	cr_assert(n >= 6);
 	reload(true);
 	cr_expect_str_eq(status.reload_text, "nothing has changed");
+	/* text that moves settings to other lines changes none of them */
+	harness_set(h, "service.name", "\n\n  # a comment\n\"agent-runner\"");
+	reload(true);
+	cr_expect_str_eq(status.reload_text, "nothing has changed");
 	for (size_t i = 0; i < n; i++)
 		cr_expect(process_lives(&before[i]), "%s was restarted",
 		    before[i].role);
@@ -426,6 +471,8 @@ Test(service, workers_become_more_and_fewer)
 	harness_start(h);
 	harness_set(h, "service.workers", "4");
 	reload(true);
+	cr_expect(strstr(status.reload_text, "(changed: service.workers)") != NULL,
+	    "%s", status.reload_text);
 	wait_workers(4);
 	harness_set(h, "service.workers", "1");
 	reload(true);
@@ -492,7 +539,6 @@ Test(service, a_refused_reload_changes_nothing_and_status_tells_why)
 	static const char *const show[] = { "status", NULL };
 	static struct process before[PROCESSES_MAX];
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	CLEANUP_BUF struct buf good = BUF_INIT;
 	size_t n;
 
 	harness_start(h);
@@ -523,6 +569,12 @@ Test(service, a_refused_reload_changes_nothing_and_status_tells_why)
 	reload(false);
 	cr_expect(strstr(status.reload_text, "bad.conf:1: agent bad: tools") != NULL,
 	    "%s", status.reload_text);
+	/* with the broken file in place, too */
+	harness_write_file(h, "agents.d/bad.conf", "tools = (;\n");
+	cr_expect_eq(agentctl(&out, show), 0, "%s", buf_str(&out));
+	cr_expect(strstr(buf_str(&out), "refused: ") != NULL &&
+		strstr(buf_str(&out), "there is no tool \"nonsense\"") != NULL,
+	    "%s", buf_str(&out));
 	harness_push_job(h, "still1", "say hello", "");
 	(void)harness_expect(h, "still1", "completed");
 	harness_stop(h);

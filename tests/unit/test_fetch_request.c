@@ -5,7 +5,7 @@
 
 #include "fetch/fetch_request.h"
 
-#include "worker/error_types.h"
+#include "common/error_types.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
