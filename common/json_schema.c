@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -21,6 +22,8 @@
 enum {
 	SCHEMA_DEPTH_MAX = 64,
 	PATTERN_BYTES_MAX = 4096,
+	CHECK_MAX_MS = 500, /* of one value: the caller runs other jobs, too */
+	STEPS_PER_LOOK = 1 << 14,
 	MATCH_LIMIT = 200000,
 	MATCH_DEPTH_LIMIT = 2000,
 	MATCH_HEAP_KIB = 4096,
@@ -74,6 +77,9 @@ struct compiler {
 struct checker {
 	struct json_schema_errors *errors;
 	bool is_bad;
+	uint64_t steps;    /* since the clock was last read */
+	uint64_t until_us; /* of this thread's CPU time; 0: not read yet */
+	bool is_out_of_time;
 };
 
 /* ---- JSON Pointers ---- */
@@ -518,10 +524,38 @@ violate(struct checker *c, const struct trail *at, const char *fmt, ...)
 		trim_utf8(e->message, sizeof(e->message) - 1);
 }
 
+static uint64_t
+cpu_us(void)
+{
+	struct timespec t = { 0 };
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Long lists times long enumerations, or patterns that go astray in each of a hundred
+   thousand texts: schema and value may both be strangers'. */
+static void
+count_steps(struct checker *c, const struct trail *at, uint64_t n)
+{
+	c->steps += n;
+	if (c->steps < STEPS_PER_LOOK || c->is_out_of_time)
+		return;
+	c->steps = 0;
+	if (c->until_us == 0)
+		c->until_us = cpu_us() + CHECK_MAX_MS * 1000;
+	if (cpu_us() < c->until_us)
+		return;
+	c->is_out_of_time = true;
+	violate(c, at, "took too long to check; make the schema or the value smaller");
+}
+
 /* Nothing more to learn: all places for errors are taken, or nobody asked for them. */
 static bool
 is_enough(const struct checker *c)
 {
+	if (c->is_out_of_time)
+		return true;
 	return c->is_bad &&
 	    (c->errors == NULL || c->errors->n == JSON_SCHEMA_ERRORS_MAX);
 }
@@ -606,6 +640,8 @@ check_pattern(struct checker *c, const struct node *node, const struct json *v,
     const struct trail *at)
 {
 	int r = pattern_match(node, v);
+
+	count_steps(c, at, STEPS_PER_LOOK / 16 + v->len);
 	int shown = node->pattern_text->len > 100 ? 100 : (int)node->pattern_text->len;
 
 	if (r >= 0)
@@ -625,8 +661,11 @@ check_enum(struct checker *c, const struct node *node, const struct json *v,
 	CLEANUP_BUF struct buf all = BUF_INIT;
 
 	for (uint32_t i = 0; i < node->choices->len; i++)
-		if (json_equal(v, &node->choices->items[i]))
+		if (json_equal(v, &node->choices->items[i])) {
+			count_steps(c, at, i);
 			return;
+		}
+	count_steps(c, at, node->choices->len);
 	for (uint32_t i = 0; i < node->choices->len && all.len < 180; i++) {
 		if (i > 0)
 			buf_adds(&all, ", ");
@@ -679,6 +718,9 @@ check_object(struct checker *c, const struct node *node, const struct json *v,
 		const struct json *name = &node->required->items[i];
 		struct trail here = { at, name->text, name->len, 0 };
 
+		count_steps(c, at, v->len);
+		if (is_enough(c))
+			return;
 		if (json_get_n(v, name->text, name->len) == NULL)
 			violate(c, &here, "is required and missing");
 	}
@@ -687,6 +729,7 @@ check_object(struct checker *c, const struct node *node, const struct json *v,
 		struct trail here = { at, m->name, m->name_len, 0 };
 		const struct node *known = property_find(node, m);
 
+		count_steps(c, &here, node->n_properties);
 		if (known != NULL)
 			check(c, known, &m->value, &here);
 		else
@@ -698,6 +741,7 @@ static void
 check(struct checker *c, const struct node *node, const struct json *v,
     const struct trail *at)
 {
+	count_steps(c, at, 1);
 	if (is_enough(c))
 		return;
 	if (node->is_never) {

@@ -5,6 +5,7 @@ common_libcommon_a_SOURCES = \
 	common/err.h common/err.c \
 	common/buf.h common/buf.c \
 	common/clock.h common/clock.c \
+	common/error_types.h common/error_types.c \
 	common/lane.h common/lane.c
 common_libcommon_a_CFLAGS = $(AM_CFLAGS)
 

@@ -353,7 +353,8 @@ explain_exit(const struct child *c, int status, struct failure *f)
 		say(f, FAILURE_STEP_LIMIT, less, "more than %" PRIu64 " MB of memory",
 		    c->limits.memory_bytes >> 20);
 	else
-		say(f, FAILURE_EXECUTION, "", "compute died: exit status %d", status);
+		say(f, FAILURE_EXECUTION, simpler, "compute died: exit status %d",
+		    status);
 }
 
 static void

@@ -193,14 +193,56 @@ auth_apply(const struct conf_auth_profile *profile, struct auth_addition *out,
 	    profile->name);
 }
 
-/* Replaces each occurrence of secret in text. */
+/* ---- hiding ---- */
+
+typedef void (*form_fn)(void *ctx, const char *secret, size_t n);
+
 static void
-mask_one(struct buf *text, const char *secret, size_t n)
+one_form(const struct buf *form, form_fn fn, void *ctx)
 {
+	if (form->len >= MASK_SECRET_MIN)
+		fn(ctx, form->data, form->len);
+}
+
+/* As it stands, escaped for a URL, and in base64. */
+static void
+each_form(const char *secret, form_fn fn, void *ctx)
+{
+	CLEANUP_BUF struct buf plain = BUF_INIT, escaped = BUF_INIT, encoded = BUF_INIT;
+
+	buf_adds(&plain, secret);
+	one_form(&plain, fn, ctx);
+	url_add_escaped(&escaped, secret, strlen(secret));
+	one_form(&escaped, fn, ctx);
+	add_base64(&encoded, secret, strlen(secret));
+	while (encoded.len > 0 && encoded.data[encoded.len - 1] == '=')
+		encoded.data[--encoded.len] = '\0';
+	one_form(&encoded, fn, ctx);
+}
+
+static void
+each_secret(const struct conf_auth_profile *profile, form_fn fn, void *ctx)
+{
+	CLEANUP_BUF struct buf pair = BUF_INIT;
+
+	each_form(profile->value, fn, ctx);
+	each_form(profile->token, fn, ctx);
+	each_form(profile->password, fn, ctx);
+	if (profile->password[0] == '\0')
+		return;
+	add_basic(&pair, profile);
+	one_form(&pair, fn, ctx);
+}
+
+/* Replaces each occurrence of secret in a text. */
+static void
+mask_one(void *ctx, const char *secret, size_t n)
+{
+	struct buf *text = ctx;
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	const char *at = text->data, *end = at + text->len, *hit;
 
-	if (n < MASK_SECRET_MIN || text->len < n)
+	if (text->len < n)
 		return;
 	while ((hit = memmem(at, (size_t)(end - at), secret, n)) != NULL) {
 		buf_add(&out, at, (size_t)(hit - at));
@@ -214,38 +256,42 @@ mask_one(struct buf *text, const char *secret, size_t n)
 	buf_add(text, buf_str(&out), out.len);
 }
 
-/* As it stands, escaped for a URL, and in base64. */
-static void
-mask_forms(struct buf *text, const char *secret)
-{
-	CLEANUP_BUF struct buf escaped = BUF_INIT, encoded = BUF_INIT;
-
-	mask_one(text, secret, strlen(secret));
-	url_add_escaped(&escaped, secret, strlen(secret));
-	mask_one(text, buf_str(&escaped), escaped.len);
-	add_base64(&encoded, secret, strlen(secret));
-	while (encoded.len > 0 && encoded.data[encoded.len - 1] == '=')
-		encoded.data[--encoded.len] = '\0';
-	mask_one(text, buf_str(&encoded), encoded.len);
-}
-
 void
 auth_add_masked(struct buf *out, const struct conf_auth_profile *profile,
     const char *text, size_t n)
 {
-	CLEANUP_BUF struct buf copy = BUF_INIT, pair = BUF_INIT;
+	CLEANUP_BUF struct buf copy = BUF_INIT;
 
 	if (profile == NULL) {
 		buf_add(out, text, n);
 		return;
 	}
 	buf_add(&copy, text, n);
-	mask_forms(&copy, profile->value);
-	mask_forms(&copy, profile->token);
-	mask_forms(&copy, profile->password);
-	if (profile->password[0] != '\0') {
-		add_basic(&pair, profile);
-		mask_one(&copy, buf_str(&pair), pair.len);
-	}
+	each_secret(profile, mask_one, &copy);
 	buf_add(out, buf_str(&copy), copy.len);
+}
+
+struct span {
+	char *bytes;
+	size_t n;
+};
+
+static void
+blank_one(void *ctx, const char *secret, size_t n)
+{
+	const struct span *span = ctx;
+	char *at = span->bytes, *end = at + span->n;
+
+	while ((at = memmem(at, (size_t)(end - at), secret, n)) != NULL) {
+		memset(at, '*', n);
+		at += n;
+	}
+}
+
+void
+auth_blank(const struct conf_auth_profile *profile, char *bytes, size_t n)
+{
+	struct span span = { bytes, n };
+
+	each_secret(profile, blank_one, &span);
 }

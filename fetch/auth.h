@@ -35,4 +35,8 @@ int auth_apply(const struct conf_auth_profile *profile, struct auth_addition *ou
 void auth_add_masked(struct buf *out, const struct conf_auth_profile *profile,
     const char *text, size_t n);
 
+/* The same in place, with as many '*' as the secret has bytes: a server that shows what
+   it was sent must not bring the secret into a result. */
+void auth_blank(const struct conf_auth_profile *profile, char *bytes, size_t n);
+
 #endif

@@ -75,11 +75,30 @@ body_sink_add(struct body_sink *s, const char *bytes, size_t n)
 	return buf_status(&s->head);
 }
 
+static int
+blank_file(const struct body_sink *s, const struct conf_auth_profile *profile)
+{
+	void *map =
+	    mmap(NULL, (size_t)s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	auth_blank(profile, map, (size_t)s->bytes);
+	return munmap(map, (size_t)s->bytes) < 0 ? -errno : 0;
+}
+
 int
-body_sink_seal(struct body_sink *s)
+body_sink_seal(struct body_sink *s, const struct conf_auth_profile *profile)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+	int r = 0;
 
+	if (profile != NULL && s->fd >= 0)
+		r = blank_file(s, profile);
+	else if (profile != NULL && s->head.len > 0)
+		auth_blank(profile, s->head.data, s->head.len);
+	if (r < 0)
+		return r;
 	if (s->fd >= 0 && fcntl(s->fd, F_ADD_SEALS, seals) < 0)
 		return -errno;
 	return 0;

@@ -33,7 +33,8 @@ struct body_sink {
 void body_sink_init(struct body_sink *s);
 void body_sink_release(struct body_sink *s);
 int body_sink_add(struct body_sink *s, const char *bytes, size_t n); /* 0, or -errno */
-int body_sink_seal(struct body_sink *s);
+/* Blanks the profile's secrets (NULL: none), then nothing can change any more. */
+int body_sink_seal(struct body_sink *s, const struct conf_auth_profile *profile);
 
 /* One request of a worker, from its message to its answer. */
 struct fetch_job {

@@ -54,7 +54,7 @@ static const struct {
 	{ 300, 399, "invalid_step", "use the URL that the redirect names" },
 	{ 400, 499, "invalid_step", "check URL, params and headers" },
 	{ 500, 599, "execution_error", "the server failed; try again later" },
-	{   0, 999, "execution_error", "" },
+	{   0, 999, "execution_error", "the server breaks HTTP: check the address, or use another source" },
 };
 /* clang-format on */
 

@@ -121,7 +121,7 @@ on_done(void *ctx, struct http_result *result)
 	job->transfer = NULL;
 	if (fetch_error_judge(&job->error, result, buf_str(&job->request.shown_url),
 		job->request.profile) &&
-	    body_sink_seal(&job->sink) < 0) {
+	    body_sink_seal(&job->sink, job->request.profile) < 0) {
 		struct http_result failed = { .class = HTTP_INTERNAL,
 			.message = "the body could not be sealed" };
 

@@ -10,8 +10,7 @@ gateway_libgateway_a_SOURCES = \
 	gateway/waiters.h gateway/waiters.c \
 	gateway/connections.h gateway/connections.c \
 	gateway/http_server.h gateway/http_server.c \
-	gateway/exchange.h gateway/exchange.c gateway/pages.c gateway/chat.c \
-	worker/error_types.h worker/error_types.c
+	gateway/exchange.h gateway/exchange.c gateway/pages.c gateway/chat.c
 gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 GATEWAY_LIBS = gateway/libgateway.a common/libqueue.a $(ROLE_LIBS) common/libconf.a common/libjson.a \
 	common/libguard.a common/libcommon.a $(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(LIBCONFIG_LIBS) \

@@ -11,7 +11,7 @@
 #include "gateway/metrics_text.h"
 
 #include "common/conf/targets.h"
-#include "worker/error_types.h" /* names only: the numbers are label values */
+#include "common/error_types.h" /* names only: the numbers are label values */
 
 #include <inttypes.h>
 #include <string.h>

@@ -23,7 +23,8 @@
 
 enum {
 	EVENTS_SILENCE_MS = 15000,
-	OVERDUE = 2 /* times its share of jobs or memory */
+	OVERDUE = 2, /* times its share of jobs or memory */
+	LANE_PATIENCE_MS = 60000
 };
 
 static void
@@ -160,17 +161,46 @@ pause_deadlines(struct worker *w, uint64_t ms)
 		slot_row_pause(w->role->slots, j->row, ms);
 }
 
+/* A process that dies is replaced, and its lanes with it. A lane that broke while both
+   ends live comes back only to a new worker. */
+static const char *
+lost_lane(const struct worker *w)
+{
+	uint64_t now = clock_mono_ms(), fetch = lane_client_lost_ms(w->fetch),
+		 compute = lane_client_lost_ms(w->compute);
+
+	if (fetch != 0 && now - fetch > LANE_PATIENCE_MS)
+		return "fetch";
+	return compute != 0 && now - compute > LANE_PATIENCE_MS ? "compute" : NULL;
+}
+
+static void
+renew(struct worker *w)
+{
+	w->is_renewing = true;
+	drain(w);
+}
+
 void
 control_tick(struct worker *w, uint64_t elapsed_ms)
 {
+	const char *lost = lost_lane(w);
+
 	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
 	watch_store(w);
-	if (!w->is_draining && is_overdue(w)) {
+	if (w->is_draining)
+		return;
+	if (is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);
-		w->is_renewing = true;
-		drain(w);
+		renew(w);
+	} else if (lost != NULL) {
+		log_warning(
+		    "the lane to %s is lost and was not replaced; renewing this "
+		    "worker",
+		    lost);
+		renew(w);
 	}
 }
 
@@ -194,6 +224,10 @@ on_event(void *ctx, const struct redisReply *reply)
 	struct worker *w = ctx;
 	struct job *j;
 
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+		log_warning(
+		    "Redis: SUBSCRIBE %s: %s; cancels are seen only between steps",
+		    w->setup.cancel_channel, reply->str);
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
 	    reply->element[0]->type != REDIS_REPLY_STRING ||
 	    strcmp(reply->element[0]->str, "message") != 0 ||

@@ -324,9 +324,17 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	int r = found;
 
 	*stored = (struct store_result)STORE_RESULT_INIT;
-	if (r == -EAGAIN) /* away: now wait for it */
+	if (r == -EAGAIN) { /* away: now wait for it */
+		store_result_release(&row);
 		r = store_client_get_by_job(j->worker, j->msg.job_id, 0, &row,
 		    clock_mono_ms() + STORE_PATIENCE_MS, err);
+	}
+	if (r == 0 && !is_superseded(j, &row)) {
+		/* found before begin, and perhaps replaced; not from here on */
+		store_result_release(&row);
+		r = store_client_settle(j->worker, j->msg.job_id, j->token, &row,
+		    clock_mono_ms() + STORE_PATIENCE_MS, err);
+	}
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
 	if (r == -ETIMEDOUT) {
@@ -504,7 +512,8 @@ give_back(struct job *j, int why, const struct err *err)
 	}
 	if (!j->is_begun) { /* the held list keeps it, and is looked at again */
 		if (j->stop == JOB_RUNS)
-			log_warning("an element could not be begun: %s", err_text(err));
+			log_warning("job %s could not be begun: %s; it is tried again",
+			    j->msg.job_id != NULL ? j->msg.job_id : "?", err_text(err));
 		claim_missed(j->worker->claim);
 		return;
 	}

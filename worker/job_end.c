@@ -142,8 +142,11 @@ static int
 put_row(struct job *j, const struct store_row *row, struct store_outcome *out,
     struct err *err)
 {
-	int r = store_client_put(j->worker, row, out, 0, err);
+	int r = job_prove(j);
 
+	if (r < 0)
+		return r;
+	r = store_client_put(j->worker, row, out, 0, err);
 	if (out->verdict == STORE_REFUSED)
 		return err_set(err, -EINVAL, "%s", err_text(&out->err));
 	return r;

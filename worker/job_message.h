@@ -8,8 +8,8 @@
 #ifndef WORKER_JOB_MESSAGE_H
 #define WORKER_JOB_MESSAGE_H
 
+#include "common/error_types.h"
 #include "common/json/json.h"
-#include "worker/error_types.h"
 
 enum {
 	JOB_ID_MAX = 200,          /* bytes */

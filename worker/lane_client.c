@@ -11,6 +11,8 @@
 
 #include "worker/lane_client.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,7 +38,8 @@ struct lane_client {
 	unsigned outstanding, max_outstanding;
 	uint64_t next_id;
 	struct request_list unsent, sent;
-	char *buffer; /* LANE_MESSAGE_MAX */
+	uint64_t lost_ms; /* 0: attached, or never was */
+	char *buffer;     /* LANE_MESSAGE_MAX */
 };
 
 struct lane_client *
@@ -73,6 +76,7 @@ detach(struct lane_client *c)
 	c->fd = -1;
 	c->is_blocked = false;
 	c->outstanding = 0;
+	c->lost_ms = clock_mono_ms();
 	while ((q = TAILQ_FIRST(&c->sent)) != NULL) {
 		TAILQ_REMOVE(&c->sent, q, link);
 		q->id = 0;
@@ -92,10 +96,10 @@ lane_client_free(struct lane_client *c)
 	free(c);
 }
 
-bool
-lane_client_is_attached(const struct lane_client *c)
+uint64_t
+lane_client_lost_ms(const struct lane_client *c)
 {
-	return c->fd >= 0;
+	return c->lost_ms;
 }
 
 static void pump(struct lane_client *c);
@@ -217,8 +221,10 @@ lane_client_attach(struct lane_client *c, int fd)
 	if (r < 0) {
 		closep(&c->fd);
 		c->fd = -1;
+		c->lost_ms = clock_mono_ms();
 		return r;
 	}
+	c->lost_ms = 0;
 	pump(c);
 	return 0;
 }

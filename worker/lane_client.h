@@ -20,7 +20,8 @@ void lane_client_free(struct lane_client *c); /* no request may be waiting */
 
 /* Takes a socket from the supervisor, in place of the present one. */
 int lane_client_attach(struct lane_client *c, int fd);
-bool lane_client_is_attached(const struct lane_client *c);
+/* Since when the lane has been lost (monotonic ms); 0: there is one, or never was. */
+uint64_t lane_client_lost_ms(const struct lane_client *c);
 
 /*
  * In a fiber: sends the parts and waits for the answer until due_ms. When the job stops

@@ -162,6 +162,36 @@ store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_data,
 	return get(w, &r, out, due_ms, err);
 }
 
+struct settling {
+	const char *job_id;
+	int64_t token;
+	struct store_result row;
+};
+
+static int
+settle(struct store *store, void *ctx, struct err *err)
+{
+	struct settling *s = ctx;
+	int r = store_settle(store, s->job_id, s->token, err);
+
+	return r < 0 ? r : store_get_by_job(store, s->job_id, 0, &s->row, err);
+}
+
+int
+store_client_settle(struct worker *w, const char *job_id, int64_t token,
+    struct store_result *out, uint64_t due_ms, struct err *err)
+{
+	struct settling s = { job_id, token, STORE_RESULT_INIT };
+	struct store_request r = { .op = STORE_OP_CALL };
+	int status;
+
+	r.call.run = settle;
+	r.call.ctx = &s;
+	status = run(w, &r, due_ms, err);
+	*out = s.row;
+	return status;
+}
+
 int
 store_client_get_by_ref(struct worker *w, const char *ref, const char *owner,
     uint64_t max_data, struct store_result *out, uint64_t due_ms, struct err *err)

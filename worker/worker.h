@@ -193,6 +193,9 @@ int store_client_get_by_job(struct worker *w, const char *job_id, uint64_t max_d
     struct store_result *out, uint64_t due_ms, struct err *err);
 int store_client_get_by_ref(struct worker *w, const char *ref, const char *owner,
     uint64_t max_data, struct store_result *out, uint64_t due_ms, struct err *err);
+/* store_settle, then the row as it is now. */
+int store_client_settle(struct worker *w, const char *job_id, int64_t token,
+    struct store_result *out, uint64_t due_ms, struct err *err);
 int store_client_place(struct worker *w, const char *result_id, const void *bytes,
     size_t len, int fd, struct store_place *out, uint64_t due_ms, struct err *err);
 int store_client_put_blob(struct worker *w, const void *bytes, size_t len,

@@ -156,6 +156,15 @@ void store_put(struct store *store, const struct store_row *rows, size_t n,
     struct store_outcome *outcomes);
 
 /*
+ * Before a stored failure is published once more: gives its row this token if its own is
+ * lower, so that a late writer with a token between the two is refused. What the row says
+ * stays; read it again afterwards, it may be a completed one by now. 0, also when there
+ * is no such row.
+ */
+int store_settle(struct store *store, const char *job_id, int64_t token,
+    struct err *err);
+
+/*
  * Decides where a value goes before its message is written: one with max_inline_bytes
  * or more is put into the CAS now (cas_id filled, reference "cas://..."), a smaller one
  * will travel in the row (cas_id "", reference "artifact://<result_id>"). Bytes come

@@ -415,6 +415,17 @@ store_put(struct store *store, const struct store_row *rows, size_t n,
 	put_all(store, open, n_open);
 }
 
+int
+store_settle(struct store *store, const char *job_id, int64_t token, struct err *err)
+{
+	static const struct sql_statement st = { "put.settle",
+		"UPDATE agent_results SET token = $1 WHERE job_id = $2 AND status = 'failed' "
+		"AND token < $1" };
+	const struct sql_value params[] = { sql_int(token), sql_word(job_id) };
+
+	return store_query(store, &st, params, 2, NULL, NULL, NULL, err);
+}
+
 /* ---- values that are placed before their row ---- */
 
 static int

@@ -546,3 +546,31 @@ Test(hostile, rows_repeat_the_published_message_postgresql)
 	rows_with();
 	stop();
 }
+
+/* ---- keys of another type ---- */
+
+/* Somebody's key stands where the job's keys belong. The job waits until it is gone, and
+   so does nothing else. */
+Test(hostile, a_key_of_another_type_harms_only_its_job)
+{
+	static const char *const keys[] = { "agent:results:t0", "agent:job:t1",
+		"agent:journal:t2" };
+	char id[16];
+
+	start(false);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		freeReplyObject(harness_redis(h, "SET %s squatter", keys[i]));
+		(void)snprintf(id, sizeof(id), "t%zu", i);
+		harness_push_job(h, id, WORDS, "");
+	}
+	harness_push_job(h, "beside", WORDS, "");
+	result_check(harness_expect(h, "beside", "completed"));
+	harness_sleep(2000);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		freeReplyObject(harness_redis(h, "DEL %s", keys[i]));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		(void)snprintf(id, sizeof(id), "t%zu", i);
+		result_check(harness_result(h, id, WAIT_MS));
+	}
+	stop();
+}

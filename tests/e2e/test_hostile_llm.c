@@ -16,6 +16,7 @@ TestSuite(hostile_llm, .timeout = 120);
 enum {
 	WAIT_MS = 40000,
 	PROVIDER_SEC = 3,
+	LABOUR_MS = 15000, /* side by side, on a slow and busy machine */
 	MIB = 1024 * 1024
 };
 
@@ -405,6 +406,116 @@ Test(hostile_llm, a_model_that_does_not_stop_is_stopped)
 	result_check(r);
 	cr_expect_str_eq(text_at(h, r, "error.type"), "limit_exceeded");
 	cr_expect_str_eq(text_at(h, r, "metadata.limit_hit"), "max_tokens");
+	stop();
+}
+
+/* ---- work for the worker itself ---- */
+
+/* {m9TEXT}: the text that many times. */
+static void
+repeat(struct buf *out, const char *text)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		char *piece;
+		unsigned long n;
+		size_t len;
+
+		if (p[0] != '{' || p[1] != 'm' || p[2] < '0' || p[2] > '9') {
+			buf_addc(out, *p);
+			continue;
+		}
+		n = strtoul(p + 2, &piece, 10);
+		len = strcspn(piece, "~");
+		while (n-- > 0)
+			buf_add(out, piece, len);
+		p = piece + len;
+	}
+}
+
+#define ARGS(text) "{\"name\":\"execute_pipeline\",\"arguments\":\"" text "\"}"
+
+/* {m9TEXT~ in all three. */
+static const struct {
+	const char *name, *prompt, *extra, *reply;
+} labours[] = {
+	{ "always", "{m100000always ~", "", "\"content\":\"x\"" },
+	{ "dots", "{m900000.~", "", "\"content\":\"x\"" },
+	{ "marks", "{m200000, \\\"~", "", "\"content\":\"x\"" },
+	{ "accents", "{m400000\xc3\xa9~", "", "\"content\":\"x\"" },
+	{ "lines", "{m400000\\n~", "", "\"content\":\"x\"" },
+	{ "results", "p",
+	    ",\"context\":{\"previous_results\":[{\"node_id\":\"n\"}{m20000,{\"node_id\":\"n\","
+	    "\"result_ref\":\"r\"}~]}",
+	    "\"content\":\"x\"" },
+	{ "state", "p", ",\"context\":{\"workflow_state\":{\"a\":0{m90000,\"b\":1~}}",
+	    "\"content\":\"x\"" },
+	{ "nodes", "p",
+	    ",\"current_workflow\":{\"nodes\":[{\"id\":\"a\"}{m20000,{\"id\":\"b\"}~],\"edges\":["
+	    "{\"from\":\"a\",\"to\":\"b\"}{m15000,{\"from\":\"a\",\"to\":\"b\"}~]}",
+	    "\"content\":\"x\"" },
+	{ "equals", "p", "",
+	    "\"tool_calls\":[" ARGS("{\\\"x\\\":\\\"{m1000000=~\\\"}") "]" },
+	{ "raw equals", "p", "", "\"tool_calls\":[" ARGS("{m1000000=~") "]" },
+	{ "bearers", "p", "",
+	    "\"tool_calls\":[" ARGS(
+		"{\\\"x\\\":\\\"{m100000bearer ~{m100000sk-~\\\"}") "]" },
+	{ "users", "p", "",
+	    "\"tool_calls\":[" ARGS("{\\\"x\\\":\\\"{m200000://a~\\\"}") "]" },
+	{ "members", "p", "",
+	    "\"tool_calls\":[" ARGS("{\\\"a\\\":1{m100000,\\\"token\\\":1~}") "]" },
+	{ "enum", "p",
+	    ",\"output_schema\":{\"type\":\"array\",\"items\":{\"enum\":[1{m100000,1~]}}",
+	    "\"content\":\"[2{m100000,2~]\"" },
+	{ "enum last", "p",
+	    ",\"output_schema\":{\"type\":\"array\",\"items\":{\"enum\":[1{m100000,1~,2]}}",
+	    "\"content\":\"[2{m100000,2~]\"" },
+	{ "required", "p",
+	    ",\"output_schema\":{\"type\":\"object\",\"required\":[\"z\"{m50000,\"a\"~]}",
+	    "\"content\":\"{\\\"b\\\":1{m50000,\\\"c\\\":1~}\"" },
+	{ "pattern", "p",
+	    ",\"output_schema\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":"
+	    "\"^(a?){17}a{17}$\"}}",
+	    "\"content\":\"[\\\"\\\"{m20000,\\\"aaaaaaaaaaaaaaaaa\\\"~]\"" },
+	{ "fences", "p", "", "\"content\":\"{m300000```~\"" },
+};
+
+/* Each may take its time, but none so much that the jobs beside it notice. */
+Test(hostile_llm, nothing_that_is_said_keeps_a_worker_busy)
+{
+	CLEANUP_BUF struct buf script = BUF_INIT;
+
+	start("");
+	buf_adds(&script, "{\"rules\":[");
+	for (size_t i = 0; i < ARRAY_LEN(labours); i++) {
+		buf_addf(&script,
+		    "{\"when\":{\"prompt_contains\":\"#%s#\"%s},\"reply\":{",
+		    labours[i].name,
+		    strstr(labours[i].extra, "output_schema") != NULL ? ""
+								      : ",\"turn\":0");
+		repeat(&script, labours[i].reply);
+		buf_adds(&script, "}},");
+	}
+	buf_adds(&script, "{\"reply\":{\"content\":\"I give up\"}}]}");
+	harness_llm_script(h, buf_str(&script));
+	for (size_t i = 0; i < ARRAY_LEN(labours); i++) {
+		CLEANUP_BUF struct buf job = BUF_INIT;
+
+		buf_addf(&job, "{\"job_id\":\"%s\",\"prompt\":\"" WORDS " #%s# ",
+		    labours[i].name, labours[i].name);
+		repeat(&job, labours[i].prompt);
+		buf_addc(&job, '"');
+		repeat(&job, labours[i].extra);
+		buf_addc(&job, '}');
+		harness_push(h, buf_str(&job));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(labours); i++) {
+		const struct json *r = harness_result(h, labours[i].name, WAIT_MS);
+
+		result_check(r);
+		cr_expect(lt(i64, int_at(r, "metadata.execution_time_ms"), LABOUR_MS),
+		    "%s", labours[i].name);
+		harness_clear(h);
+	}
 	stop();
 }
 

@@ -7,6 +7,13 @@ processes and their replacements, and the scripts of common/queue: claim (BLMOVE
 begin, journal, retry, release, promote, finish, recover (to the queue or to quarantine),
 the sweep of fenced holders, and the store's row. Two journalled turns a job.
 
+Besides, one at a time: a drain, in which a worker hands back (unclaim) what stands in its
+list and is in nobody's hand; a cancel at any point, also before the first push; and a run
+that may fail, with a second copy of a higher retry_count that runs a failed job again
+(base_token, the row replaced by the higher token), or an operator who sends a dead job
+back. A begin may miss the row, as when the look at the store is older; what it publishes
+it has read after begin.
+
 Faults, as many as the budget allows, at every point: a worker dies; a reply is lost (of a
 claim, begin, finish, retry) and the command is sent again or forgotten; a worker stalls
 past its lease and is recovered while it lives; a dead client's blocked claim is served.
@@ -15,6 +22,8 @@ What must hold in every state that can be reached:
   - never two results on the list, never more results than pushes, never one turn twice
     in the journal, never two workers in good standing that run the job at once;
   - never an id pushed as if it were a payload;
+  - a completed row is never replaced, nor a failed one by a lower token, and what is
+    published is what the row says at that moment;
   - without further faults the job can still end: a result published, and nothing left
     anywhere ("stuck" counts the states from which that end cannot be reached).
 
@@ -29,13 +38,20 @@ import sys
 from collections import deque, namedtuple
 
 State = namedtuple('State', 'pushed jobs alone delayed held procs job row journal results '
-                   'published fenced moves budget')
-Job = namedtuple('Job', 'state holder token claim')
+                   'published fenced moves budget cancel broken')
+# payload: 'r', or 'R' for the copy of a higher retry_count
+Job = namedtuple('Job', 'state holder token claim payload base')
+# failed or done, under which token, of which payload
+Row = namedtuple('Row', 'status token payload')
 # phase: idle, raw / id (an element in hand, not begun), run, stored, moving (retry sent),
-# dead; claim: number of the element in hand; token, turns: of the job in hand
-Proc = namedtuple('Proc', 'holder phase claim token turns')
+# dead; claim: number of the element in hand; token, turns: of the job in hand; element:
+# the payload in hand; message: what the store gave back
+Proc = namedtuple('Proc', 'holder phase claim token turns element base message')
+IDLE = {'phase': 'idle', 'claim': 0, 'token': 0, 'turns': 0, 'element': '', 'base': 0,
+        'message': None}
 
 TURNS = 2
+RANK = {'r': 0, 'R': 1}  # retry_count
 MOVES_MAX = 1  # retries and releases of the job
 
 RULES = {
@@ -47,6 +63,14 @@ RULES = {
     'once': 'a result is pushed only on an empty list',
     'takeover': 'a job begun from a fenced holder leaves that holder\'s list',
     'dedup': 'a copy of a job that is held elsewhere is dropped',
+}
+# what leaves these out must fail in the search with that extra
+EXTRA_RULES = {
+    'replace': ('rerun', 'a row is replaced only when it failed under a lower token'),
+    'base': ('operator', 'a stored failure of an earlier run is not this run\'s result'),
+    'settle': ('rerun', 'a stored failure gets the token of who publishes it'),
+    'in_hand': ('drain', 'a worker hands back only what is in nobody\'s hand'),
+    'move_out': ('cancel', 'a cancel takes the job out of where it waits'),
 }
 
 
@@ -66,13 +90,13 @@ def without(elements, e):
 
 
 class Model:
-    def __init__(self, copies, budget, off=()):
-        self.copies, self.budget = copies, budget
-        self.on = {rule: rule not in off for rule in RULES}
+    def __init__(self, copies, budget, off=(), extra=None):
+        self.copies, self.budget, self.extra = copies, budget, extra
+        self.on = {rule: rule not in off for rule in list(RULES) + list(EXTRA_RULES)}
 
     def start(self):
-        procs = tuple(Proc(f'w{i}', 'idle', 0, 0, 0) for i in range(2))
-        return State(0, (), 0, 0, (), procs, None, 0, (), 0, 0, (), 0, self.budget)
+        procs = tuple(Proc(f'w{i}', **IDLE) for i in range(2))
+        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '')
 
     # ---- scripts ----
 
@@ -99,34 +123,97 @@ class Model:
             if to_alone:
                 return s._replace(alone=s.alone + 1,
                                   job=s.job._replace(state='alone', claim=0))
-            return s._replace(jobs=('r',) + s.jobs,
+            return s._replace(jobs=(s.job.payload,) + s.jobs,
                               job=s.job._replace(state='queued', claim=0))
         if e == 'i' and s.job and s.job.state == 'alone':
             return s._replace(alone=s.alone + 1)
-        return s._replace(jobs=('x' if e == 'i' else 'r',) + s.jobs)
+        return s._replace(jobs=('x' if e == 'i' else e,) + s.jobs)
 
-    def publish(self, s):
+    def unclaim(self, s, holder, e):
+        """Hands back what is in nobody's hand."""
+        if holder in s.fenced or e not in self.held(s, holder):
+            return s
+        job = s.job
+        is_mine = job and job.state == 'held' and job.holder == holder
+        if e == 'i' and not is_mine and not (job and job.state == 'alone'):
+            return s
+        after = self.set_held(s, holder, without(self.held(s, holder), e))
+        return self.recover_one(after._replace(job=s.job), holder, e, False)
+
+    def cancel(self, s):
+        s = s._replace(cancel=1)
+        job = s.job
+        if not job or job.state in ('done', 'failed'):
+            return s
+        is_out = False
+        if job.state == 'delayed' and s.delayed:
+            s, is_out = s._replace(delayed=0 if self.on['move_out'] else 1), True
+        elif job.state == 'alone' and s.alone:
+            s, is_out = s._replace(alone=s.alone - (1 if self.on['move_out'] else 0)), True
+        if is_out:
+            s = s._replace(jobs=s.jobs + (job.payload,), job=job._replace(state='queued'))
+        return s
+
+    def operator(self, s):
+        """dead retry: the same payload once more, with the counters at zero."""
+        if s.pushed < self.copies and s.job and s.job.state == 'failed':
+            yield s._replace(pushed=s.pushed + 1, results=0, jobs=s.jobs + (s.job.payload,),
+                             job=s.job._replace(state='queued', base=s.job.token)), False
+
+    def publish(self, s, message):
         if s.results and self.on['once']:
             return s
+        if message != s.row:
+            s = s._replace(broken='published what the row does not say')
         return s._replace(results=s.results + 1, published=s.published + 1)
+
+    def put(self, s, p, status):
+        """The store's upsert: answers the state and the row read back."""
+        row = s.row
+        mine = Row(status, p.token, p.element)
+        if row is None or (row.status == 'failed' and row.token < p.token):
+            return s._replace(row=mine), mine
+        if not self.on['replace']:
+            return s._replace(row=mine, broken='a row was replaced that must stay'), mine
+        return s, row
+
+    def settle(self, row, token):
+        """A stored failure that is to be published: nobody may replace it from now on."""
+        if row.status == 'failed' and self.on['settle']:
+            return row._replace(token=max(row.token, token))
+        return row
+
+    def is_superseded(self, p, row):
+        if row.status != 'failed':
+            return False
+        return (self.on['base'] and row.token <= p.base) or RANK[p.element] > RANK[row.payload]
 
     def begin(self, s, p):
         """Answers (state, process): p has an element of kind p.phase in hand."""
-        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
-        element = 'i' if p.phase == 'id' else 'r'
+        idle = p._replace(**IDLE)
+        element = 'i' if p.phase == 'id' else p.element
         mine = self.held(s, p.holder)
         job = s.job
         is_mine = job and job.state == 'held' and job.holder == p.holder
+
+        def in_hand(after):
+            j = after.job
+            return after, p._replace(phase='run', token=j.token, turns=len(after.journal),
+                                     element=j.payload, base=j.base)
+
         if p.holder in s.fenced:
             return s, idle
         if is_mine and job.claim == p.claim and 'i' in mine:
-            return s, p._replace(phase='run', token=job.token, turns=len(s.journal))
+            return in_hand(s)
         if element not in mine:
             return s, idle
         rest = without(mine, element)
         drop = self.set_held(s, p.holder, rest)
-        if job and job.state == 'done':
-            return self.publish(drop), idle
+        runs_again = job and job.state == 'failed' and element != 'i' and \
+            RANK[element] > RANK[job.payload]
+        if job and job.state in ('done', 'failed') and not runs_again:
+            # Redis keeps the message that was published
+            return self.publish(drop, drop.row), idle
         if job and (job.state == 'delayed' or (job.state == 'alone') != (element == 'i')
                     and job.state in ('alone', 'queued')):
             return drop, idle
@@ -137,17 +224,20 @@ class Model:
             theirs = self.held(drop, job.holder)
             if 'i' in theirs:
                 drop = self.set_held(drop, job.holder, without(theirs, 'i'))
-        token = (job.token if job else 0) + 1
+        token, base = (job.token if job else 0) + 1, job.base if job else 0
+        if runs_again:
+            drop, base = drop._replace(results=0, cancel=0), job.token
         s = self.set_held(drop, p.holder, rest + ('i',))
-        s = s._replace(job=Job('held', p.holder, token, p.claim))
-        return s, p._replace(phase='run', token=token, turns=len(s.journal))
+        s = s._replace(job=Job('held', p.holder, token, p.claim,
+                               job.payload if element == 'i' else element, base))
+        return in_hand(s)
 
     def is_current(self, s, p):
         return bool(s.job and s.job.state == 'held' and s.job.holder == p.holder and
                     s.job.token == p.token and p.holder not in s.fenced)
 
     def journal(self, s, p):
-        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        idle = p._replace(**IDLE)
         if not self.on['journal_fence']:
             return s._replace(journal=s.journal + (p.turns,)), p._replace(turns=p.turns + 1)
         if not self.is_current(s, p):
@@ -157,23 +247,24 @@ class Model:
         return s, p._replace(turns=len(s.journal))
 
     def finish(self, s, p):
-        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        idle = p._replace(**IDLE)
         mine = self.held(s, p.holder)
         if self.on['finish_fence'] and (not self.is_current(s, p) or 'i' not in mine):
             return s, idle
         if 'i' in mine:
             s = self.set_held(s, p.holder, without(mine, 'i'))
-        return self.publish(s._replace(job=s.job._replace(state='done', claim=0))), idle
+        s = s._replace(job=s.job._replace(state=p.message.status, claim=0))
+        return self.publish(s, p.message), idle
 
     def move(self, s, p, to_delayed):
-        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        idle = p._replace(**IDLE)
         mine = self.held(s, p.holder)
         if not self.is_current(s, p) or 'i' not in mine:
             return s, idle
         s = self.set_held(s, p.holder, without(mine, 'i'))
         if to_delayed:
             return s._replace(delayed=1, job=s.job._replace(state='delayed', claim=0)), idle
-        return s._replace(jobs=('r',) + s.jobs,
+        return s._replace(jobs=(s.job.payload,) + s.jobs,
                           job=s.job._replace(state='queued', claim=0)), idle
 
     # ---- one step of each actor: (state, is it a fault) ----
@@ -187,9 +278,12 @@ class Model:
         spent = s._replace(budget=s.budget - 1)
         mine = self.held(s, p.holder)
         is_fenced = p.holder in s.fenced
-        idle = p._replace(phase='idle', claim=0, token=0, turns=0)
+        idle = p._replace(**IDLE)
         # a number that the job does not know yet; two are enough
         claim = 2 if s.job and s.job.holder == p.holder and s.job.claim == 1 else 1
+        if self.extra == 'drain' and (p.phase == 'idle' or not self.on['in_hand']):
+            for e in set(mine):
+                yield self.unclaim(s, p.holder, e), False
         if p.phase == 'idle':
             taken = []
             if s.jobs:
@@ -198,27 +292,36 @@ class Model:
                 taken.append((s._replace(alone=s.alone - 1), 'i', 'id'))
             for after, e, phase in taken:
                 after = self.set_held(after, p.holder, mine + (e,))
-                yield become(after, p._replace(phase=phase, claim=claim)), False
+                yield become(after, p._replace(phase=phase, claim=claim, element=e)), False
                 if s.budget:
                     yield after._replace(budget=s.budget - 1), True  # reply lost
             if self.on['adopt'] and mine and not is_fenced:
-                phase = 'id' if 'i' in mine else 'raw'
-                yield become(s, p._replace(phase=phase, claim=claim)), False
+                e = 'i' if 'i' in mine else mine[0]
+                yield become(s, p._replace(phase='id' if e == 'i' else 'raw', claim=claim,
+                                           element=e)), False
             if is_fenced:
-                yield become(s, Proc(p.holder + "'", 'idle', 0, 0, 0)), False
+                yield become(s, Proc(p.holder + "'", **IDLE)), False
         elif p.phase in ('raw', 'id'):
             after, q = self.begin(s, p)
             yield become(after, q), False
-            if q.phase == 'run' and s.row:
-                yield become(after, q._replace(phase='stored')), False
+            if q.phase == 'run' and s.row and not self.is_superseded(q, s.row):
+                row = self.settle(s.row, q.token)
+                yield become(after._replace(row=row),
+                             q._replace(phase='stored', message=row)), False
             if s.budget:
                 yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
                 yield become(after._replace(budget=s.budget - 1), idle), True  # forgotten
         elif p.phase == 'run':
             if p.turns < TURNS:
                 yield become(*self.journal(s, p)), False
-            else:
-                yield become(s._replace(row=1), p._replace(phase='stored')), False
+            if p.turns == TURNS or s.cancel:
+                ends = ['done'] if p.turns == TURNS else []
+                if s.cancel or self.extra == 'rerun' and p.element == 'r' or \
+                        self.extra == 'operator' and p.base == 0:
+                    ends.append('failed')
+                for end in ends:
+                    after, row = self.put(s, p, end)
+                    yield become(after, p._replace(phase='stored', message=row)), False
             if s.moves < MOVES_MAX:
                 for to_delayed in (True, False):
                     after, q = self.move(s._replace(moves=s.moves + 1), p, to_delayed)
@@ -234,7 +337,7 @@ class Model:
             if s.budget:
                 yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
         if s.budget:
-            dead = p._replace(phase='dead', claim=0, token=0, turns=0)
+            dead = p._replace(**IDLE)._replace(phase='dead')
             yield become(spent, dead), True
             if not self.on['level']:  # the notice arrives: recovered once, now
                 yield become(self.recover(spent, p.holder, False), dead), True
@@ -242,8 +345,13 @@ class Model:
                 yield self.recover(spent, p.holder, False), True
 
     def steps(self, s):
-        if s.pushed < self.copies:
-            yield s._replace(pushed=s.pushed + 1, jobs=s.jobs + ('r',)), False
+        if self.extra == 'operator' and s.pushed > 0:
+            yield from self.operator(s)
+        elif s.pushed < self.copies:
+            copy = 'R' if self.extra == 'rerun' and s.pushed > 0 else 'r'
+            yield s._replace(pushed=s.pushed + 1, jobs=s.jobs + (copy,)), False
+        if self.extra == 'cancel' and not s.cancel:
+            yield self.cancel(s), True
         for i, p in enumerate(s.procs):
             if p.phase != 'dead':
                 yield from self.worker_steps(s, i)
@@ -255,7 +363,7 @@ class Model:
             yield s._replace(results=s.results - 1), False
         if s.delayed:
             job = s.job._replace(state='queued') if s.job.state == 'delayed' else s.job
-            jobs = s.jobs + ('r',) if s.job.state == 'delayed' else s.jobs
+            jobs = s.jobs + (s.job.payload,) if s.job.state == 'delayed' else s.jobs
             yield s._replace(delayed=0, jobs=jobs, job=job), False
         if self.on['level']:
             live = {p.holder for p in s.procs if p.phase != 'dead'}
@@ -266,17 +374,22 @@ class Model:
         dead = [p for p in s.procs if p.phase == 'dead']
         if dead and len(s.procs) < max(3, self.budget + 1):
             name = f'w{len(s.procs)}' if self.on['unique'] else dead[-1].holder
-            yield s._replace(procs=s.procs + (Proc(name, 'idle', 0, 0, 0),)), False
+            yield s._replace(procs=s.procs + (Proc(name, **IDLE),)), False
 
     # ---- the search ----
 
     def wrong(self, s):
+        if s.broken:
+            return s.broken
+        if self.is_stale(s):
+            return 'a run ended with the result of the run before'
         if s.results > 1:
             return 'two results on the list'
         if s.published > s.pushed:
             return 'more results than pushes'
+        ended = s.job.base if s.job else 0  # tokens of a run that is over
         running = [p for p in s.procs if p.phase in ('run', 'stored') and
-                   p.holder not in s.fenced]
+                   p.holder not in s.fenced and p.token > ended]
         if len(running) > 1:
             return 'two workers in good standing run the job at once'
         if len(set(s.journal)) != len(s.journal):
@@ -285,8 +398,15 @@ class Model:
             return 'an id pushed as a payload'
         return None
 
+    def is_stale(self, s):
+        """Did the run that the operator asked for end with the former run's row?"""
+        return self.extra == 'operator' and s.job and s.job.base and \
+            s.job.state in ('done', 'failed') and s.row and s.row.token <= s.job.base
+
     def is_end(self, s):
-        return s.pushed == self.copies and s.published > 0 and not (
+        is_all = s.pushed == self.copies or \
+            (self.extra == 'operator' and s.job and s.job.state == 'done')
+        return is_all and s.published > 0 and not (
             s.jobs or s.alone or s.delayed or s.held)
 
     def trace(self, seen, s):
@@ -337,6 +457,20 @@ def main():
         for s in way:
             print('   ', s)
         failures += why is not None
+    fewer = max(1, budget - 1)
+    for extra in ('drain', 'cancel', 'rerun', 'operator'):
+        n, why, way = Model(2, fewer, extra=extra).search()
+        print(f'protocol with {extra}, 2 copies, {fewer} faults: {n} states:',
+              why or 'holds')
+        for s in way:
+            print('   ', s)
+        failures += why is not None
+    for rule, (extra, text) in EXTRA_RULES.items():
+        faults = 2 if rule == 'settle' else 1
+        n, why, way = Model(2, faults, off=(rule,), extra=extra).search()
+        print(f'without "{rule}" ({text}): {n} states:',
+              f'{why}, in {len(way) - 1} steps' if why else 'HOLDS, which it must not')
+        failures += why is None
     for rule in RULES:
         n, why, way = Model(2, min(budget, 2), off=(rule,)).search()
         print(f'without "{rule}" ({RULES[rule]}): {n} states:',

@@ -286,3 +286,130 @@ Test(conf, the_default_agents_dir_may_be_missing_even_when_it_is_written_down)
 	cr_expect(eq(sz, c->n_agents, 1));
 	conf_free(c);
 }
+
+static const struct {
+	const char *token; /* as written between quotes */
+	const char *want;  /* part of the refusal when it begins with '!' */
+} expansions[] = {
+	{ "plain", "plain" },
+	{ "${AR_TEST_SET}", "value" },
+	{ "a${AR_TEST_SET}b${AR_TEST_SET}", "avaluebvalue" },
+	{ "${AR_TEST_SET:-other}", "value" },
+	{ "${AR_TEST_UNSET:-other}", "other" },
+	{ "${AR_TEST_UNSET:-}x", "x" },
+	{ "${AR_TEST_EMPTY:-other}", "other" },
+	{ "${AR_TEST_EMPTY}x", "x" },
+	{ "$${AR_TEST_SET}", "${AR_TEST_SET}" },
+	{ "$AR_TEST_SET and $", "$AR_TEST_SET and $" },
+	{ "${AR_TEST_REFERENCE}", "${AR_TEST_SET}" }, /* once, not again */
+	{ "${AR_TEST_SET", "!must be followed by" },
+	{ "${AR_TEST_SET:-x", "!without '}'" },
+	{ "${}", "!must be followed by" },
+	{ "${1A}", "!must be followed by" },
+	{ "${A B}", "!must be followed by" },
+	{ "${A:+x}", "!must be followed by" },
+	{ "${AR_TEST_UNSET}", "!AR_TEST_UNSET is not set" },
+};
+
+Test(conf, references_to_the_environment_are_expanded_once)
+{
+	(void)setenv("AR_TEST_SET", "value", 1);
+	(void)setenv("AR_TEST_EMPTY", "", 1);
+	(void)setenv("AR_TEST_REFERENCE", "${AR_TEST_SET}", 1);
+	(void)unsetenv("AR_TEST_UNSET");
+	for (size_t i = 0; i < ARRAY_LEN(expansions); i++) {
+		const char *want = expansions[i].want;
+		struct conf *c = NULL;
+		struct err e = ERR_INIT;
+		char text[256];
+		int r;
+
+		(void)snprintf(text, sizeof(text), "http: { token = \"%s\"; };",
+		    expansions[i].token);
+		r = conf_load(file("x.conf", text), &c, &e);
+		if (want[0] == '!') {
+			cr_expect(lt(int, r, 0), "%s", expansions[i].token);
+			cr_expect(strstr(e.text, want + 1) != NULL, "'%s' gave '%s'",
+			    expansions[i].token, e.text);
+			continue;
+		}
+		cr_assert(eq(int, r, 0), "'%s': %s", expansions[i].token, e.text);
+		cr_expect(strcmp(c->http.token, want) == 0, "'%s' gave '%s'",
+		    expansions[i].token, c->http.token);
+		conf_free(c);
+	}
+}
+
+static const struct {
+	const char *number; /* as written */
+	int64_t want;       /* -1: refused */
+} numbers[] = {
+	{ "4", 4 },
+	{ "0x10", 16 },
+	{ "5L", 5 },
+	{ "\"7\"", 7 },
+	{ "\"1024\"", -1 }, /* out of bounds */
+	{ "1024", -1 },
+	{ "-1", -1 },
+	{ "\"-1\"", -1 },
+	{ "4.0", -1 },
+	{ "\"4x\"", -1 },
+	{ "\"\"", -1 },
+	{ "\"99999999999999999999\"", -1 },
+	{ "true", -1 },
+	{ "( 4 )", -1 },
+};
+
+Test(conf, a_whole_number_is_one_and_within_its_bounds)
+{
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		struct conf *c = NULL;
+		struct err e = ERR_INIT;
+		char text[128];
+		int r;
+
+		(void)snprintf(text, sizeof(text), "service: { workers = %s; };",
+		    numbers[i].number);
+		r = conf_load(file("x.conf", text), &c, &e);
+		cr_expect(r == 0 ? numbers[i].want >= 0 : numbers[i].want < 0, "%s: %s",
+		    numbers[i].number, e.text);
+		if (r == 0)
+			cr_expect(eq(i64, c->service.workers, numbers[i].want), "%s",
+			    numbers[i].number);
+		conf_free(c);
+	}
+}
+
+Test(conf, a_secret_in_a_file_loses_its_last_line_end_only)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "http: { token = \"file:%s\"; };",
+	    file("token", "two words\n"));
+	cr_assert(eq(int, conf_load(file("x.conf", text), &c, &e), 0), "%s", e.text);
+	cr_expect(strcmp(c->http.token, "two words") == 0, "'%s'", c->http.token);
+	conf_free(c);
+}
+
+Test(conf, an_included_file_is_read_from_beside_the_first_and_named_in_findings)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)file("part.conf", "service: { workers = 9; };\n");
+	cr_assert(eq(int,
+		      conf_load(file("x.conf", "@include \"part.conf\"\nhttp: { };\n"),
+			  &c, &e),
+		      0),
+	    "%s", e.text);
+	cr_expect(eq(i64, c->service.workers, 9));
+	conf_free(TAKE_PTR(c));
+	(void)file("part.conf", "\nservice: { wrkrs = 9; };\n");
+	cr_expect(
+	    lt(int, conf_load(file("x.conf", "@include \"part.conf\"\n"), &c, &e), 0));
+	cr_expect(strstr(e.text, "part.conf:2") != NULL, "%s", e.text);
+	cr_expect(lt(int,
+	    conf_load(file("x.conf", "@include \"missing.conf\"\n"), &c, &e), 0));
+}

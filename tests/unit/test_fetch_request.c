@@ -5,7 +5,7 @@
 
 #include "fetch/fetch_request.h"
 
-#include "worker/error_types.h"
+#include "common/error_types.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -278,6 +278,20 @@ Test(fetch_request, secrets_are_masked_in_every_form)
 		cr_expect(strstr(out.data, "czNjcj") == NULL, "%s", out.data);
 		cr_expect(strstr(out.data, "********") != NULL, "%s", out.data);
 	}
+}
+
+Test(fetch_request, secrets_are_blanked_where_they_stand)
+{
+	char empty[] = "", token[] = "s3cr3t";
+	struct conf_auth_profile p = { .value = empty,
+		.token = token,
+		.password = empty };
+	char text[] = "s3cr3ts3cr3t s3cr3 \0s3cr3t czNjcjN0";
+
+	auth_blank(&p, text, sizeof(text) - 1);
+	cr_expect(
+	    memcmp(text, "************ s3cr3 \0****** ********", sizeof(text)) == 0);
+	auth_blank(&p, text, 0);
 }
 
 Test(fetch_request, every_way_to_fail_is_an_error_type)

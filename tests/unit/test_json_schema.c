@@ -264,3 +264,29 @@ Test(json_schema, agrees_with_the_public_suite)
 	}
 	cr_expect(ran > 120, "only %u cases stay inside the subset", ran);
 }
+
+/* Schema and value may both be strangers': 10^10 comparisons are refused, not made. */
+Test(json_schema, a_check_that_takes_too_long_is_a_violation)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(0);
+	CLEANUP(json_schema_freep) struct json_schema *s = NULL;
+	CLEANUP_BUF struct buf schema = BUF_INIT, value = BUF_INIT;
+	struct json_schema_errors errors;
+	const struct json *v;
+
+	buf_adds(&schema, "{\"type\":\"array\",\"items\":{\"enum\":[0");
+	buf_adds(&value, "[2");
+	for (int i = 0; i < 100000; i++) {
+		buf_adds(&schema, ",1");
+		buf_adds(&value, ",2");
+	}
+	buf_adds(&schema, ",2]}}");
+	buf_adds(&value, "]");
+	cr_assert(
+	    json_schema_compile_text(buf_str(&schema), schema.len, &s, NULL) == 0);
+	cr_assert(json_read(a, buf_str(&value), value.len, 0, &v, NULL) == 0);
+	cr_assert(json_schema_check(s, v, &errors) == -EBADMSG);
+	cr_expect(strstr(errors.at[0].message, "too long") != NULL, "%s",
+	    errors.at[0].message);
+	cr_expect(json_schema_check(s, v, NULL) == -EBADMSG);
+}

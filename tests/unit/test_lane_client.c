@@ -214,6 +214,22 @@ Test(lane_client, a_peer_that_dies_breaks_what_it_had_and_keeps_what_it_had_not)
 	lane_reply_release(&c[CALLS_MAX].reply);
 }
 
+Test(lane_client, a_lane_is_lost_from_its_end_until_the_next)
+{
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+
+	cr_expect(eq(u64, lane_client_lost_ms(client), 0));
+	connect_peer();
+	cr_expect(eq(u64, lane_client_lost_ms(client), 0));
+	(void)close(TAKE_FD(peer));
+	while (lane_client_lost_ms(client) == 0) {
+		cr_assert(lt(u64, clock_mono_ms(), end));
+		(void)loop_turn(loop, 20);
+	}
+	connect_peer();
+	cr_expect(eq(u64, lane_client_lost_ms(client), 0));
+}
+
 Test(lane_client, a_new_socket_replaces_a_living_one)
 {
 	struct caller a = { .due_ms = 0 }, b = { .due_ms = 0 };

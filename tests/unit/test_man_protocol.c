@@ -3,7 +3,7 @@
 #include "config.h"
 
 #include "common/buf.h"
-#include "worker/error_types.h"
+#include "common/error_types.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -10,7 +10,10 @@
 
 #include <criterion/criterion.h>
 #include <hiredis.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 static struct harness *h;
 static redisContext *c;
@@ -126,4 +129,68 @@ Test(redis_proxy, plays_an_outage, .init = setup, .fini = teardown)
 	redisFree(c);
 	c = through_proxy();
 	cr_expect_str_eq(incr("number"), "ok");
+}
+
+/* A process of its own that counts to three through the proxy. */
+static pid_t
+start_counting(void)
+{
+	char path[PROC_PATH_MAX];
+	pid_t pid;
+
+	(void)snprintf(path, sizeof(path), "%s/proxy.sock", harness_dir(h));
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	redisContext *own = redisConnectUnix(path);
+
+	for (int i = 0; own != NULL && i < 3; i++)
+		if (redisCommand(own, "INCR number") == NULL)
+			_exit(1);
+	_exit(0);
+}
+
+static const struct {
+	const char *order;
+	long long value; /* what Redis has counted when the process is dead */
+} kills[] = {
+	{ "arm before 2 do=kill", 1 },
+	{ "arm after 2 do=kill", 2 },
+};
+
+Test(redis_proxy, kills_who_sent_it, .init = setup, .fini = teardown)
+{
+	for (size_t i = 0; i < sizeof(kills) / sizeof(kills[0]); i++) {
+		int status = 0;
+
+		(void)harness_proxy(h, "%s", kills[i].order);
+		cr_assert(waitpid(start_counting(), &status, 0) > 0);
+		cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		cr_expect_eq(harness_redis_int(h, "GETDEL number"), kills[i].value,
+		    "%s", kills[i].order);
+		cr_expect(strstr(harness_proxy(h, "stats"), "at=INCR") != NULL);
+	}
+}
+
+/* Held until "go": the command before Redis hears of it, or the reply. */
+Test(redis_proxy, stops_who_sent_it_until_told, .init = setup, .fini = teardown)
+{
+	for (int i = 0; i < 2; i++) {
+		long long held = i == 0 ? 1 : 2;
+		int status = 0;
+		pid_t pid;
+
+		(void)harness_proxy(h, "arm %s 2 do=stop", i == 0 ? "before" : "after");
+		pid = start_counting();
+		cr_assert(waitpid(pid, &status, WUNTRACED) == pid);
+		cr_assert(WIFSTOPPED(status));
+		while (harness_redis_int(h, "GET number") < held)
+			harness_sleep(2);
+		cr_expect_eq(harness_redis_int(h, "GET number"), held);
+		(void)harness_proxy(h, "go");
+		cr_assert(waitpid(pid, &status, 0) == pid);
+		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		cr_expect_eq(harness_redis_int(h, "GETDEL number"), 3);
+	}
 }

@@ -176,6 +176,49 @@ BOTH(a_row_yields_only_when_failed_and_to_a_higher_token)
 	}
 }
 
+/* Whoever publishes a stored failure again shuts out those between its token and theirs. */
+BOTH(a_settled_failure_yields_only_to_a_still_higher_token)
+{
+	static const struct {
+		const char *status;
+		int64_t token, settled, late;
+		enum store_verdict want;
+	} cases[] = {
+		{ "failed", 1, 3, 2, STORE_KEPT },
+		{ "failed", 1, 3, 3, STORE_KEPT },
+		{ "failed", 1, 3, 4, STORE_STORED },
+		{ "failed", 5, 3, 4, STORE_KEPT },
+		{ "completed", 1, 3, 4, STORE_KEPT },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture_row first, late;
+		struct err err = ERR_INIT;
+		char job[16];
+
+		(void)snprintf(job, sizeof(job), "settled-%zu", i);
+		fixture_row(&first, job, "\"old\"");
+		fixture_row(&late, job, "\"new\"");
+		first.row.status = cases[i].status;
+		first.row.token = cases[i].token;
+		late.row.status = "completed";
+		late.row.token = cases[i].late;
+		cr_assert(
+		    eq(int, fixture_put(f->store, &first.row, NULL), STORE_STORED));
+		cr_expect(eq(int, store_settle(f->store, job, cases[i].settled, &err),
+			      0),
+		    "%s", err_text(&err));
+		cr_expect(eq(int, fixture_put(f->store, &late.row, NULL),
+			      cases[i].want),
+		    "case %zu", i);
+	}
+	{
+		struct err err = ERR_INIT;
+
+		cr_expect(eq(int, store_settle(f->store, "nobody", 3, &err), 0));
+	}
+}
+
 BOTH(a_repeated_put_recognises_its_own_row)
 {
 	struct fixture_row r;

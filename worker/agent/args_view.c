@@ -16,7 +16,8 @@
 #define MASK "***"
 
 enum {
-	VIEW_DEPTH_MAX = 32
+	VIEW_DEPTH_MAX = 32,
+	NAME_BYTES_MAX = 64
 };
 
 /* Parts of names; a name is compared without its case, '-' and '_'. */
@@ -61,10 +62,14 @@ value_end(const char *s, size_t n, size_t i)
 	return i;
 }
 
+/* Where the name before the '=' at i begins; further back than any name is long enough
+   to know, and each '=' of a long text of them looks back. */
 static size_t
 name_begin(const char *s, size_t i)
 {
-	while (i > 0 && s[i - 1] != '?' && s[i - 1] != '&' && s[i - 1] != ';' &&
+	size_t least = i > NAME_BYTES_MAX ? i - NAME_BYTES_MAX - 1 : 0;
+
+	while (i > least && s[i - 1] != '?' && s[i - 1] != '&' && s[i - 1] != ';' &&
 	    s[i - 1] != ' ' && s[i - 1] != '/')
 		i--;
 	return i;
@@ -133,7 +138,8 @@ mask_text(struct buf *out, const char *s, size_t n)
 			size_t name = name_begin(s, i);
 
 			begin = i + 1;
-			if (i - name <= 64 && is_secret_name(s + name, i - name))
+			if (i - name <= NAME_BYTES_MAX &&
+			    is_secret_name(s + name, i - name))
 				end = value_end(s, n, begin);
 		}
 		if (end > begin) {

@@ -9,8 +9,8 @@
 #define WORKER_LLM_LLM_H
 
 #include "common/buf.h"
+#include "common/error_types.h"
 #include "common/json/json.h"
-#include "worker/error_types.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,6 @@
 # worker/llm: what the providers speak, when to ask again, what it costs. No network.
 noinst_LIBRARIES += worker/libllm.a
 worker_libllm_a_SOURCES = \
-	worker/error_types.h worker/error_types.c \
 	worker/llm/llm.h worker/llm/llm.c \
 	worker/llm/provider.h worker/llm/provider.c \
 	worker/llm/openai.h worker/llm/openai.c \

@@ -9,9 +9,9 @@
 #ifndef WORKER_PIPELINE_PIPELINE_H
 #define WORKER_PIPELINE_PIPELINE_H
 
+#include "common/error_types.h"
 #include "common/json/json.h"
 #include "common/lane.h"
-#include "worker/error_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,8 +8,8 @@
 #ifndef WORKER_TOOLS_TOOLS_H
 #define WORKER_TOOLS_TOOLS_H
 
+#include "common/error_types.h"
 #include "common/json/json.h"
-#include "worker/error_types.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * What a type is called on the wire and whether another attempt may help stand here and
  * nowhere else. The numbers are the label values of the metric JOBS_DONE.
  */
-#ifndef WORKER_ERROR_TYPES_H
-#define WORKER_ERROR_TYPES_H
+#ifndef COMMON_ERROR_TYPES_H
+#define COMMON_ERROR_TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "worker/error_types.h"
+#include "common/error_types.h"
 
 #include "common/cleanup.h"
 #include "common/metrics.h"
