@@ -41,8 +41,9 @@ State = namedtuple('State', 'pushed jobs alone delayed held procs job row journa
                    'published fenced moves budget cancel broken')
 # payload: 'r', or 'R' for the copy of a higher retry_count
 Job = namedtuple('Job', 'state holder token claim payload base')
-# failed or done, under which token, of which payload
-Row = namedtuple('Row', 'status token payload')
+# failed or done, under which token, of which payload; born: the token of the run that
+# wrote it (settling raises the token of a stored failure, not this)
+Row = namedtuple('Row', 'status token payload born')
 # phase: idle, raw / id (an element in hand, not begun), run, stored, moving (retry sent),
 # dead; claim: number of the element in hand; token, turns: of the job in hand; element:
 # the payload in hand; message: what the store gave back
@@ -170,7 +171,7 @@ class Model:
     def put(self, s, p, status):
         """The store's upsert: answers the state and the row read back."""
         row = s.row
-        mine = Row(status, p.token, p.element)
+        mine = Row(status, p.token, p.element, p.token)
         if row is None or (row.status == 'failed' and row.token < p.token):
             return s._replace(row=mine), mine
         if not self.on['replace']:
@@ -401,7 +402,7 @@ class Model:
     def is_stale(self, s):
         """Did the run that the operator asked for end with the former run's row?"""
         return self.extra == 'operator' and s.job and s.job.base and \
-            s.job.state in ('done', 'failed') and s.row and s.row.token <= s.job.base
+            s.job.state in ('done', 'failed') and s.row and s.row.born <= s.job.base
 
     def is_end(self, s):
         is_all = s.pushed == self.copies or \
