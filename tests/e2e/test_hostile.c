@@ -530,6 +530,8 @@ rows_with(void)
 	cr_expect(strstr(column("r-data", "message"), "the-key-of-the-model") == NULL,
 	    "secrets are masked");
 	cr_expect(strstr(column("r-data", "trace"), "http_request") != NULL);
+	cr_expect(
+	    harness_log_has(h, "job r-text owner=\"w \xc3\xa9\" status=completed"));
 	cr_expect(strstr(column("r-data", "message"), "\"message\":\"here\"") != NULL);
 }
 

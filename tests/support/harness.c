@@ -673,17 +673,17 @@ harness_stop(struct harness *h)
 	static struct process list[PROCESSES_MAX];
 	const char *grace = settings_get(&h->settings, "service.shutdown_grace_sec");
 	uint64_t wait_ms = (uint64_t)atoi(grace != NULL ? grace : "30") * 1000;
-	size_t n;
+	size_t n = 0;
 	int status;
 
 	if (proc_has_ended(&h->daemon)) {
 		if (!h->is_told_to_end)
 			harness_fail(h, "agent-runnerd ended before it was told to");
-		if (h->daemon.status == 0)
-			return;
+		status = h->daemon.status;
+	} else {
+		n = processes_below(h->daemon.pid, list);
+		status = proc_stop(&h->daemon, SIGTERM, wait_ms + STOP_EXTRA_MS);
 	}
-	n = processes_below(h->daemon.pid, list);
-	status = proc_stop(&h->daemon, SIGTERM, wait_ms + STOP_EXTRA_MS);
 	if (status == -ETIMEDOUT)
 		harness_fail(h, "agent-runnerd did not stop");
 	if (status != 0) {
