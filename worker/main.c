@@ -62,7 +62,7 @@ log_finding(const char *line)
 static int
 check_main(struct role_process *p)
 {
-	CLEANUP(conf_freep) struct conf *conf = p->conf;
+	CLEANUP(conf_freep) struct conf *conf UNUSED = p->conf; /* freed at the end */
 	CLEANUP_BUF struct buf notes = BUF_INIT;
 	struct err err = ERR_INIT;
 	int status = role_sandbox(p);

@@ -187,9 +187,9 @@ key_of(const char *fmt, ...)
 }
 
 /* What is wrong with one option of a record, after its whole key. */
-#define BAD_IN(ck, key_args, fmt, ...)                            \
+#define BAD_IN(ck, of, fmt, ...)                                  \
  do {                                                             \
-  struct key bad_key = key_of key_args;                           \
+  const struct key bad_key = of;                                  \
                                                                   \
   BAD(ck, bad_key.text, "%s: " fmt, bad_key.text, ##__VA_ARGS__); \
  } while (0)
@@ -203,20 +203,20 @@ check_provider(struct checker *ck, const struct conf *c, size_t i)
 	while (n > 0 && p->base_url[n - 1] == '/')
 		p->base_url[--n] = '\0';
 	if (!is_name(p->name, "."))
-		BAD_IN(ck, ("llm.providers[%zu].name", i),
+		BAD_IN(ck, key_of("llm.providers[%zu].name", i),
 		    "'%s' must be 1 to 64 letters, digits, '-', '_' or '.'", p->name);
 	for (size_t k = 0; k < i; k++)
 		if (strcmp(p->name, c->llm.providers[k].name) == 0)
-			BAD_IN(ck, ("llm.providers[%zu].name", i), "'%s' stands twice",
-			    p->name);
+			BAD_IN(ck, key_of("llm.providers[%zu].name", i),
+			    "'%s' stands twice", p->name);
 	if (strcmp(p->type, "openai") != 0)
-		BAD_IN(ck, ("llm.providers[%zu].type", i), "'%s' must be openai",
+		BAD_IN(ck, key_of("llm.providers[%zu].type", i), "'%s' must be openai",
 		    p->type);
 	if (!has_prefix(p->base_url, "https://") && !has_prefix(p->base_url, "http://"))
-		BAD_IN(ck, ("llm.providers[%zu].base_url", i),
+		BAD_IN(ck, key_of("llm.providers[%zu].base_url", i),
 		    "must begin with https:// or http://");
 	if (p->model[0] == '\0')
-		BAD_IN(ck, ("llm.providers[%zu].model", i), "must not be empty");
+		BAD_IN(ck, key_of("llm.providers[%zu].model", i), "must not be empty");
 }
 
 /* Which value options a type of profile needs, and which it must not have. */
@@ -225,14 +225,14 @@ check_profile(struct checker *ck, const struct conf_auth_profile *p)
 {
 	if (strcmp(p->type, "api_key") == 0) {
 		if ((p->header[0] != '\0') == (p->query[0] != '\0'))
-			BAD_IN(ck, ("auth_profiles.%s", p->name),
+			BAD_IN(ck, key_of("auth_profiles.%s", p->name),
 			    "api_key wants either header or query");
 	} else if (strcmp(p->type, "bearer") != 0 && strcmp(p->type, "basic") != 0) {
-		BAD_IN(ck, ("auth_profiles.%s.type", p->name),
+		BAD_IN(ck, key_of("auth_profiles.%s.type", p->name),
 		    "'%s' must be api_key, bearer or basic", p->type);
 	}
 	if (p->hosts.n == 0)
-		BAD_IN(ck, ("auth_profiles.%s.hosts", p->name),
+		BAD_IN(ck, key_of("auth_profiles.%s.hosts", p->name),
 		    "name the hosts that may see this secret, as in hosts = ( "
 		    "\"api.example.com\" )");
 }

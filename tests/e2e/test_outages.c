@@ -136,6 +136,8 @@ Test(outages, of_the_store_hand_jobs_back_uncounted)
 	begin();
 	harness_use_postgres(h);
 	harness_start(h);
+	harness_wait_log(h, "worker/0: ready"); /* readiness needs only one of them */
+	harness_wait_log(h, "worker/1: ready");
 	answer_after(0);
 	pg = harness_postgres_server(h);
 	cr_assert(postgres_server_stop(pg, SIGINT, &err) == 0, "%s", err_text(&err));

@@ -596,6 +596,7 @@ harness_launch(struct harness *h)
 	argv[n++] = h->conf;
 	argv[n] = NULL;
 	(void)snprintf(name, sizeof(name), "agent-runnerd.%u", ++h->n_runs);
+	h->is_told_to_end = false;
 	if (proc_start(&h->daemon, h->dir, name, (char *const *)(uintptr_t)argv,
 		&options, &err) < 0)
 		harness_fail(h, "%s", err_text(&err));
@@ -648,7 +649,8 @@ harness_signal(struct harness *h, int signal)
 {
 	if (h->daemon.pid == 0 || kill(h->daemon.pid, signal) != 0)
 		harness_fail(h, "no daemon to send signal %d to", signal);
-	h->was_told_to_stop |= signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
+	if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
+		h->is_told_to_end = true;
 }
 
 static void
@@ -671,13 +673,17 @@ harness_stop(struct harness *h)
 	static struct process list[PROCESSES_MAX];
 	const char *grace = settings_get(&h->settings, "service.shutdown_grace_sec");
 	uint64_t wait_ms = (uint64_t)atoi(grace != NULL ? grace : "30") * 1000;
-	size_t n;
+	size_t n = 0;
 	int status;
 
-	if (!h->was_told_to_stop && proc_has_ended(&h->daemon))
-		harness_fail(h, "agent-runnerd ended before it was told to");
-	n = processes_below(h->daemon.pid, list);
-	status = proc_stop(&h->daemon, SIGTERM, wait_ms + STOP_EXTRA_MS);
+	if (proc_has_ended(&h->daemon)) {
+		if (!h->is_told_to_end)
+			harness_fail(h, "agent-runnerd ended before it was told to");
+		status = h->daemon.status;
+	} else {
+		n = processes_below(h->daemon.pid, list);
+		status = proc_stop(&h->daemon, SIGTERM, wait_ms + STOP_EXTRA_MS);
+	}
 	if (status == -ETIMEDOUT)
 		harness_fail(h, "agent-runnerd did not stop");
 	if (status != 0) {

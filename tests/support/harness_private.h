@@ -24,7 +24,6 @@ struct harness {
 	const char *env[HARNESS_ENV_MAX + 1];
 	size_t n_env;
 	bool is_unprivileged;
-	bool was_told_to_stop; /* the present run of the daemon */
 	char bin[PROC_PATH_MAX], daemon_copy[PROC_PATH_MAX]; /* its programs, or "" */
 	const char *const *wrapper;
 	const char *llm_args[HARNESS_ENV_MAX + 1];
@@ -35,7 +34,8 @@ struct harness {
 	struct redis_server *redis_server;
 	struct postgres_server *postgres;
 	struct proc redis_proxy, llm, data, daemon;
-	unsigned n_runs; /* of the daemon */
+	bool is_told_to_end; /* by a signal: the daemon may be gone at any time */
+	unsigned n_runs;     /* of the daemon */
 	char redis_socket[PROC_PATH_MAX];
 	char database_url[HARNESS_URL_MAX]; /* for sql_run */
 	char http[64], llm_address[64], data_api[80];

@@ -10,8 +10,8 @@ names='getaddrinfo|gethostbyname(_r)?|fsync|fdatasync|sync|flock|sleep|usleep|na
 |store_(put|get_by_job|get_by_ref|place|list|purge|put_blob|get_blob|migrate|id|ping)'
 names=$(printf '%s' "$names" | tr -d '\n')
 
-# The loop's own wait, the start before the loop, what runs on the helper thread,
-# and a look at sockets that waits for 0 ms.
+# The loop's own wait, the start before the loop, what the helper thread is given as a
+# function (names, a row and its token), and a look at sockets that waits for 0 ms.
 allowed='worker-loop.o epoll_wait
 worker-main.o poll
 worker-main.o redis_sync_new
@@ -19,8 +19,8 @@ worker-main.o redis_sync_connect
 worker-main.o redis_sync_freep
 worker-main.o store_id
 worker-main.o store_migrate
-worker-store_client.o store_get_by_job
 worker-resolve.o getaddrinfo
+worker-store_client.o store_get_by_job
 common/libhttpclient.a epoll_wait'
 
 set -- worker/agent_runner_worker-*.o worker/libpipelinerun.a common/libpipeline.a \
