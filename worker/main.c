@@ -62,9 +62,13 @@ log_finding(const char *line)
 static int
 check_main(struct role_process *p)
 {
+	CLEANUP(conf_freep) struct conf *conf = p->conf;
 	CLEANUP_BUF struct buf notes = BUF_INIT;
 	struct err err = ERR_INIT;
+	int status = role_sandbox(p);
 
+	if (status != 0)
+		return status;
 	conf_finding_hook = log_finding;
 	if (check_conf(p->conf, &notes, &err) < 0)
 		return role_failed(p, EXIT_STATUS_CONFIG, "%s",
