@@ -16,6 +16,7 @@ TestSuite(hostile_llm, .timeout = 120);
 enum {
 	WAIT_MS = 40000,
 	PROVIDER_SEC = 3,
+	STRANGE_SEC = 12,  /* enough for 20 MB on a busy machine */
 	LABOUR_MS = 15000, /* side by side, on a slow and busy machine */
 	MIB = 1024 * 1024
 };
@@ -594,7 +595,7 @@ static const struct http_probe_route routes[] = {
 	{ .path = "/coding" V1,
 	    .headers = "Content-Encoding: gzip\r\n",
 	    .body = OK_BODY },
-	{ .path = "/drip" V1, .body = OK_BODY, .drip_ms = 400 },
+	{ .path = "/drip" V1, .body = OK_BODY, .drip_ms = 1000 },
 };
 
 static const struct {
@@ -638,7 +639,7 @@ Test(hostile_llm, a_provider_that_breaks_http_is_a_typed_failure)
 		    "\"http://127.0.0.1:%u/%s\"; api_key = \"" RESULT_CHECK_SECRET
 		    "\"; model = \"m\"; timeout_sec = %d; }",
 		    strange[i].name, http_probe_port(probe), strange[i].name,
-		    PROVIDER_SEC);
+		    STRANGE_SEC);
 	h = NULL;
 	/* an agent each */
 	start(buf_str(&providers));
