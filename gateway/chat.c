@@ -17,18 +17,20 @@
 static enum MHD_Result
 on_field(void *arg, enum MHD_ValueKind kind UNUSED, const char *key,
     const char *filename UNUSED, const char *type UNUSED, const char *encoding UNUSED,
-    const char *bytes, uint64_t offset UNUSED, size_t n)
+    const char *bytes, uint64_t offset, size_t n)
 {
 	struct chat_fields *f = arg;
+	struct buf *field = key == NULL      ? NULL
+	    : strcmp(key, "prompt") == 0     ? &f->prompt
+	    : strcmp(key, "agent") == 0      ? &f->agent
+	    : strcmp(key, "session_id") == 0 ? &f->session_id
+					     : NULL;
 
-	if (key == NULL)
+	if (field == NULL)
 		return MHD_YES;
-	if (strcmp(key, "prompt") == 0)
-		buf_add(&f->prompt, bytes, n);
-	else if (strcmp(key, "agent") == 0)
-		buf_add(&f->agent, bytes, n);
-	else if (strcmp(key, "session_id") == 0)
-		buf_add(&f->session_id, bytes, n);
+	if (offset == 0) /* the last one counts, as in JSON */
+		buf_clear(field);
+	buf_add(field, bytes, n);
 	return MHD_YES;
 }
 

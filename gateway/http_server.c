@@ -186,6 +186,8 @@ exchange_new(struct http_server *s, struct MHD_Connection *mhd)
 	x->server = s;
 	x->mhd = mhd;
 	x->connection = info->socket_context;
+	/* the head is here: the body has time of its own, whatever was idle before */
+	connections_phase(s->connections, x->connection, CONNECTION_RECEIVING, NULL);
 	return x;
 }
 
@@ -242,6 +244,9 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *path, const char *
 	}
 	if (x->is_too_large)
 		return send_too_large(x);
+	if (!x->is_submitted) /* it has sent all; the time that we take is ours */
+		connections_phase(x->server->connections, x->connection,
+		    CONNECTION_SENDING, NULL);
 	return x->route->run(x);
 }
 

@@ -91,10 +91,10 @@ struct supervisor {
 
 	struct {
 		enum reload_step step;
-		bool is_again;     /* asked for during a reload: one more follows */
-		struct buf report; /* what the check child found */
+		bool is_again;      /* asked for during a reload: one more follows */
+		struct buf report;  /* what the check child found */
 		struct buf changes; /* names of the options that differ */
-		bool has_failed;   /* a child of the next generation did */
+		bool has_failed;    /* a child of the next generation did */
 		unsigned ok, failed;
 		int result;
 		int64_t at_ms; /* wall clock of the last configuration taken */

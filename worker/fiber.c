@@ -41,6 +41,8 @@ struct fiber {
 	bool is_masked;
 	bool is_interrupted;
 	struct wait *waiting_for; /* NULL: not in a wait */
+	fiber_fn *call;           /* to be run on the loop's stack, or NULL */
+	void *call_ctx;
 	struct loop_timer timer;
 	bool has_timed_out;
 	void *fake_stack;        /* AddressSanitizer's */
@@ -206,6 +208,10 @@ run_ready(void *ctx)
 		TAILQ_REMOVE(&now, f, link);
 		f->is_ready = false;
 		switch_to_fiber(f);
+		while (f->call != NULL) {
+			TAKE_PTR(f->call)(f->call_ctx);
+			switch_to_fiber(f);
+		}
 		if (f->is_done)
 			fiber_retire(fs, f);
 	}
@@ -394,6 +400,17 @@ fiber_sleep_until(uint64_t due_ms)
 	wait_begin(&w);
 	r = wait_for(&w, due_ms);
 	return r == -ETIMEDOUT ? 0 : r;
+}
+
+void
+fiber_call_on_loop(fiber_fn *fn, void *ctx)
+{
+	struct fiber *f = running;
+
+	ASSERT(f != NULL);
+	f->call = fn;
+	f->call_ctx = ctx;
+	switch_to_loop(f);
 }
 
 void

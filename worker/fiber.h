@@ -72,6 +72,10 @@ int wait_for(struct wait *w, uint64_t due_ms);
 /* 0 after the time, -ECANCELED when interrupted. */
 int fiber_sleep_until(uint64_t due_ms);
 
+/* In a fiber: runs fn(ctx) on the loop's own stack, and goes on. For calls into libraries
+   that may want more stack than a fiber has (TLS); fn must not wait. */
+void fiber_call_on_loop(fiber_fn *fn, void *ctx);
+
 /* Lets others run: for loops that compute. */
 void fiber_yield(void);
 

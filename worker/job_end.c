@@ -70,6 +70,22 @@ run_op(struct job *j, struct queue_command *cmd)
 
 /* ---- the one info line, the metrics ---- */
 
+/* Strangers' words in a line of NAME=VALUE: quoted when they could pass for more. */
+static const char *
+logged(struct job *j, const char *word)
+{
+	CLEANUP_BUF struct buf quoted = BUF_INIT;
+	const char *copy;
+
+	if (word[0] == '\0')
+		return "-";
+	if (strpbrk(word, " =\"\\") == NULL)
+		return word;
+	json_write_string(&quoted, word, strlen(word));
+	copy = arena_strndup(j->arena, buf_str(&quoted), quoted.len);
+	return copy != NULL ? copy : "-";
+}
+
 static void
 note_end(struct job *j, const struct result_facts *f, bool is_completed)
 {
@@ -84,7 +100,7 @@ note_end(struct job *j, const struct result_facts *f, bool is_completed)
 	log_info(
 	    "job %s owner=%s status=%s%s%s queued=%lldms ran=%llums turns=%u tokens=%llu "
 	    "cost=%.6f attempts=%u",
-	    j->msg.job_id, j->msg.owner[0] != '\0' ? j->msg.owner : "-",
+	    logged(j, j->msg.job_id), logged(j, j->msg.owner),
 	    is_completed ? "completed" : "failed", is_completed ? "" : " error=", type,
 	    (long long)f->queue_ms, (unsigned long long)f->execution_ms,
 	    r != NULL ? r->turns : 0,

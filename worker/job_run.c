@@ -31,6 +31,9 @@ enum {
 
 struct exchange {
 	struct wait wait;
+	struct http_client *client;
+	const struct http_request *request;
+	struct http_transfer *transfer;
 	struct llm_http_response *res;
 	struct err *err;
 	int status;
@@ -86,6 +89,23 @@ on_http_done(void *ctx, struct http_result *result)
 	wait_done(&x->wait, x->status);
 }
 
+/* curl may do a part of a TLS handshake, or end one, in here: on the loop's stack. */
+static void
+start_transfer(void *ctx)
+{
+	struct exchange *x = ctx;
+
+	x->transfer = http_client_start(x->client, x->request, on_http_done, x);
+}
+
+static void
+cancel_transfer(void *ctx)
+{
+	struct exchange *x = ctx;
+
+	http_client_cancel(x->client, x->transfer);
+}
+
 static int
 llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response *res,
     struct err *err)
@@ -100,23 +120,27 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 		.body_len = req->body_len,
 		.timeout_ms = (uint32_t)req->timeout_ms,
 		.max_body_bytes = req->max_body_bytes };
-	struct exchange x = { .res = res, .err = err };
-	struct http_transfer *t;
+	struct exchange x = { .res = res,
+		.err = err,
+		.client = j->worker->http,
+		.request = &r };
 	int status;
 
 	status = job_prove(j);
-	if (status < 0)
+	if (status == -ESTALE || status == -ECANCELED)
 		return err_set(err, -ECANCELED, "stopped");
+	if (status < 0) /* nobody cancelled it: another attempt may do better */
+		return err_set(err, status, "the queue: %s", strerror(-status));
 	for (size_t i = 0; i < req->headers->n; i++)
 		headers[i] = (struct http_header){ req->headers->at[i].name,
 			req->headers->at[i].value, true };
 	wait_begin(&x.wait);
-	t = http_client_start(j->worker->http, &r, on_http_done, &x);
-	if (t == NULL)
+	fiber_call_on_loop(start_transfer, &x);
+	if (x.transfer == NULL)
 		return err_set(err, -ENOMEM, "no memory for the request");
 	status = wait_for(&x.wait, 0); /* the client keeps the deadline */
 	if (!x.wait.is_done) {
-		http_client_cancel(j->worker->http, t);
+		fiber_call_on_loop(cancel_transfer, &x);
 		return err_set(err, status, "stopped");
 	}
 	return status;

@@ -62,15 +62,7 @@ write_tokens(struct json_writer *w, const struct llm_usage *u)
 {
 	jw_key(w, "tokens_used");
 	jw_uint(w, u->input + u->output);
-	jw_key(w, "tokens");
-	jw_object_begin(w);
-	jw_key(w, "input");
-	jw_uint(w, u->input);
-	jw_key(w, "output");
-	jw_uint(w, u->output);
-	jw_key(w, "cached");
-	jw_uint(w, u->cached);
-	jw_object_end(w);
+	llm_usage_write(w, "tokens", u);
 }
 
 static void

@@ -187,11 +187,11 @@ key_of(const char *fmt, ...)
 }
 
 /* What is wrong with one option of a record, after its whole key. */
-#define BAD_IN(ck, key_args, fmt, ...)                                        \
- do {                                                                         \
-  struct key bad_key = key_of key_args;                                       \
-                                                                              \
-  BAD(ck, bad_key.text, "%s: " fmt, bad_key.text __VA_OPT__(, ) __VA_ARGS__); \
+#define BAD_IN(ck, key_args, fmt, ...)                            \
+ do {                                                             \
+  struct key bad_key = key_of key_args;                           \
+                                                                  \
+  BAD(ck, bad_key.text, "%s: " fmt, bad_key.text, ##__VA_ARGS__); \
  } while (0)
 
 static void

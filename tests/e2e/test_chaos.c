@@ -181,6 +181,34 @@ reload(struct chaos *c)
 	harness_signal(c->h, SIGHUP);
 }
 
+/* With what a blow left lying a start could not be waited for. */
+static void
+clear_the_way(struct chaos *c)
+{
+	if (c->stopped != 0)
+		(void)kill(c->stopped, SIGCONT);
+	(void)harness_proxy(c->h, "disarm");
+	(void)harness_proxy(c->h, "refuse off");
+	c->stopped = 0;
+	c->accept_ms = 0;
+}
+
+static void
+crash_daemon(struct chaos *c)
+{
+	clear_the_way(c);
+	harness_crash(c->h);
+	harness_daemon(c->h);
+}
+
+static void
+restart_daemon(struct chaos *c)
+{
+	clear_the_way(c);
+	harness_stop(c->h);
+	harness_daemon(c->h);
+}
+
 static const struct {
 	const char *name;
 	void (*strike)(struct chaos *c);
@@ -197,6 +225,8 @@ static const struct {
 	{ "cut at a command", cut_in_a_reply, 4 },
 	{ "refuse connections to Redis", refuse_connections, 2 },
 	{ "reload", reload, 1 },
+	{ "kill the daemon", crash_daemon, 1 },
+	{ "restart the daemon", restart_daemon, 1 },
 };
 
 static unsigned counts[ARRAY_LEN(blows)];

@@ -219,6 +219,9 @@ static const struct shape {
 	/* what is too much */
 	{ "a declared body that is too long",
 	    CHAT "Content-Length: 1000000000\r\n\r\n{\"prompt\":", 413, 413, false },
+	{ "the same with a question",
+	    CHAT "Expect: 100-continue\r\nContent-Length: 1000000000\r\n\r\n", 413, 413,
+	    false },
 	{ "a body of more than 64 bits",
 	    CHAT "Content-Length: 99999999999999999999999\r\n\r\n", 413, 400, false },
 	/* smuggling */
@@ -437,6 +440,14 @@ static const struct chat_case {
 	{ "form over query", "/test/chat?prompt=query",
 	    "application/x-www-form-urlencoded", "prompt=form", 200,
 	    "\"status\":\"completed\"", "form" },
+	{ "form twice", "/test/chat", "application/x-www-form-urlencoded",
+	    "prompt=first&prompt=second", 200, "\"status\":\"completed\"", "second" },
+	{ "multipart without an end", "/test/chat", "multipart/form-data; boundary=XX",
+	    "--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n", 400,
+	    "prompt", NULL },
+	{ "multipart without a boundary", "/test/chat", "multipart/form-data",
+	    "--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nx\r\n--XX--\r\n",
+	    400, "prompt", NULL },
 	{ "multipart", "/test/chat", "multipart/form-data; boundary=XX",
 	    "--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nthree\r\n"
 	    "lines\r\n--XX--\r\n",
@@ -498,7 +509,8 @@ Test(gateway, a_prompt_arrives_as_it_was_sent_or_is_refused)
 	harness_llm_script(h, "{\"rules\":[{\"reply\":{\"content\":\"hi\"}}]}");
 	for (size_t i = 0; i < ARRAY_LEN(chats); i++) {
 		const struct chat_case *c = &chats[i];
-		CLEANUP_BUF struct buf body = BUF_INIT, asked = BUF_INIT;
+		CLEANUP_BUF struct buf body = BUF_INIT, asked = BUF_INIT,
+				       want = BUF_INIT;
 		long long before = harness_llm_stat(h, "answers");
 		int status = chat(c, "", NULL, &body);
 		const struct json *log;
@@ -513,9 +525,13 @@ Test(gateway, a_prompt_arrives_as_it_was_sent_or_is_refused)
 		log = harness_llm_log(h);
 		if (c->prompt == NULL || log->len == 0)
 			continue;
-		json_write(&asked, &log->items[log->len - 1], JSON_COMPACT);
+		json_write(&asked, json_get(&log->items[log->len - 1], "prompt"),
+		    JSON_COMPACT);
 		if (strstr(c->prompt, "\\u") == NULL)
-			cr_expect(strstr(buf_str(&asked), "\"mine\"") == NULL);
+			json_write_string(&want, c->prompt, strlen(c->prompt));
+		else
+			buf_addf(&want, "\"%s\"", c->prompt);
+		cr_expect_str_eq(buf_str(&asked), buf_str(&want), "%s", c->name);
 		harness_clear(h);
 	}
 	cr_expect(eq(llong, harness_redis_int(h, "EXISTS agent:job:mine"), 0));

@@ -322,8 +322,8 @@ static const char *const good_ids[] = { " ", "a b", "'", "\"", "\\", "a:b",
 	"%s%n%x", "$(reboot)", "`id`", "; DROP TABLE agent_results; --", "' OR '1'='1",
 	"../../etc/passwd", "null", "0", "-1", "\xc3\xa9t\xc3\xa9", "\xe2\x80\xa8",
 	"\xf0\x9f\x98\x80", "e\xcc\x81",
-	"\xe2\x80\xae"
-	"rtl",
+	("\xe2\x80\xae"
+	 "rtl"),
 	"\xef\xbf\xbf", "<script>", "KEYS[1]", "fenced", "--help" };
 
 static const struct {
@@ -530,6 +530,8 @@ rows_with(void)
 	cr_expect(strstr(column("r-data", "message"), "the-key-of-the-model") == NULL,
 	    "secrets are masked");
 	cr_expect(strstr(column("r-data", "trace"), "http_request") != NULL);
+	cr_expect(
+	    harness_log_has(h, "job r-text owner=\"w \xc3\xa9\" status=completed"));
 	cr_expect(strstr(column("r-data", "message"), "\"message\":\"here\"") != NULL);
 }
 

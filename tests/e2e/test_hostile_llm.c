@@ -550,7 +550,10 @@ Test(hostile_llm, long_words_beside_the_data_are_cut_between_characters)
 #define OK_BODY "{\"choices\":[{\"message\":{\"content\":\"fine\"}}]}"
 #define V1 "/chat/completions"
 
+static char essay[12 * MIB]; /* text of the model, longer than what is stored inline */
+
 static const struct http_probe_route routes[] = {
+	{ .path = "/essay" V1, .body = essay },
 	{ .path = "/bytes" V1,
 	    .body = "{\"choices\":[{\"message\":{\"content\":\"\xff\xfe\"}}]}" },
 	{ .path = "/large" V1, .body = "0123456789", .repeat = 2 * MIB },
@@ -597,6 +600,7 @@ static const struct http_probe_route routes[] = {
 static const struct {
 	const char *name, *type;
 } strange[] = {
+	{ "essay", "" },
 	{ "bytes", "llm_bad_response" },
 	{ "large", "llm_bad_response" },
 	{ "chunks", "llm_bad_response" },
@@ -619,10 +623,15 @@ static const struct {
 Test(hostile_llm, a_provider_that_breaks_http_is_a_typed_failure)
 {
 	struct http_probe *probe = http_probe_start(routes, ARRAY_LEN(routes));
+	static const char essay_begin[] = "{\"choices\":[{\"message\":{\"content\":\"",
+			  reference[] = "cas://sha256:";
 	CLEANUP_BUF struct buf providers = BUF_INIT;
 	static char last[65536];
 
 	cr_assert(probe != NULL);
+	memset(essay, 'x', sizeof(essay) - 4);
+	memcpy(essay, essay_begin, strlen(essay_begin));
+	memcpy(essay + sizeof(essay) - 6, "\"}}]}", 6);
 	for (size_t i = 0; i < ARRAY_LEN(strange); i++)
 		buf_addf(&providers,
 		    ", { name = \"%s\"; type = \"openai\"; base_url = "
@@ -659,6 +668,9 @@ Test(hostile_llm, a_provider_that_breaks_http_is_a_typed_failure)
 		result_check(r);
 		cr_expect_str_eq(text_at(h, r, "error.type"), strange[i].type, "%s: %s",
 		    strange[i].name, text_at(h, r, "error.message"));
+		if (strcmp(strange[i].name, "essay") == 0)
+			cr_expect(strncmp(text_at(h, r, "result_ref"), reference,
+				      strlen(reference)) == 0);
 		if (strange[i].type[0] != '\0')
 			cr_expect(text_at(h, r, "error.message")[0] != '\0');
 		cr_log_info("%s: %s", strange[i].name, text_at(h, r, "error.message"));

@@ -334,10 +334,34 @@ harness_setting(struct harness *h, const char *path)
 	return value != NULL ? value : "";
 }
 
+/* An ordinary user may not be able to enter the build tree: it gets copies that it can
+   run, and the daemon finds its roles beside itself. */
+static void
+copy_programs(struct harness *h)
+{
+	static const char *const names[] = { "agent-runnerd", "agent-runner-worker",
+		"agent-runner-compute", "agent-runner-fetch", "agent-runner-scheduler",
+		"agent-runner-gateway" };
+	char command[2 * PROC_PATH_MAX];
+
+	(void)snprintf(h->bin, sizeof(h->bin), "%.300s/bin", h->dir);
+	if (mkdir(h->bin, 0755) < 0)
+		harness_fail(h, "%s: %s", h->bin, strerror(errno));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		(void)snprintf(command, sizeof(command), "cp '%.400s/%s' '%s/%s'",
+		    h->build, names[i], h->bin, names[i]);
+		if (system(command) != 0)
+			harness_fail(h, "cannot copy %s", names[i]);
+	}
+	(void)snprintf(h->daemon_copy, sizeof(h->daemon_copy), "%.300s/%s", h->bin,
+	    names[0]);
+}
+
 void
 harness_unprivileged(struct harness *h)
 {
 	h->is_unprivileged = true;
+	copy_programs(h);
 }
 
 void
@@ -566,7 +590,8 @@ harness_launch(struct harness *h)
 
 	for (; h->wrapper != NULL && h->wrapper[n] != NULL; n++)
 		argv[n] = h->wrapper[n];
-	argv[n++] = harness_program(h, "agent-runnerd");
+	argv[n++] =
+	    h->bin[0] != '\0' ? h->daemon_copy : harness_program(h, "agent-runnerd");
 	argv[n++] = "-c";
 	argv[n++] = h->conf;
 	argv[n] = NULL;

@@ -24,6 +24,7 @@ struct harness {
 	const char *env[HARNESS_ENV_MAX + 1];
 	size_t n_env;
 	bool is_unprivileged;
+	char bin[PROC_PATH_MAX], daemon_copy[PROC_PATH_MAX]; /* its programs, or "" */
 	const char *const *wrapper;
 	const char *llm_args[HARNESS_ENV_MAX + 1];
 	size_t n_llm_args;

@@ -148,6 +148,49 @@ Test(fiber, thousands_run_and_stacks_are_used_again)
 	cr_expect(eq(int, total, 4000));
 }
 
+struct place {
+	char *in_fiber, *in_call;
+	struct fiber *self;
+	int order[3], n;
+};
+
+static void
+note_place(void *ctx)
+{
+	struct place *p = ctx;
+	char here;
+
+	p->in_call = &here;
+	p->self = fiber_self();
+	p->order[p->n++] = 2;
+}
+
+static void
+calls_on_loop(void *ctx)
+{
+	struct place *p = ctx;
+	char here;
+
+	p->in_fiber = &here;
+	p->order[p->n++] = 1;
+	fiber_call_on_loop(note_place, p);
+	p->order[p->n++] = 3;
+}
+
+Test(fiber, a_call_on_the_loop_has_the_loops_stack_and_comes_back)
+{
+	struct place p = { .n = 0 };
+
+	cr_assert(fiber_start(fibers, calls_on_loop, &p) != NULL);
+	run_all();
+	cr_expect(p.n == 3 && p.order[0] == 1 && p.order[1] == 2 && p.order[2] == 3);
+	cr_expect(p.self == NULL);
+#ifndef WITH_SANITIZERS /* they keep locals elsewhere */
+	cr_expect(p.in_call < p.in_fiber - FIBER_STACK_BYTES ||
+	    p.in_call > p.in_fiber + FIBER_STACK_BYTES);
+#endif
+}
+
 static void
 count_timer(void *ctx)
 {

@@ -269,7 +269,7 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	cr_expect_str_eq(out.data,
 	    "{\"status\":\"unready\",\"reasons\":[\"redis is away: \\\"why\\\"\","
 	    "\"the daemon is stopping\",\"no worker is live\","
-	    "\"the fetch process is not live\"],\"workers\":0,\"version\":\"" PACKAGE_VERSION
+	    "\"the fetch process is not live\"],\"workers\":2,\"version\":\"" PACKAGE_VERSION
 	    "\"}");
 	buf_clear(&out);
 	fill();

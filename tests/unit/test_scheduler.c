@@ -171,14 +171,21 @@ listen_to_test(void *arg)
 }
 
 static void
-setup(void)
+begin_with_lease(int64_t lease_sec)
 {
 	struct scheduler_options o = { .metrics = &page, .listen = listen_to_test };
 
-	fixture_init(&f);
+	f.setup.lease_sec = lease_sec;
 	o.redis = f.redis;
 	o.setup = &f.setup;
 	cr_assert(scheduler_new(&o, &scheduler) == 0);
+}
+
+static void
+setup(void)
+{
+	fixture_init(&f);
+	begin_with_lease(30);
 	now_ms = 1000000;
 }
 
@@ -315,6 +322,26 @@ Test(scheduler, another_hosts_holder_is_recovered_when_its_beat_stops)
 	cr_expect_str_eq(state_of(&f, "j"), "queued");
 	cr_expect_str_eq(TEXT(&f, "HGET", "agent:job:j", "evidence"),
 	    "its beat has stopped");
+}
+
+/* Turns as far apart as the scheduler itself asks for, and a little late each. */
+Test(scheduler, the_shortest_lease_ends_too)
+{
+	uint64_t begin;
+
+	scheduler_free(scheduler);
+	begin_with_lease(3);
+	do_register(&f, "m.x.0.1");
+	take(&f, "m.x.0.1", "{p}", "j");
+	set_to_send = "node n b\n";
+	cr_assert(turn(0) == 0);
+	begin = now_ms;
+	while (strcmp(state_of(&f, "j"), "held") == 0) {
+		cr_assert(turn(wait_ms + 50) == 0);
+		cr_assert(now_ms - begin < 5000,
+		    "nobody noticed that the beat stopped");
+	}
+	cr_expect(now_ms - begin >= 3000);
 }
 
 Test(scheduler, a_late_claim_into_a_fenced_list_is_swept)

@@ -256,6 +256,18 @@ run_now(struct run *run, const struct tool_call *call)
 	return r;
 }
 
+static struct tool_call
+call_of(const struct run *run)
+{
+	const struct conversation *c = run->c;
+
+	return (struct tool_call){ .arena = c->arena,
+		.args = run->args,
+		.key = run->key,
+		.deadline_ms = c->job->deadline_ms,
+		.job = c->env->job };
+}
+
 /* Side effects: the journal says first what will be tried. When it says so already, the
    call may or may not have taken effect: ask, and never just try again. */
 static int
@@ -282,11 +294,7 @@ static int
 run_live(struct run *run)
 {
 	struct conversation *c = run->c;
-	const struct tool_call call = { .arena = c->arena,
-		.args = run->args,
-		.key = run->key,
-		.deadline_ms = c->job->deadline_ms,
-		.job = c->env->job };
+	const struct tool_call call = call_of(run);
 	int r = conversation_may_go_on(c);
 
 	if (r != 0)
@@ -305,11 +313,7 @@ static int
 run_known(struct run *run)
 {
 	struct conversation *c = run->c;
-	const struct tool_call call = { .arena = c->arena,
-		.args = run->args,
-		.key = run->key,
-		.deadline_ms = c->job->deadline_ms,
-		.job = c->env->job };
+	const struct tool_call call = call_of(run);
 	int r = conversation_may_go_on(c);
 
 	return r == 0 ? run_now(run, &call) : r;

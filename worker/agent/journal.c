@@ -195,15 +195,7 @@ void
 journal_write_usage(struct json_writer *w, const struct llm_usage *usage,
     uint64_t cost_microusd)
 {
-	jw_key(w, "usage");
-	jw_object_begin(w);
-	jw_key(w, "input");
-	jw_uint(w, usage->input);
-	jw_key(w, "output");
-	jw_uint(w, usage->output);
-	jw_key(w, "cached");
-	jw_uint(w, usage->cached);
-	jw_object_end(w);
+	llm_usage_write(w, "usage", usage);
 	jw_key(w, "cost_microusd");
 	jw_uint(w, cost_microusd);
 }

@@ -84,10 +84,10 @@ write_text(struct json_writer *w, const char *key, struct llm_text t)
 	jw_string(w, t.s, t.len);
 }
 
-static void
-write_usage(struct json_writer *w, const struct llm_usage *u)
+void
+llm_usage_write(struct json_writer *w, const char *name, const struct llm_usage *u)
 {
-	jw_key(w, "usage");
+	jw_key(w, name);
 	jw_object_begin(w);
 	jw_key(w, "input");
 	jw_uint(w, u->input);
@@ -118,7 +118,7 @@ llm_answer_write(struct json_writer *w, const struct llm_answer *answer)
 	jw_key(w, "finish");
 	jw_cstr(w, llm_finish_name(answer->finish));
 	write_text(w, "refusal", answer->refusal);
-	write_usage(w, &answer->usage);
+	llm_usage_write(w, "usage", &answer->usage);
 	write_text(w, "model", answer->model);
 	jw_object_end(w);
 }

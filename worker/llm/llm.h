@@ -73,6 +73,9 @@ struct llm_usage {
 };
 
 void llm_usage_add(struct llm_usage *sum, const struct llm_usage *more);
+/* A member of that name: {input, output, cached}. */
+void llm_usage_write(struct json_writer *w, const char *name,
+    const struct llm_usage *u);
 
 enum llm_finish {
 	LLM_FINISH_STOP,
