@@ -102,6 +102,8 @@ collect(struct reasons *r, const struct health_facts *facts)
 	}
 	if (status->is_draining)
 		add(r, "the daemon is stopping");
+	if (status->is_starting) /* as -D and READY=1 mean it */
+		add(r, "the daemon is starting");
 	if (status->paused_ms > 0) {
 		(void)snprintf(r->paused, sizeof(r->paused),
 		    "job after job takes its worker down; no jobs are taken for %llu s",

@@ -106,6 +106,7 @@ fill_status(const struct supervisor *s, struct control_status *st)
 	st->pid = getpid();
 	st->generation = s->now->number;
 	st->is_draining = s->phase >= PHASE_DRAINING;
+	st->is_starting = s->phase < PHASE_RUNNING;
 	st->is_unprivileged = !s->identity.is_root;
 	st->is_reloading = (uint32_t)reload_is_busy(s);
 	st->reloads_ok = s->reload.ok;

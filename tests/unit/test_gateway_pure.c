@@ -279,6 +279,11 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	cr_expect(strstr(out.data, "result store") != NULL);
 	buf_clear(&out);
 	fill();
+	status.is_starting = 1;
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data, "the daemon is starting") != NULL);
+	buf_clear(&out);
+	fill();
 	status.paused_ms = 29001;
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "no jobs are taken for 30 s") != NULL);
