@@ -101,7 +101,7 @@ struct control_status {
 	uint64_t uptime_ms;
 	char reload_text[CONTROL_TEXT_MAX];
 	uint64_t paused_ms; /* takes no jobs for so long: they take every worker down */
-	uint32_t n_children; /* in children, at most CONTROL_CHILDREN_MAX */
+	uint32_t n_children;  /* in children, at most CONTROL_CHILDREN_MAX */
 	uint32_t is_starting; /* not all processes have been ready yet */
 	struct control_child children[CONTROL_CHILDREN_MAX];
 };
