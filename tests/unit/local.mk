@@ -217,7 +217,7 @@ endif
 if HAVE_CRITERION
 check_PROGRAMS += test_man_conf
 TESTS += test_man_conf
-test_man_conf_SOURCES = tests/unit/test_man_conf.c
+test_man_conf_SOURCES = tests/unit/test_man_conf.c tests/unit/source_file.h
 test_man_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 endif
@@ -289,7 +289,7 @@ endif
 if HAVE_CRITERION
 check_PROGRAMS += test_man_protocol
 TESTS += test_man_protocol
-test_man_protocol_SOURCES = tests/unit/test_man_protocol.c
+test_man_protocol_SOURCES = tests/unit/test_man_protocol.c tests/unit/source_file.h
 test_man_protocol_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_protocol_LDADD = worker/libllm.a common/libcommon.a $(CRITERION_LIBS)
 endif

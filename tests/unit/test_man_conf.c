@@ -2,31 +2,13 @@
 /* test_man_conf.c - agent-runner.conf(5) and the example file name every option. */
 #include "config.h"
 
+#include "tests/unit/source_file.h"
+
 #include "common/conf/conf.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <string.h>
-
-static char *
-read_source(const char *name)
-{
-	const char *srcdir = getenv("srcdir");
-	char path[512];
-	CLEANUP_BUF struct buf b = BUF_INIT;
-	char chunk[4096];
-	size_t n;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", srcdir != NULL ? srcdir : ".",
-	    name);
-	f = fopen(path, "r");
-	cr_assert(f != NULL, "%s", path);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(&b, chunk, n);
-	fclose(f);
-	return buf_take(&b, NULL);
-}
 
 /* The text between ".Ss GROUP" and the next section. */
 static char *

@@ -2,31 +2,14 @@
 /* test_man_protocol.c - agent-runner-protocol(7) knows what the code knows. */
 #include "config.h"
 
+#include "tests/unit/source_file.h"
+
 #include "common/buf.h"
 #include "common/error_types.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <string.h>
-
-static char *
-read_source(const char *name)
-{
-	const char *srcdir = getenv("srcdir");
-	CLEANUP_BUF struct buf b = BUF_INIT;
-	char path[512], chunk[4096];
-	size_t n;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", srcdir != NULL ? srcdir : ".",
-	    name);
-	f = fopen(path, "r");
-	cr_assert(f != NULL, "%s", path);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(&b, chunk, n);
-	fclose(f);
-	return buf_take(&b, NULL);
-}
 
 Test(man_protocol, every_failure_type_stands_there_with_its_retryable)
 {
