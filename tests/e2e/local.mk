@@ -85,9 +85,9 @@ endif
 # --- the queue's promises under fire
 if HAVE_CRITERION
 EXTRA_DIST += tests/e2e/ledger.h
-check_PROGRAMS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+check_PROGRAMS += test_e2e_kills test_e2e_nodes test_e2e_blame \
 	test_e2e_outages
-TESTS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+TESTS += test_e2e_kills test_e2e_nodes test_e2e_blame \
 	test_e2e_outages
 test_e2e_nodes_SOURCES = tests/e2e/test_nodes.c
 test_e2e_nodes_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
@@ -98,9 +98,6 @@ test_e2e_outages_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_blame_SOURCES = tests/e2e/test_blame.c
 test_e2e_blame_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_blame_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
-test_e2e_chaos_SOURCES = tests/e2e/test_chaos.c tests/e2e/ledger.c
-test_e2e_chaos_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_chaos_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
 test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
