@@ -103,3 +103,11 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- signals under load, stops, a reboot
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_storms
+TESTS += test_e2e_storms
+test_e2e_storms_SOURCES = tests/e2e/test_storms.c
+test_e2e_storms_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_storms_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
