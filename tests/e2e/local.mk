@@ -111,3 +111,11 @@ test_e2e_storms_SOURCES = tests/e2e/test_storms.c
 test_e2e_storms_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_storms_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 endif
+# --- more slow clients than places
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_gateway_crowd
+TESTS += test_e2e_gateway_crowd
+test_e2e_gateway_crowd_SOURCES = tests/e2e/test_gateway_crowd.c
+test_e2e_gateway_crowd_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_gateway_crowd_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
