@@ -17,6 +17,7 @@
 enum {
 	COPY_ONE_IN = 4,
 	OLD_COPY_ONE_IN = 8,
+	RECENT = 20,
 	ENDS_MAX = 4
 };
 
@@ -41,7 +42,7 @@ static const char rules[] =
 																											 "{\"when\":{\"prompt_contains\":\"refused\"},\"reply\":{\"refusal\":\"" SERIAL
 																											 "\"}},"
 																											 "{\"when\":{\"prompt_contains\":\"cancelled\"},\"reply\":{\"content\":\"" SERIAL
-																											 "\",\"delay_ms\":1500}},"
+																											 "\",\"delay_ms\":700}},"
 																											 "{\"reply\":{\"content\":\"" SERIAL
 																											 "\",\"delay_ms\":80}}]}";
 
@@ -184,7 +185,7 @@ submit_beside(struct chaos *c, unsigned i)
 	old = draw(&d, i + 1);
 	if (draw(&d, OLD_COPY_ONE_IN) == 0 && kind_of(old)->has_copies)
 		(void)job_push(c, old);
-	old = i - (i < 40 ? i : draw(&d, 40));
+	old = i - (i < RECENT ? i : draw(&d, RECENT));
 	if (kind_of(old)->is_cancelled && draw(&d, 4) == 0)
 		cancel(c, old);
 }
