@@ -19,7 +19,7 @@ queue_script_names = register beat adopt begin journal journal_reset finish bury
 	dead_drop meta stats survey job_show fsck_job fsck_held fsck_key
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
-	common/queue/lib/mine.lua common/queue/lib/terminal.lua \
+	common/queue/lib/mine.lua common/queue/lib/delay.lua common/queue/lib/terminal.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
