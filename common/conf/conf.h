@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/secrets.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -222,7 +223,11 @@ void conf_write_masked(struct buf *out, const struct conf *c);
    that are named as secrets, masked. */
 void conf_mask_url(struct buf *out, const char *url);
 
-/* The same with real secrets, but only those options that belong to the role. */
+/* Every secret that the configuration holds, URLs' passwords included, for masking what
+   this process says. 0 with *out owned by the caller, or -ENOMEM. */
+int conf_secrets(const struct conf *c, struct secrets **out);
+
+/* As conf_write_masked, with real secrets, but only those options that belong to the role. */
 void conf_write_role(struct buf *out, const struct conf *c, enum role role);
 
 /*

@@ -10,6 +10,13 @@ test_conf_SOURCES = tests/unit/test_conf.c
 test_conf_CFLAGS = $(unit_cflags)
 test_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 
+# --- secrets
+check_PROGRAMS += test_secrets
+TESTS += test_secrets
+test_secrets_SOURCES = tests/unit/test_secrets.c
+test_secrets_CFLAGS = $(unit_cflags)
+test_secrets_LDADD = common/libcommon.a $(CRITERION_LIBS)
+
 # --- fiber
 check_PROGRAMS += test_fiber
 TESTS += test_fiber

@@ -10,6 +10,8 @@
 
 #include "worker/agent/args_view.h"
 
+#include "common/secrets.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -19,37 +21,6 @@ enum {
 	VIEW_DEPTH_MAX = 32,
 	NAME_BYTES_MAX = 64
 };
-
-/* Parts of names; a name is compared without its case, '-' and '_'. */
-static const char *const secret_names[] = { "authorization", "apikey", "accesskey",
-	"secret", "password", "passwd", "pwd", "token", "credential", "cookie",
-	"privatekey", "signature", "sessionkey" };
-
-/* "session_id" and "max_tokens" are none. */
-static const char *const harmless_names[] = { "maxtokens", "tokens", "pagetoken",
-	"nextpagetoken", "tokencount" };
-
-static bool
-is_secret_name(const char *name, size_t n)
-{
-	char flat[64];
-	size_t m = 0;
-
-	for (size_t i = 0; i < n && m + 1 < sizeof(flat); i++)
-		if (name[i] != '-' && name[i] != '_' && name[i] != '.')
-			flat[m++] =
-			    (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20
-								    : name[i]);
-	flat[m] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(harmless_names); i++)
-		if (strcmp(flat, harmless_names[i]) == 0)
-			return false;
-	for (size_t i = 0; i < ARRAY_LEN(secret_names); i++)
-		if (strstr(flat, secret_names[i]) != NULL)
-			return true;
-	return strcmp(flat, "key") == 0 || strcmp(flat, "auth") == 0 ||
-	    strcmp(flat, "sig") == 0;
-}
 
 /* ---- texts ---- */
 
@@ -139,7 +110,7 @@ mask_text(struct buf *out, const char *s, size_t n)
 
 			begin = i + 1;
 			if (i - name <= NAME_BYTES_MAX &&
-			    is_secret_name(s + name, i - name))
+			    secrets_is_name(s + name, i - name))
 				end = value_end(s, n, begin);
 		}
 		if (end > begin) {
@@ -180,7 +151,7 @@ write_masked(struct json_writer *w, const struct json *v, unsigned depth)
 			const struct json_member *m = &v->members[i];
 
 			jw_key_n(w, m->name, m->name_len);
-			if (is_secret_name(m->name, m->name_len) &&
+			if (secrets_is_name(m->name, m->name_len) &&
 			    (m->value.type == JSON_STRING ||
 				m->value.type == JSON_NUMBER))
 				jw_cstr(w, MASK);
