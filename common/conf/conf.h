@@ -177,11 +177,12 @@ struct conf {
 	size_t n_agents;
 	struct conf_list
 	    places; /* of settings, see conf_finding_at; the check role has them */
+	struct conf_list warnings; /* about the file: "FILE:LINE: key: what" */
 };
 
 /*
- * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default}
- * and file:PATH resolved, and agents_dir's *.conf with the files they name. Unknown
+ * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default},
+ * file:PATH and credential:NAME resolved, and agents_dir's *.conf with the files they name. Unknown
  * keys and values out of bounds are refused: err says "FILE:LINE: key: what; remedy".
  * Returns 0 with *out owned by the caller, or negative errno.
  */
@@ -226,6 +227,9 @@ void conf_mask_url(struct buf *out, const char *url);
 /* Every secret that the configuration holds, URLs' passwords included, for masking what
    this process says. 0 with *out owned by the caller, or -ENOMEM. */
 int conf_secrets(const struct conf *c, struct secrets **out);
+
+/* Overwrites them all where they stand; URLs stay, masked. */
+void conf_blank_secrets(struct conf *c);
 
 /* As conf_write_masked, with real secrets, but only those options that belong to the role. */
 void conf_write_role(struct buf *out, const struct conf *c, enum role role);

@@ -117,23 +117,6 @@ add_url(struct secrets *s, const char *url)
 	return r;
 }
 
-static int
-add_record(struct secrets *s, const struct conf_option *options, size_t n,
-    const void *record)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		const char *const *text = conf_field(&options[i], record);
-
-		if (options[i].type == OPT_SECRET)
-			r = secrets_add(s, *text, strlen(*text));
-		else if (options[i].type == OPT_URL)
-			r = add_url(s, *text);
-	}
-	return r;
-}
-
 /* What "Authorization: Basic" carries is base64 of this. */
 static int
 add_pair(struct secrets *s, const struct conf_auth_profile *p)
@@ -152,32 +135,91 @@ add_pair(struct secrets *s, const struct conf_auth_profile *p)
 	return r;
 }
 
+/* One option of the configuration or of a record in it. */
+typedef int (*field_fn)(void *ctx, const struct conf_option *o, char **field);
+
+static int
+each_of_record(const struct conf_option *options, size_t n, void *record, field_fn fn,
+    void *ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (options[i].type == OPT_SECRET || options[i].type == OPT_URL)
+			r = fn(ctx, &options[i], conf_field(&options[i], record));
+	return r;
+}
+
+static int
+each_secret(struct conf *c, field_fn fn, void *ctx)
+{
+	int r = each_of_record(conf_options, conf_n_options, c, fn, ctx);
+
+	for (size_t i = 0; i < conf_n_records && r == 0; i++) {
+		const struct conf_record *rec = &conf_records[i];
+		char *v = *(char **)(void *)((char *)c + rec->v_offset);
+		size_t n = *(size_t *)(void *)((char *)c + rec->n_offset);
+
+		for (size_t k = 0; k < n && r == 0; k++)
+			r = each_of_record(rec->options, rec->n_options,
+			    v + k * rec->size, fn, ctx);
+	}
+	return r;
+}
+
+static int
+add_field(void *ctx, const struct conf_option *o, char **field)
+{
+	return o->type == OPT_SECRET ? secrets_add(ctx, *field, strlen(*field))
+				     : add_url(ctx, *field);
+}
+
 int
 conf_secrets(const struct conf *c, struct secrets **out)
 {
 	CLEANUP(secrets_freep) struct secrets *s = secrets_new();
 	const union {
-		const struct conf *conf;
-		const char *bytes;
+		const struct conf *in;
+		struct conf *walked; /* add_field only looks */
 	} p = { c };
-	int r;
+	int r = s != NULL ? each_secret(p.walked, add_field, s) : -ENOMEM;
 
-	if (s == NULL)
-		return -ENOMEM;
-	r = add_record(s, conf_options, conf_n_options, c);
-	for (size_t i = 0; i < conf_n_records && r == 0; i++) {
-		const struct conf_record *rec = &conf_records[i];
-		const char *v = *(char *const *)(const void *)(p.bytes + rec->v_offset);
-		size_t n = *(const size_t *)(const void *)(p.bytes + rec->n_offset);
-
-		for (size_t k = 0; k < n && r == 0; k++)
-			r = add_record(s, rec->options, rec->n_options,
-			    v + k * rec->size);
-	}
 	for (size_t i = 0; i < c->n_auth_profiles && r == 0; i++)
 		r = add_pair(s, &c->auth_profiles[i]);
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(s);
 	return 0;
+}
+
+static void
+blank(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+}
+
+/* Without memory to mask a URL, nothing of it stays. */
+static int
+blank_field(void *ctx UNUSED, const struct conf_option *o, char **field)
+{
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	char *text = NULL;
+
+	if (o->type == OPT_URL) {
+		conf_mask_url(&masked, *field);
+		text = buf_take(&masked, NULL);
+	}
+	blank(*field);
+	if (text != NULL) {
+		free(*field);
+		*field = text;
+	}
+	return 0;
+}
+
+void
+conf_blank_secrets(struct conf *c)
+{
+	(void)each_secret(c, blank_field, NULL);
 }
