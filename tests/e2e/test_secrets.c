@@ -120,7 +120,8 @@ expect_clean(const char *where, const char *bytes, size_t n)
 		forms[6].data[--forms[6].len] = '\0';
 		memmove(forms[6].data, forms[6].data + 1, forms[6].len);
 		forms[6].len--;
-		buf_adds(&forms[7], "dTpiYXNpY1BBU1Mx"); /* "u:basicPASS1" in base64 */
+		buf_adds(&forms[7],
+		    i == BASIC_PASSWORD ? "dTpiYXNpY1BBU1Mx" : text); /* "u:basicPASS1" */
 		for (k = 0; k < ARRAY_LEN(forms); k++) {
 			expect_absent(where, bytes, n, planted[i].where, &forms[k]);
 			buf_release(&forms[k]);
