@@ -33,6 +33,7 @@ TAILQ_HEAD(generation_list, generation);
 /* Takes the configuration over (NULL is left in *conf) in any case. */
 int generation_new(struct conf **conf, unsigned number, struct generation **out,
     struct err *err);
+void generation_warn(const struct generation *g); /* logs what is odd about its file */
 void generation_free(struct generation *g);
 void generation_freep(struct generation **g);
 

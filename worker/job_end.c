@@ -231,6 +231,22 @@ store_and_finish(struct job *j, struct store_row *row, const struct result_facts
 	return r;
 }
 
+/* What a server said of a password of ours stays here. */
+static void
+mask_message(struct job *j, struct result_facts *f)
+{
+	const struct secrets *secrets = j->worker->role->secrets;
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	size_t n = strlen(f->error.message);
+
+	if (!secrets_found(secrets, f->error.message, n))
+		return;
+	secrets_mask(secrets, &masked, f->error.message, n);
+	f->error.message = arena_strndup(j->arena, buf_str(&masked), masked.len);
+	if (f->error.message == NULL)
+		f->error.message = SECRETS_MASK;
+}
+
 /* Writes, stores and publishes a failure. */
 static int
 fail(struct job *j, struct result_facts *f, bool is_burial)
@@ -242,6 +258,7 @@ fail(struct job *j, struct result_facts *f, bool is_burial)
 	int r;
 
 	j->is_ending = true;
+	mask_message(j, f);
 	result_message_failed(&message, f);
 	if (buf_status(&message) != 0 || store_new_id(result_id) < 0)
 		return -ENOMEM;

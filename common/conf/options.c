@@ -279,12 +279,19 @@ wipe_and_free(char *s)
 	free(s);
 }
 
+static void
+list_release(struct conf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i]);
+	free(list->v);
+}
+
 void
 conf_record_release(const struct conf_option *options, size_t n, void *record)
 {
 	for (size_t i = 0; i < n; i++) {
 		void *field = conf_field(&options[i], record);
-		struct conf_list *list = field;
 
 		switch (options[i].type) {
 		case OPT_STRING:
@@ -296,9 +303,7 @@ conf_record_release(const struct conf_option *options, size_t n, void *record)
 			wipe_and_free(*(char **)field);
 			break;
 		case OPT_LIST:
-			for (size_t k = 0; k < list->n; k++)
-				free(list->v[k]);
-			free(list->v);
+			list_release(field);
 			break;
 		default:
 			break;
@@ -339,9 +344,8 @@ conf_free(struct conf *c)
 		free(v);
 	}
 	conf_record_release(conf_options, conf_n_options, c);
-	for (size_t i = 0; i < c->places.n; i++)
-		free(c->places.v[i]);
-	free(c->places.v);
+	list_release(&c->places);
+	list_release(&c->warnings);
 	free(c->path);
 	free(c);
 }

@@ -103,6 +103,15 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- secrets
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_secrets
+TESTS += test_e2e_secrets
+test_e2e_secrets_SOURCES = tests/e2e/test_secrets.c
+test_e2e_secrets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_secrets_LDADD = tests/support/libhttpprobe.a $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of secrets
 # --- signals under load, stops, a reboot
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_storms

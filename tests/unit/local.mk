@@ -10,6 +10,13 @@ test_conf_SOURCES = tests/unit/test_conf.c
 test_conf_CFLAGS = $(unit_cflags)
 test_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 
+# --- secrets
+check_PROGRAMS += test_secrets
+TESTS += test_secrets
+test_secrets_SOURCES = tests/unit/test_secrets.c
+test_secrets_CFLAGS = $(unit_cflags)
+test_secrets_LDADD = common/libcommon.a $(CRITERION_LIBS)
+
 # --- fiber
 check_PROGRAMS += test_fiber
 TESTS += test_fiber
@@ -30,6 +37,11 @@ test_addr_guard_LDADD = common/libguard.a common/libcommon.a $(CRITERION_LIBS)
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_rebinding
+TESTS += test_rebinding
+test_rebinding_SOURCES = tests/unit/test_rebinding.c
+test_rebinding_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_rebinding_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
 check_PROGRAMS += test_fetch_request test_fetch
 TESTS += test_fetch_request test_fetch
 test_fetch_request_SOURCES = tests/unit/test_fetch_request.c
