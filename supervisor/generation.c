@@ -51,6 +51,7 @@ blank_secrets(struct conf *c)
 		blank(c->auth_profiles[i].password);
 	}
 	blank(c->http.token);
+	blank(c->redis.sentinel_password);
 	blank_url(&c->redis.url);
 	blank_url(&c->database.url);
 	blank_url(&c->orchestrator.api_url);

@@ -5,6 +5,11 @@ common_libqueue_a_SOURCES = \
 	common/queue/queue_ops.h common/queue/queue_ops.c \
 	common/queue/queue_reply.c \
 	common/queue/redis_url.h common/queue/redis_url.c \
+	common/queue/redis_tls.h common/queue/redis_tls.c \
+	common/queue/redis_stream.h common/queue/redis_stream.c \
+	common/queue/redis_conn.h common/queue/redis_conn.c \
+	common/queue/redis_target.h common/queue/redis_target.c \
+	common/queue/redis_dial.h common/queue/redis_dial.c \
 	common/queue/redis_sync.h common/queue/redis_sync.c \
 	common/queue/redis_check.c \
 	common/queue/queue_stats.h common/queue/queue_stats.c \
@@ -12,7 +17,8 @@ common_libqueue_a_SOURCES = \
 	common/queue/queue_client.h common/queue/queue_client.c \
 	common/queue/queue_fsck.h common/queue/queue_fsck.c
 nodist_common_libqueue_a_SOURCES = common/queue/scripts_data.c
-common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
+common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
+REDIS_LIBS = $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 
 queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
 	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
