@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/queue/queue_rights.h"
 #include "common/queue/redis_sync.h"
 #include "common/store/migrate_run.h"
 #include "common/store/store_conf.h"
@@ -210,7 +211,11 @@ meet_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *e
 	int r = redis_sync_connect(s, err);
 
 	if (r == 0)
-		r = queue_check_server(s, w->conf->redis.allow_eviction, &warning, err);
+		/* eviction is the scheduler's to judge, at the start: a worker that is
+		   replaced later must not be refused for it */
+		r = queue_check_server(s, true, &warning, err);
+	if (r == 0)
+		r = queue_check_rights(s, &w->setup, err);
 	if (r == 0)
 		r = queue_meta_check(s, &w->setup, id, err);
 	if (r < 0)

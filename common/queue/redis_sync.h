@@ -77,6 +77,9 @@ int queue_run(struct redis_sync *s, struct queue_command *c, struct redisReply *
 int queue_check_server(struct redis_sync *s, bool allow_eviction, struct err *warning,
     struct err *err);
 
+/* The maxmemory-policy alone: 0, or -EINVAL with the remedy. */
+int queue_check_eviction(struct redis_sync *s, struct err *err);
+
 /*
  * Does this queue belong to us? The first caller writes its protocol number, queue
  * names and store id. -EEXIST when others stand there, with what to do. store_id ""

@@ -128,7 +128,7 @@ queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(REDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_operator test_scheduler
+	test_queue_fsck test_queue_operator test_queue_rights test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -149,6 +149,9 @@ test_queue_fsck_LDADD = $(queue_test_libs)
 test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
 test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
+test_queue_rights_SOURCES = tests/unit/test_queue_rights.c
+test_queue_rights_CFLAGS = $(queue_test_cflags)
+test_queue_rights_LDADD = $(queue_test_libs)
 test_scheduler_SOURCES = tests/unit/test_scheduler.c
 test_scheduler_CFLAGS = $(queue_test_cflags)
 test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
