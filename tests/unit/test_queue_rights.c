@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "common/queue/queue_rights.h"
+#include "tests/support/acl_rules.h"
 #include "tests/support/queue_fixture.h"
 #include "tests/unit/source_file.h"
 
@@ -14,10 +15,6 @@
 #include <errno.h>
 #include <hiredis.h>
 #include <string.h>
-
-enum {
-	WORDS_MAX = 128
-};
 
 TestSuite(queue_rights, .timeout = 60);
 
@@ -50,22 +47,6 @@ Test(queue_rights, every_command_of_a_script_is_in_the_list)
 	cr_expect(n_calls > 100);
 }
 
-/* The words of the user's line on the page, in *argv; the texts live in page. */
-static int
-rules_of(char *page, const char *argv[WORDS_MAX])
-{
-	char *line = strstr(page, "\nuser agent-runner "), *save = NULL;
-	int n = 0;
-
-	cr_assert(line != NULL);
-	*strstr(line, "\n.Ed") = '\0';
-	for (char *w = strtok_r(line, " \n", &save); w != NULL && n < WORDS_MAX;
-	     w = strtok_r(NULL, " \n", &save))
-		if (strcmp(w, "\\e") != 0)
-			argv[n++] = w;
-	return n;
-}
-
 /* "client|id" for "CLIENT ID" */
 static void
 rule_of(const char *line, char *out, size_t max)
@@ -85,8 +66,8 @@ rule_of(const char *line, char *out, size_t max)
 Test(queue_rights, the_page_grants_what_is_listed_and_nothing_else)
 {
 	CLEANUP(freep) char *page = read_source("man/agent-runner.conf.5");
-	const char *argv[WORDS_MAX];
-	int n = rules_of(page, argv), n_granted = 0;
+	const char *argv[ACL_WORDS_MAX];
+	int n = acl_rules(page, argv), n_granted = 0;
 	char rule[64];
 
 	for (const char *line = queue_rights; *line != '\0';
@@ -129,8 +110,8 @@ make_user(struct fixture *f, const char *name, int n, const char **rules,
     const char *without)
 {
 	CLEANUP(redis_reply_freep) redisReply *reply = NULL;
-	const char *argv[WORDS_MAX + 4] = { "ACL", "SETUSER", name, "reset" };
-	size_t len[WORDS_MAX + 4];
+	const char *argv[ACL_WORDS_MAX + 4] = { "ACL", "SETUSER", name, "reset" };
+	size_t len[ACL_WORDS_MAX + 4];
 	struct err err = ERR_INIT;
 	int argc = 4;
 
@@ -147,8 +128,8 @@ Test(queue_rights, a_missing_rule_is_found_and_named)
 {
 	CLEANUP(freep) char *page = read_source("man/agent-runner.conf.5");
 	CLEANUP(fixture_release) struct fixture f;
-	const char *rules[WORDS_MAX];
-	int n = rules_of(page, rules);
+	const char *rules[ACL_WORDS_MAX];
+	int n = acl_rules(page, rules);
 
 	fixture_init(&f);
 	make_user(&f, "all", n, rules, NULL);
@@ -192,9 +173,9 @@ Test(queue_rights, a_refusal_inside_a_script_is_no_fault_of_the_job)
 	CLEANUP(freep) char *page = read_source("man/agent-runner.conf.5");
 	CLEANUP(fixture_release) struct fixture f;
 	CLEANUP(redis_sync_freep) struct redis_sync *s = NULL;
-	const char *rules[WORDS_MAX];
+	const char *rules[ACL_WORDS_MAX];
 	struct err err = ERR_INIT;
-	int n = rules_of(page, rules);
+	int n = acl_rules(page, rules);
 
 	fixture_init(&f);
 	make_user(&f, "u", n, rules, "+hset");
