@@ -28,6 +28,7 @@ struct ctl {
 	struct conf *conf;
 	struct queue_setup queue;
 	bool has_queue;
+	struct redis_target *redis_target;
 	struct redis_sync *redis;
 	struct store *store;
 };

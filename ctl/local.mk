@@ -16,7 +16,7 @@ ctl_libctl_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 CTL_LIBS = ctl/libctl.a worker/libpipelinerun.a worker/libllm.a worker/agent/libintent.a \
 	common/libpipeline.a common/libqueue.a common/libstore.a \
 	common/libconf.a common/librole.a common/libjson.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(LIBPQ_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(LIBCONFIG_LIBS) \
+	$(REDIS_LIBS) $(LIBPQ_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(LIBCONFIG_LIBS) \
 	$(SECCOMP_LIBS) -lm
 
 bin_PROGRAMS += agentctl

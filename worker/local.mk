@@ -23,4 +23,4 @@ agent_runner_worker_LDADD = \
 	worker/libpipelinerun.a common/libpipeline.a worker/libagent.a worker/libtools.a worker/libllm.a worker/agent/libintent.a \
 	common/libqueue.a $(HTTP_CLIENT_LIBS) $(ROLE_LIBS) common/libjson_schema.a $(STORE_LIBS) \
 	common/libconf.a common/libjson.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+	$(REDIS_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm

@@ -89,7 +89,7 @@ struct worker {
 	struct loop *loop;
 	struct fibers *fibers;
 	struct queue_setup setup;
-	struct redis_url url;
+	struct redis_target *target;
 	struct redis_link *redis;  /* operations, pipelined */
 	struct redis_link *events; /* subscription to cancels */
 	struct claim *claim;

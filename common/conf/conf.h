@@ -121,6 +121,10 @@ struct conf {
 	struct {
 		char *
 		    url; /* secret (may hold a password); "embedded" = private server */
+		char *ca_file, *cert_file, *key_file; /* PEM; "" = none */
+		char *server_name;                    /* "" = the host's */
+		char *sentinel_user;
+		char *sentinel_password; /* secret */
 		bool allow_eviction;
 		char *program; /* redis-server to run in embedded mode */
 	} redis;

@@ -346,6 +346,15 @@ queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines)
+{
+	start(c, q, QUEUE_OP_RIGHTS);
+	add_str(c, lines);
+	add_str(c, q->completion_queue);
+}
+
+void
 queue_cmd_stats(struct queue_command *c, const struct queue_setup *q)
 {
 	start(c, q, QUEUE_OP_STATS);

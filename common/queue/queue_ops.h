@@ -50,7 +50,8 @@
 	X(JOB_SHOW)      /* operator: one job                                             */ \
 	X(FSCK_JOB)      /* operator: is one job where its state says?                    */ \
 	X(FSCK_HELD)     /* operator: one holder's list                                   */ \
-	X(FSCK_KEY)      /* operator: any other key                                       */
+	X(FSCK_KEY)      /* operator: any other key                                       */ \
+	X(RIGHTS)        /* start check: which commands Redis refuses to this user         */
 /* clang-format on */
 
 enum queue_op {
@@ -209,6 +210,8 @@ void queue_cmd_dead_retry(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
 void queue_cmd_dead_drop(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
+void queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines);
 void queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
     const char *store_id); /* "": this process knows no store */
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
@@ -305,6 +308,10 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
+		struct { /* RIGHTS */
+			struct queue_text first; /* with its arguments; "" */
+			int64_t n_refused;
+		} rights;
 		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
 			struct queue_list rows;
 		} fsck;

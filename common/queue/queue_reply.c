@@ -251,6 +251,13 @@ read_fsck(struct reader *r, struct queue_answer *a)
 	a->fsck.rows = take_list(r);
 }
 
+static void
+read_rights(struct reader *r, struct queue_answer *a)
+{
+	a->rights.first = take_text(r);
+	a->rights.n_refused = take_int(r);
+}
+
 static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answer *) = {
 	[QUEUE_OP_BEAT] = read_beat,
 	[QUEUE_OP_ADOPT] = read_adopt,
@@ -272,6 +279,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_FSCK_JOB] = read_fsck,
 	[QUEUE_OP_FSCK_HELD] = read_fsck,
 	[QUEUE_OP_FSCK_KEY] = read_fsck,
+	[QUEUE_OP_RIGHTS] = read_rights,
 };
 
 /* ---- errors ---- */
@@ -296,6 +304,9 @@ static const struct {
 	{ "NOPERM", -EACCES },
 };
 
+/* NOPERM of a command inside a script */
+static const char script_refusal[] = "ERR The user executing the script can't ";
+
 int
 queue_reply_error(const struct redisReply *reply, struct err *err)
 {
@@ -315,6 +326,8 @@ queue_reply_error(const struct redisReply *reply, struct err *err)
 		return err_set(err, code, "%s%s",
 		    code == -EAGAIN ? "Redis is away: " : "", reply->str);
 	}
+	if (strncmp(reply->str, script_refusal, strlen(script_refusal)) == 0)
+		return err_set(err, -EACCES, "%s", reply->str);
 	return err_set(err, -EIO, "Redis: %s", reply->str);
 }
 

@@ -128,3 +128,18 @@ test_e2e_gateway_crowd_SOURCES = tests/e2e/test_gateway_crowd.c
 test_e2e_gateway_crowd_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_gateway_crowd_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
+# --- Redis in other places, and Redis in trouble
+if HAVE_CRITERION
+EXTRA_DIST += tests/support/acl_rules.h
+check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel
+TESTS += test_e2e_redis_tls test_e2e_redis_sentinel
+test_e2e_redis_tls_SOURCES = tests/e2e/test_redis_tls.c \
+	tests/support/tls_files.h tests/support/tls_files.c
+test_e2e_redis_tls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_tls_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_sentinel_SOURCES = tests/e2e/test_redis_sentinel.c \
+	tests/support/tls_files.h tests/support/tls_files.c
+test_e2e_redis_sentinel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_sentinel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of Redis in trouble

@@ -138,9 +138,9 @@ endif
 if HAVE_CRITERION
 queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(CRITERION_LIBS)
+	$(REDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_operator test_scheduler
+	test_queue_fsck test_queue_operator test_queue_rights test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -161,11 +161,14 @@ test_queue_fsck_LDADD = $(queue_test_libs)
 test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
 test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
+test_queue_rights_SOURCES = tests/unit/test_queue_rights.c
+test_queue_rights_CFLAGS = $(queue_test_cflags)
+test_queue_rights_LDADD = $(queue_test_libs)
 test_scheduler_SOURCES = tests/unit/test_scheduler.c
 test_scheduler_CFLAGS = $(queue_test_cflags)
 test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
 	common/libqueue.a $(ROLE_LIBS) common/libconf.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS) -lm
+	$(REDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS) -lm
 endif
 # --- end of queue ---
 
@@ -310,6 +313,14 @@ endif
 if HAVE_CRITERION
 check_PROGRAMS += test_redis_link test_lane_client test_store_client test_result_message
 TESTS += test_redis_link test_lane_client test_store_client test_result_message
+check_PROGRAMS += test_redis_tls
+TESTS += test_redis_tls
+test_redis_tls_SOURCES = tests/unit/test_redis_tls.c \
+	tests/support/tls_files.h tests/support/tls_files.c \
+	worker/loop.c worker/fiber.c worker/redis.c
+test_redis_tls_CFLAGS = $(queue_test_cflags)
+test_redis_tls_LDADD = tests/support/libqueuetest.a common/libqueue.a common/libconf.a \
+	common/libcommon.a $(REDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 test_redis_link_SOURCES = tests/unit/test_redis_link.c \
 	worker/loop.c worker/fiber.c worker/redis.c
 test_redis_link_CFLAGS = $(queue_test_cflags)

@@ -78,7 +78,7 @@ static const struct {
 	    "error, warning, info or debug" },
 	{ "service: { workers = 2", "x.conf:1" },
 	{ "redis: { url = \"http://x\"; };", "redis.url" },
-	{ "redis: { url = \"sentinel://x\"; };", "not supported" },
+	{ "redis: { url = \"sentinel:x\"; };", "must be embedded" },
 	{ "http: { listen = \"0.0.0.0:80\"; };", "http.token" },
 	{ "http: { token = \"${AR_TEST_UNSET}\"; };", "AR_TEST_UNSET is not set" },
 	{ "http: { token = \"file:/nonexistent\"; };", "cannot open /nonexistent" },
