@@ -69,7 +69,9 @@ enum {
 	X(QUEUE_OLDEST_MS,   "queue_oldest_age_seconds",      LEVEL,     NULL,          1,                        "Age of the oldest queued job (counted in ms)") \
 	X(REDIS_UP,          "redis_up",                      LEVEL,     NULL,          1,                        "1 when the scheduler reaches Redis") \
 	X(REDIS_MAY_EVICT,   "redis_may_evict",               LEVEL,     NULL,          1,                        "1 when Redis' maxmemory-policy lets it throw jobs away") \
-	X(STORE_UP,          "store_up",                      LEVEL,     NULL,          1,                        "1 when a worker reaches the result store")
+	X(STORE_UP,          "store_up",                      LEVEL,     NULL,          1,                        "1 when a worker reaches the result store") \
+	X(SANDBOX_LANDLOCK,  "sandbox_landlock_version",      LEVEL,     NULL,          1,                        "Version of the kernel's Landlock; 0: none") \
+	X(SANDBOX_DEGRADED,  "sandbox_degraded",              LEVEL,     NULL,          1,                        "1 when the kernel lacks rules that the sandbox asks for")
 /* clang-format on */
 
 enum metric {

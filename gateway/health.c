@@ -128,6 +128,10 @@ write_common(struct json_writer *w, const struct health_facts *facts)
 	jw_uint(w, worker_slots(facts->status));
 	jw_key(w, "version");
 	jw_cstr(w, PACKAGE_VERSION);
+	if (facts->status == NULL || facts->status->degraded[0] == '\0')
+		return;
+	jw_key(w, "degraded");
+	jw_cstr(w, facts->status->degraded);
 }
 
 void

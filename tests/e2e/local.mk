@@ -143,3 +143,12 @@ test_e2e_redis_sentinel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLA
 test_e2e_redis_sentinel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of Redis in trouble
+# --- the walls around each process
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_walls
+TESTS += test_e2e_walls
+test_e2e_walls_SOURCES = tests/e2e/test_walls.c
+test_e2e_walls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_walls_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the walls

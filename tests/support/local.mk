@@ -5,6 +5,12 @@ check_PROGRAMS += fake_role
 fake_role_SOURCES = tests/support/fake_role.c
 fake_role_CFLAGS = $(AM_CFLAGS)
 fake_role_LDADD = common/librole.a common/libconf.a common/libcommon.a $(SECCOMP_LIBS) $(LIBCONFIG_LIBS)
+# A kernel that lacks some system calls, for the program that it runs.
+noinst_PROGRAMS += without-calls
+without_calls_SOURCES = tests/support/without_calls.c
+without_calls_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
+without_calls_LDADD = $(SECCOMP_LIBS) common/libcommon.a
+
 # tests/support: stand-ins and the harness of the tests; nothing here is installed.
 
 # The small HTTP server and the manners that the stand-ins share.
