@@ -140,6 +140,10 @@ struct conf {
 		int64_t dead_max;
 	} queue;
 	struct {
+		int64_t ttl_sec;
+		int64_t max_turns;
+	} sessions;
+	struct {
 		struct conf_provider *providers;
 		size_t n_providers;
 	} llm;

@@ -106,3 +106,12 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- what belongs to an owner
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_owner
+TESTS += test_e2e_owner
+test_e2e_owner_SOURCES = tests/e2e/test_owner.c
+test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what belongs to an owner

@@ -157,6 +157,17 @@ test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
 endif
 # --- end of queue ---
 
+# --- sessions
+if HAVE_CRITERION
+check_PROGRAMS += test_session
+TESTS += test_session
+test_session_SOURCES = tests/unit/test_session.c
+test_session_CFLAGS = $(queue_test_cflags)
+test_session_LDADD = worker/libagent.a $(queue_test_libs) common/libjson.a \
+	common/libcommon.a -lm
+endif
+# --- end of sessions
+
 # --- ctl
 if HAVE_CRITERION
 check_PROGRAMS += test_ctl

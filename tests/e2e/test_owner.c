@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_owner.c - what belongs to an owner stays with the owner: sessions, references.
+ * The model is the attacker: it asks for what is another's, by every way it has.
+ */
+#include "config.h"
+
+#include "tests/e2e/e2e.h"
+
+TestSuite(owner, .timeout = 240);
+
+static struct harness *h;
+static struct buf bodies = BUF_INIT; /* what the models were sent */
+
+static void
+start(void)
+{
+	h = e2e_new();
+	harness_llm_arg(h, "--log-bodies");
+	harness_set(h, "sessions.ttl_sec", "600");
+	harness_set(h, "sessions.max_turns", "3");
+	harness_start(h);
+}
+
+static void
+stop(void)
+{
+	harness_stop(h);
+	harness_free(h);
+}
+
+/*
+ * A rule: the prompt "#NAME#" gets this call at its first turn. On errors the model gives
+ * up with these words, which the test can tell from data.
+ */
+static void
+rule(struct buf *rules, const char *name, const char *tool, const char *arguments)
+{
+	buf_addf(rules,
+	    "{\"when\":{\"prompt_contains\":\"#%s#\",\"turn\":0},\"reply\":{\"tool_calls\":"
+	    "[{\"name\":\"%s\",\"arguments\":%s}]}},",
+	    name, tool, arguments);
+}
+
+static void
+script(struct buf *rules)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+
+	buf_addf(&text, "{\"rules\":[%s{\"reply\":{\"content\":\"that was all\"}}]}",
+	    buf_str(rules));
+	harness_llm_script(h, buf_str(&text));
+	buf_release(rules);
+}
+
+/* Runs a job of that owner ("": nobody's) in that session ("": none). */
+static const struct json *
+run(const char *id, const char *rule_name, const char *owner, const char *session)
+{
+	char prompt[64], extra[400];
+
+	(void)snprintf(prompt, sizeof(prompt), "show the data of #%s#", rule_name);
+	(void)snprintf(extra, sizeof(extra),
+	    ",\"workflow_owner\":\"%s\",\"context\":{\"session_id\":\"%s\"}", owner,
+	    session);
+	harness_push_job(h, id, prompt, extra);
+	return harness_result(h, id, 60000);
+}
+
+#define MARKER "MARKER-OF-BOB"
+#define MAKE_PRIVATE                                                            \
+ "{\"pipeline\":[{\"step\":\"http_request\",\"url\":\"{{data_api}}/orders\"},"  \
+ "{\"step\":\"jq_transform\",\"query\":\"[range(4) | {n: ., price: (. * 300), " \
+ "secret: \\\"MARKER-OF-BOB\\\"}]\"}]}"
+#define FILTER_LAST                                                                 \
+ "{\"session_id\":\"talk\",\"pipeline\":[{\"step\":\"table_filter\",\"condition\":" \
+ "{\"field\":\"price\",\"op\":\"<\",\"value\":500}}]}"
+
+/* What models were asked in the jobs of this id, as one text. */
+static bool
+was_sent(const char *text)
+{
+	const struct json *log = harness_llm_log(h);
+
+	buf_clear(&bodies);
+	json_write(&bodies, log, JSON_COMPACT);
+	return strstr(buf_str(&bodies), text) != NULL;
+}
+
+static void
+expect_completed(const struct json *r)
+{
+	cr_expect_str_eq(text_at(h, r, "status"), "completed", "%s: %s",
+	    text_at(h, r, "error.type"), text_at(h, r, "error.message"));
+}
+
+/* ---- sessions ---- */
+
+Test(owner, the_next_job_of_a_session_works_on_the_last_result)
+{
+	struct buf rules = BUF_INIT;
+	const struct json *r, *v;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
+	script(&rules);
+	expect_completed(run("s1", "make", "bob", "talk"));
+	r = run("s2", "filter", "bob", "talk");
+	expect_completed(r);
+	v = harness_value(h, "s2");
+	cr_assert(json_is(v, JSON_ARRAY));
+	cr_expect(eq(u32, v->len, 2), "of prices 0, 300, 600, 900");
+	cr_expect(was_sent("earlier in this session, oldest first"));
+	cr_expect(was_sent("by execute_pipeline: "));
+	stop();
+}
+
+Test(owner, a_session_of_another_owner_does_not_exist)
+{
+	static const struct {
+		const char *owner, *session;
+	} tries[] = {
+		{ "ann", "talk" },
+		{ "", "talk" },
+		{ "", "bob:talk" },
+		{ "ann", "bob:talk" },
+		{ "ann:bob", "talk" },
+		{ "bob%", "talk" },
+		{ "", "%62ob:talk" },
+	};
+	struct buf rules = BUF_INIT;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
+	script(&rules);
+	expect_completed(run("b", "make", "bob", "talk"));
+	for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+		char id[16];
+		const struct json *r;
+
+		harness_llm_reset(h);
+		(void)snprintf(id, sizeof(id), "a%zu", i);
+		r = run(id, "filter", tries[i].owner, tries[i].session);
+		cr_expect_str_eq(text_at(h, r, "error.type"), "invalid_step",
+		    "'%s' '%s'", tries[i].owner, tries[i].session);
+	}
+	/* bob's own job alone was told of it: in its report, not in anybody's session */
+	cr_expect(not(was_sent("earlier in this session, oldest first")));
+	stop();
+}
+
+Test(owner, owners_and_ids_that_run_together_are_two_sessions)
+{
+	struct buf rules = BUF_INIT;
+	const struct json *r;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
+	script(&rules);
+	expect_completed(run("k1", "make", "a:b", "talk"));
+	r = run("k2", "filter", "a", "b:talk");
+	cr_expect_str_eq(text_at(h, r, "error.type"), "invalid_step");
+	r = run("k3", "filter", "a:b", "talk");
+	expect_completed(r);
+	stop();
+}
+
+/* A pipeline may name a session: no other than the job's own is meant by that. */
+Test(owner, a_model_that_names_a_session_gets_its_own_or_none)
+{
+	struct buf rules = BUF_INIT;
+	const struct json *r;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
+	script(&rules);
+	expect_completed(run("m1", "make", "bob", "talk"));
+	expect_completed(run("m2", "make", "bob", "other"));
+	r = run("m3", "filter", "bob", "other"); /* its call says "talk" */
+	cr_expect_str_eq(text_at(h, r, "error.type"), "invalid_step");
+	stop();
+}
+
+static long long
+turns(const char *key)
+{
+	return harness_redis_int(h, "LLEN %s", key);
+}
+
+Test(owner, a_session_is_bounded_and_expires)
+{
+	struct buf rules = BUF_INIT;
+	long long ttl;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
+	script(&rules);
+	for (int i = 0; i < 5; i++) {
+		char id[16];
+
+		(void)snprintf(id, sizeof(id), "t%d", i);
+		expect_completed(run(id, "make", "bob", "talk"));
+	}
+	cr_expect(eq(i64, turns("agent:session:bob:talk"), 3));
+	ttl = harness_redis_int(h, "TTL %s", "agent:session:bob:talk");
+	cr_expect(ttl > 0 && ttl <= 600, "%lld", ttl);
+	(void)harness_redis_int(h, "PEXPIRE %s 1", "agent:session:bob:talk");
+	harness_sleep(20);
+	cr_expect_str_eq(text_at(h, run("t9", "filter", "bob", "talk"), "error.type"),
+	    "invalid_step");
+	stop();
+}
+
+/* The turn goes in with the job's end: a copy, a stored result that is published again
+   after Redis forgot the job, and another run of a failed job leave one turn a job. */
+Test(owner, a_job_has_one_turn_however_often_it_is_published)
+{
+	struct buf rules = BUF_INIT;
+	const struct json *r;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	rule(&rules, "fail", "execute_pipeline", FILTER_LAST);
+	script(&rules);
+	expect_completed(run("p1", "make", "bob", "talk"));
+	expect_completed(run("p1", "make", "bob", "talk"));
+	cr_expect(eq(i64, turns("agent:session:bob:talk"), 1));
+	(void)harness_redis_int(h, "DEL %s %s", "agent:job:p1", "agent:results:p1");
+	expect_completed(run("p1", "make", "bob", "talk"));
+	cr_expect(eq(i64, turns("agent:session:bob:talk"), 1));
+	r = run("p2", "fail", "bob", "again");
+	cr_expect_str_eq(text_at(h, r, "status"), "failed");
+	cr_expect(eq(i64, turns("agent:session:bob:again"), 1));
+	rule(&rules, "fail", "execute_pipeline", MAKE_PRIVATE);
+	script(&rules);
+	harness_push_job(h, "p2", "show the data of #fail#",
+	    ",\"workflow_owner\":\"bob\",\"retry_count\":1,\"context\":{\"session_id\":"
+	    "\"again\"}");
+	expect_completed(harness_result(h, "p2", 60000));
+	cr_expect(eq(i64, turns("agent:session:bob:again"), 1));
+	stop();
+}
+
+/* ---- references ---- */
+
+/* What a model wrote into its own session is no permission for the next job. */
+Test(owner, a_reference_that_a_model_wrote_opens_nothing)
+{
+	struct buf rules = BUF_INIT;
+	char ref[128], args[400], name[16];
+	const char *forms[] = {
+		"{\"input_ref\":\"%s\",\"pipeline\":[{\"step\":\"top_k\","
+		"\"k\":4}]}",
+		"{\"pipeline\":[{\"step\":\"http_request\",\"url\":\"{{data_api}}/orders\"},"
+		"{\"step\":\"join\",\"right\":\"%s\",\"on\":\"n\",\"how\":\"left\"}]}",
+		"{\"input_ref\":\" %s\",\"pipeline\":[{\"step\":\"top_k\",\"k\":4}]}"
+	};
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	script(&rules);
+	(void)snprintf(ref, sizeof(ref), "%s",
+	    text_at(h, run("b1", "make", "bob", "talk"), "result_ref"));
+	cr_assert(strncmp(ref, "artifact://", 11) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		(void)snprintf(args, sizeof(args), forms[i], ref);
+#pragma GCC diagnostic pop
+		(void)snprintf(name, sizeof(name), "try%zu", i);
+		rule(&rules, name, "execute_pipeline", args);
+	}
+	script(&rules);
+	harness_llm_reset(h);
+	for (size_t turn = 0; turn < 2; turn++)
+		for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+			CLEANUP_BUF struct buf text = BUF_INIT;
+			const struct json *r;
+			char id[24];
+
+			(void)snprintf(name, sizeof(name), "try%zu", i);
+			(void)snprintf(id, sizeof(id), "a%zu-%zu", turn, i);
+			r = run(id, name, i == 1 ? "" : "ann", "talk");
+			cr_expect_str_eq(text_at(h, r, "status"), "failed", "%s", id);
+			cr_expect_str_eq(text_at(h, r, "error.type"),
+			    i == 2 ? "invalid_step" : "forbidden_reference", "%s", id);
+			json_write(&text, r, JSON_COMPACT);
+			cr_expect(strstr(buf_str(&text), MARKER) == NULL, "%s", id);
+		}
+	stop();
+}
+
+/* What the producer gave one job of a session, the next job of it may read, too. */
+Test(owner, a_reference_of_the_producer_lasts_for_the_session)
+{
+	struct buf rules = BUF_INIT;
+	char ref[128], args[300], extra[400];
+	const struct json *r;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	script(&rules);
+	(void)snprintf(ref, sizeof(ref), "%s",
+	    text_at(h, run("b1", "make", "bob", ""), "result_ref"));
+	(void)snprintf(args, sizeof(args),
+	    "{\"input_ref\":\"%s\",\"pipeline\":[{\"step\":\"top_k\",\"k\":1}]}", ref);
+	rule(&rules, "read", "execute_pipeline", args);
+	script(&rules);
+	(void)snprintf(extra, sizeof(extra),
+	    ",\"workflow_owner\":\"ann\",\"context\":{\"session_id\":\"talk\","
+	    "\"previous_results\":[{\"node_id\":\"x\",\"result_ref\":\"%s\"}]}",
+	    ref);
+	harness_push_job(h, "g1", "a greeting", extra);
+	expect_completed(harness_result(h, "g1", 60000));
+	expect_completed(run("g2", "read", "ann", "talk"));
+	r = run("g3", "read", "ann", "other");
+	cr_expect_str_eq(text_at(h, r, "error.type"), "forbidden_reference");
+	r = run("g4", "read", "eve", "talk");
+	cr_expect_str_eq(text_at(h, r, "error.type"), "forbidden_reference");
+	stop();
+}
+
+/* ---- the operator ---- */
+
+Test(owner, agentctl_shows_and_drops_sessions)
+{
+	struct buf rules = BUF_INIT;
+	CLEANUP_BUF struct buf out = BUF_INIT;
+
+	start();
+	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
+	script(&rules);
+	expect_completed(run("c1", "make", "o:1", "talk"));
+	const char *list[] = { harness_program(h, "agentctl"), "-c",
+		harness_conf_path(h), "session", "list", "--json", NULL };
+	const char *show[] = { list[0], "-c", list[2], "session", "show", "talk",
+		"--owner", "o:1", NULL };
+	const char *show_other[] = { list[0], "-c", list[2], "session", "show", "talk",
+		NULL };
+	const char *drop[] = { list[0], "-c", list[2], "session", "drop", "talk",
+		"--owner", "o:1", NULL };
+
+	cr_expect(eq(int, harness_run(h, list, &out), 0));
+	cr_expect(strstr(buf_str(&out),
+		      "\"owner\":\"o:1\",\"session_id\":\"talk\",\"turns\":1") != NULL,
+	    "%s", buf_str(&out));
+	buf_clear(&out);
+	cr_expect(eq(int, harness_run(h, show, &out), 0));
+	cr_expect(strstr(buf_str(&out), "c1") != NULL, "%s", buf_str(&out));
+	cr_expect(ne(int, harness_run(h, show_other, &out), 0));
+	cr_expect(eq(int, harness_run(h, drop, &out), 0));
+	cr_expect(ne(int, harness_run(h, drop, &out), 0));
+	cr_expect(eq(i64, turns("agent:session:o%3A1:talk"), 0));
+	stop();
+}
