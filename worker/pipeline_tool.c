@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pipeline_tool.c - execute_pipeline in a worker: lanes, references by owner, the
- * report.
+ * pipeline_tool.c - execute_pipeline in a worker: lanes, references by owner, what is
+ * remembered, the report.
  *
  * Owns:   nothing beyond the call.
  * Called: by the tool's row, in a job's fiber; pipeline_tool_install once at the start.
@@ -15,8 +15,9 @@
 #include "common/store/digest.h"
 #include "worker/agent/session.h"
 #include "worker/buffers.h"
-#include "worker/pipeline/facts.h"
+#include "worker/job_refs.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/pipeline_cache.h"
 #include "worker/preview.h"
 #include "worker/tools/execute_pipeline.h"
 #include "worker/worker.h"
@@ -51,14 +52,6 @@ call(void *ctx, enum pipeline_peer peer, const struct lane_part *parts, size_t n
 	return r;
 }
 
-/* The row's owner is the job's own, or its own message or session names the reference. */
-static bool
-may_read(const struct job *j, const char *ref, const struct store_result *row)
-{
-	return strcmp(row->owner, j->msg.owner) == 0 ||
-	    job_message_names_ref(&j->msg, ref) || session_names_ref(j->session, ref);
-}
-
 static int
 resolve(void *ctx, const char *ref, struct pipeline_data *out, struct err *err)
 {
@@ -68,14 +61,9 @@ resolve(void *ctx, const char *ref, struct pipeline_data *out, struct err *err)
 	int r = buffers_wait(j, j->deadline_ms, err);
 
 	if (r == 0)
-		r = store_client_get_by_ref(j->worker, ref, j->msg.owner, 0, &row,
-		    j->deadline_ms, err);
-	if (r == -EINVAL)
-		return err_set(err, -ENOENT, "not a reference");
+		r = job_ref_check(j, ref, &row, err);
 	if (r < 0)
 		return r;
-	if (!may_read(j, ref, &row))
-		return err_set(err, -EACCES, "the owner is another");
 	r = store_client_get_by_ref(j->worker, ref, row.owner, max, &row,
 	    j->deadline_ms, err);
 	if (r < 0)
@@ -204,6 +192,24 @@ add_session_input(struct job *j, struct arena *a, const struct json **args,
 }
 
 static int
+run_or_remember(const struct pipeline_env *env, const struct tool_call *c,
+    const struct json *args, const struct pipeline_facts *facts,
+    struct pipeline_result *result)
+{
+	CLEANUP(pipeline_cache_release)
+	struct pipeline_cache cache = PIPELINE_CACHE_INIT;
+	struct job *j = c->job;
+	int r = pipeline_cache_find(&cache, j, c->arena, args, facts, result);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = pipeline_run(env, c->arena, args, NULL, c->deadline_ms, result);
+	if (r == 0 && result->error == ERROR_TYPE_NONE)
+		r = pipeline_cache_keep(&cache, j, result);
+	return r;
+}
+
+static int
 run(const struct tool_call *c, struct tool_outcome *o)
 {
 	struct job *j = c->job;
@@ -228,7 +234,7 @@ run(const struct tool_call *c, struct tool_outcome *o)
 	if (r == 0)
 		r = add_session_input(j, c->arena, &args, &facts);
 	if (r == 0)
-		r = pipeline_run(&env, c->arena, args, NULL, c->deadline_ms, &result);
+		r = run_or_remember(&env, c, args, &facts, &result);
 	if (r == 0 && result.error == ERROR_TYPE_NONE)
 		j->kept_bytes = result.data.len; /* in place of the former result */
 	buffers_hold(j, j->kept_bytes);

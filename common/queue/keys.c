@@ -113,6 +113,12 @@ queue_key_session(struct buf *out, const char *owner, const char *id)
 	key_of_owner(out, "session:", owner, id);
 }
 
+void
+queue_key_cache(struct buf *out, const char *owner, const char *digest)
+{
+	key_of_owner(out, "cache:", owner, digest);
+}
+
 int
 queue_holder_name(char *out, size_t size, const char *node, const char *boot,
     unsigned slot, uint64_t life)

@@ -234,6 +234,24 @@ queue_cmd_session_read(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key)
+{
+	start(c, q, QUEUE_OP_CACHE_GET);
+	add_text(c, key);
+}
+
+void
+queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text text, int64_t ttl_sec)
+{
+	start(c, q, QUEUE_OP_CACHE_PUT);
+	add_text(c, key);
+	add_text(c, text);
+	add_int(c, ttl_sec);
+}
+
+void
 queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
     int64_t ran_ms)

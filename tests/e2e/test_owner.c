@@ -5,94 +5,13 @@
  */
 #include "config.h"
 
-#include "tests/e2e/e2e.h"
+#include "tests/e2e/owner_support.h"
 
 TestSuite(owner, .timeout = 240);
 
-static struct harness *h;
-static struct buf bodies = BUF_INIT; /* what the models were sent */
-
-static void
-start(void)
-{
-	h = e2e_new();
-	harness_llm_arg(h, "--log-bodies");
-	harness_set(h, "sessions.ttl_sec", "600");
-	harness_set(h, "sessions.max_turns", "3");
-	harness_start(h);
-}
-
-static void
-stop(void)
-{
-	harness_stop(h);
-	harness_free(h);
-}
-
-/*
- * A rule: the prompt "#NAME#" gets this call at its first turn. On errors the model gives
- * up with these words, which the test can tell from data.
- */
-static void
-rule(struct buf *rules, const char *name, const char *tool, const char *arguments)
-{
-	buf_addf(rules,
-	    "{\"when\":{\"prompt_contains\":\"#%s#\",\"turn\":0},\"reply\":{\"tool_calls\":"
-	    "[{\"name\":\"%s\",\"arguments\":%s}]}},",
-	    name, tool, arguments);
-}
-
-static void
-script(struct buf *rules)
-{
-	CLEANUP_BUF struct buf text = BUF_INIT;
-
-	buf_addf(&text, "{\"rules\":[%s{\"reply\":{\"content\":\"that was all\"}}]}",
-	    buf_str(rules));
-	harness_llm_script(h, buf_str(&text));
-	buf_release(rules);
-}
-
-/* Runs a job of that owner ("": nobody's) in that session ("": none). */
-static const struct json *
-run(const char *id, const char *rule_name, const char *owner, const char *session)
-{
-	char prompt[64], extra[400];
-
-	(void)snprintf(prompt, sizeof(prompt), "show the data of #%s#", rule_name);
-	(void)snprintf(extra, sizeof(extra),
-	    ",\"workflow_owner\":\"%s\",\"context\":{\"session_id\":\"%s\"}", owner,
-	    session);
-	harness_push_job(h, id, prompt, extra);
-	return harness_result(h, id, 60000);
-}
-
-#define MARKER "MARKER-OF-BOB"
-#define MAKE_PRIVATE                                                            \
- "{\"pipeline\":[{\"step\":\"http_request\",\"url\":\"{{data_api}}/orders\"},"  \
- "{\"step\":\"jq_transform\",\"query\":\"[range(4) | {n: ., price: (. * 300), " \
- "secret: \\\"MARKER-OF-BOB\\\"}]\"}]}"
 #define FILTER_LAST                                                                 \
  "{\"session_id\":\"talk\",\"pipeline\":[{\"step\":\"table_filter\",\"condition\":" \
  "{\"field\":\"price\",\"op\":\"<\",\"value\":500}}]}"
-
-/* What models were asked in the jobs of this id, as one text. */
-static bool
-was_sent(const char *text)
-{
-	const struct json *log = harness_llm_log(h);
-
-	buf_clear(&bodies);
-	json_write(&bodies, log, JSON_COMPACT);
-	return strstr(buf_str(&bodies), text) != NULL;
-}
-
-static void
-expect_completed(const struct json *r)
-{
-	cr_expect_str_eq(text_at(h, r, "status"), "completed", "%s: %s",
-	    text_at(h, r, "error.type"), text_at(h, r, "error.message"));
-}
 
 /* ---- sessions ---- */
 
@@ -101,7 +20,7 @@ Test(owner, the_next_job_of_a_session_works_on_the_last_result)
 	struct buf rules = BUF_INIT;
 	const struct json *r, *v;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
 	script(&rules);
@@ -113,7 +32,7 @@ Test(owner, the_next_job_of_a_session_works_on_the_last_result)
 	cr_expect(eq(u32, v->len, 2), "of prices 0, 300, 600, 900");
 	cr_expect(was_sent("earlier in this session, oldest first"));
 	cr_expect(was_sent("by execute_pipeline: "));
-	stop();
+	owner_stop();
 }
 
 Test(owner, a_session_of_another_owner_does_not_exist)
@@ -131,7 +50,7 @@ Test(owner, a_session_of_another_owner_does_not_exist)
 	};
 	struct buf rules = BUF_INIT;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
 	script(&rules);
@@ -148,7 +67,7 @@ Test(owner, a_session_of_another_owner_does_not_exist)
 	}
 	/* bob's own job alone was told of it: in its report, not in anybody's session */
 	cr_expect(not(was_sent("earlier in this session, oldest first")));
-	stop();
+	owner_stop();
 }
 
 Test(owner, owners_and_ids_that_run_together_are_two_sessions)
@@ -156,7 +75,7 @@ Test(owner, owners_and_ids_that_run_together_are_two_sessions)
 	struct buf rules = BUF_INIT;
 	const struct json *r;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
 	script(&rules);
@@ -165,7 +84,7 @@ Test(owner, owners_and_ids_that_run_together_are_two_sessions)
 	cr_expect_str_eq(text_at(h, r, "error.type"), "invalid_step");
 	r = run("k3", "filter", "a:b", "talk");
 	expect_completed(r);
-	stop();
+	owner_stop();
 }
 
 /* A pipeline may name a session: no other than the job's own is meant by that. */
@@ -174,7 +93,7 @@ Test(owner, a_model_that_names_a_session_gets_its_own_or_none)
 	struct buf rules = BUF_INIT;
 	const struct json *r;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
 	script(&rules);
@@ -182,7 +101,7 @@ Test(owner, a_model_that_names_a_session_gets_its_own_or_none)
 	expect_completed(run("m2", "make", "bob", "other"));
 	r = run("m3", "filter", "bob", "other"); /* its call says "talk" */
 	cr_expect_str_eq(text_at(h, r, "error.type"), "invalid_step");
-	stop();
+	owner_stop();
 }
 
 static long long
@@ -196,7 +115,7 @@ Test(owner, a_session_is_bounded_and_expires)
 	struct buf rules = BUF_INIT;
 	long long ttl;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	rule(&rules, "filter", "execute_pipeline", FILTER_LAST);
 	script(&rules);
@@ -213,7 +132,7 @@ Test(owner, a_session_is_bounded_and_expires)
 	harness_sleep(20);
 	cr_expect_str_eq(text_at(h, run("t9", "filter", "bob", "talk"), "error.type"),
 	    "invalid_step");
-	stop();
+	owner_stop();
 }
 
 /* The turn goes in with the job's end: a copy, a stored result that is published again
@@ -223,7 +142,7 @@ Test(owner, a_job_has_one_turn_however_often_it_is_published)
 	struct buf rules = BUF_INIT;
 	const struct json *r;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	rule(&rules, "fail", "execute_pipeline", FILTER_LAST);
 	script(&rules);
@@ -243,7 +162,7 @@ Test(owner, a_job_has_one_turn_however_often_it_is_published)
 	    "\"again\"}");
 	expect_completed(harness_result(h, "p2", 60000));
 	cr_expect(eq(i64, turns("agent:session:bob:again"), 1));
-	stop();
+	owner_stop();
 }
 
 /* ---- references ---- */
@@ -261,7 +180,7 @@ Test(owner, a_reference_that_a_model_wrote_opens_nothing)
 		"{\"input_ref\":\" %s\",\"pipeline\":[{\"step\":\"top_k\",\"k\":4}]}"
 	};
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	script(&rules);
 	(void)snprintf(ref, sizeof(ref), "%s",
@@ -279,20 +198,14 @@ Test(owner, a_reference_that_a_model_wrote_opens_nothing)
 	harness_llm_reset(h);
 	for (size_t turn = 0; turn < 2; turn++)
 		for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-			CLEANUP_BUF struct buf text = BUF_INIT;
-			const struct json *r;
 			char id[24];
 
 			(void)snprintf(name, sizeof(name), "try%zu", i);
 			(void)snprintf(id, sizeof(id), "a%zu-%zu", turn, i);
-			r = run(id, name, i == 1 ? "" : "ann", "talk");
-			cr_expect_str_eq(text_at(h, r, "status"), "failed", "%s", id);
-			cr_expect_str_eq(text_at(h, r, "error.type"),
-			    i == 2 ? "invalid_step" : "forbidden_reference", "%s", id);
-			json_write(&text, r, JSON_COMPACT);
-			cr_expect(strstr(buf_str(&text), MARKER) == NULL, "%s", id);
+			expect_refused(run(id, name, i == 1 ? "" : "ann", "talk"),
+			    i == 2 ? "invalid_step" : "forbidden_reference", id);
 		}
-	stop();
+	owner_stop();
 }
 
 /* What the producer gave one job of a session, the next job of it may read, too. */
@@ -302,7 +215,7 @@ Test(owner, a_reference_of_the_producer_lasts_for_the_session)
 	char ref[128], args[300], extra[400];
 	const struct json *r;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	script(&rules);
 	(void)snprintf(ref, sizeof(ref), "%s",
@@ -322,7 +235,7 @@ Test(owner, a_reference_of_the_producer_lasts_for_the_session)
 	cr_expect_str_eq(text_at(h, r, "error.type"), "forbidden_reference");
 	r = run("g4", "read", "eve", "talk");
 	cr_expect_str_eq(text_at(h, r, "error.type"), "forbidden_reference");
-	stop();
+	owner_stop();
 }
 
 /* ---- the operator ---- */
@@ -332,7 +245,7 @@ Test(owner, agentctl_shows_and_drops_sessions)
 	struct buf rules = BUF_INIT;
 	CLEANUP_BUF struct buf out = BUF_INIT;
 
-	start();
+	owner_start();
 	rule(&rules, "make", "execute_pipeline", MAKE_PRIVATE);
 	script(&rules);
 	expect_completed(run("c1", "make", "o:1", "talk"));
@@ -356,5 +269,5 @@ Test(owner, agentctl_shows_and_drops_sessions)
 	cr_expect(eq(int, harness_run(h, drop, &out), 0));
 	cr_expect(ne(int, harness_run(h, drop, &out), 0));
 	cr_expect(eq(i64, turns("agent:session:o%3A1:talk"), 0));
-	stop();
+	owner_stop();
 }
