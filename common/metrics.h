@@ -54,6 +54,8 @@ enum {
 	X(TOKENS_OUTPUT,     "llm_output_tokens_total",       COUNTER,   "target",      METRIC_TARGETS_MAX,       "Output tokens") \
 	X(COST_MICROUSD,     "llm_cost_usd_total",            COUNTER,   "target",      METRIC_TARGETS_MAX,       "Cost by the configured prices (counted in millionths)") \
 	X(TOOL_CALLS,        "tool_calls_total",              COUNTER,   NULL,          1,                        "Tool calls run")                 \
+	X(CACHE_HITS,        "pipeline_cache_hits_total",     COUNTER,   NULL,          1,                        "Pipelines whose result was remembered") \
+	X(CACHE_MISSES,      "pipeline_cache_misses_total",   COUNTER,   NULL,          1,                        "Pipelines that may be remembered and had to run") \
 	X(FETCH_REQUESTS,    "fetch_requests_total",          COUNTER,   NULL,          1,                        "HTTP requests for tools")        \
 	X(FETCH_REFUSED,     "fetch_refused_total",           COUNTER,   NULL,          1,                        "Addresses refused by the network guard") \
 	X(COMPUTE_RUNS,      "compute_runs_total",            COUNTER,   NULL,          1,                        "Computations in the jail")       \

@@ -73,6 +73,7 @@ struct job {
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
 	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
+	const struct json *session; /* arena: session_read(), or NULL */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;

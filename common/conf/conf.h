@@ -145,6 +145,14 @@ struct conf {
 		int64_t dead_max;
 	} queue;
 	struct {
+		int64_t ttl_sec;
+		int64_t max_turns;
+	} sessions;
+	struct {
+		int64_t cache_ttl_sec; /* 0: no cache */
+		bool cache_get;        /* also pipelines that fetch by GET */
+	} pipeline;
+	struct {
 		struct conf_provider *providers;
 		size_t n_providers;
 	} llm;

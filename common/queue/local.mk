@@ -27,6 +27,10 @@ queue_script_names = register beat adopt begin journal journal_reset finish bury
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
 	common/queue/lib/mine.lua common/queue/lib/delay.lua common/queue/lib/terminal.lua \
+	dead_drop meta session_read cache_get cache_put stats survey job_show fsck_job fsck_held fsck_key
+queue_lua = \
+	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
+	common/queue/lib/mine.lua common/queue/lib/terminal.lua common/queue/lib/session.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
@@ -34,7 +38,8 @@ queue_lua = \
 	common/queue/resume.lua common/queue/promote.lua common/queue/recover.lua \
 	common/queue/cancel.lua common/queue/dead_payload.lua common/queue/dead_page.lua \
 	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
-	common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
+	common/queue/session_read.lua common/queue/cache_get.lua \
+	common/queue/cache_put.lua common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
 	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
 	common/queue/fsck_key.lua common/queue/rights.lua
 EXTRA_DIST += common/queue/embed.sh $(queue_lua)

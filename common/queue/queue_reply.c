@@ -246,6 +246,19 @@ read_job(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_session(struct reader *r, struct queue_answer *a)
+{
+	a->session.ttl_sec = take_int(r);
+	a->session.turns = take_list(r);
+}
+
+static void
+read_cache(struct reader *r, struct queue_answer *a)
+{
+	a->cache.text = take_text(r);
+}
+
+static void
 read_fsck(struct reader *r, struct queue_answer *a)
 {
 	a->fsck.rows = take_list(r);
@@ -273,6 +286,8 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_DEAD_RETRY] = read_state,
 	[QUEUE_OP_DEAD_DROP] = read_state,
 	[QUEUE_OP_META] = read_meta,
+	[QUEUE_OP_SESSION_READ] = read_session,
+	[QUEUE_OP_CACHE_GET] = read_cache,
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
 	[QUEUE_OP_JOB_SHOW] = read_job,

@@ -38,7 +38,7 @@ import sys
 from collections import deque, namedtuple
 
 State = namedtuple('State', 'pushed jobs alone delayed held procs job row journal results '
-                   'published fenced moves budget cancel broken')
+                   'published fenced moves budget cancel broken told')
 # payload: 'r', or 'R' for the copy of a higher retry_count
 Job = namedtuple('Job', 'state holder token claim payload base')
 # failed or done, under which token, of which payload; born: the token of the run that
@@ -71,6 +71,7 @@ EXTRA_RULES = {
     'base': ('operator', 'a stored failure of an earlier run is not this run\'s result'),
     'settle': ('rerun', 'a stored failure gets the token of who publishes it'),
     'in_hand': ('drain', 'a worker hands back only what is in nobody\'s hand'),
+    'turn': ('rerun', 'a job leaves one turn in its session, the one of its last run'),
     'move_out': ('cancel', 'a cancel takes the job out of where it waits'),
 }
 
@@ -97,7 +98,7 @@ class Model:
 
     def start(self):
         procs = tuple(Proc(f'w{i}', **IDLE) for i in range(2))
-        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '')
+        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '', ())
 
     # ---- scripts ----
 
@@ -255,6 +256,8 @@ class Model:
         if 'i' in mine:
             s = self.set_held(s, p.holder, without(mine, 'i'))
         s = s._replace(job=s.job._replace(state=p.message.status, claim=0))
+        turn = (p.message.status, p.message.born)
+        s = s._replace(told=(turn,) if self.on['turn'] else s.told + (turn,))
         return self.publish(s, p.message), idle
 
     def move(self, s, p, to_delayed):
@@ -393,6 +396,11 @@ class Model:
                    p.holder not in s.fenced and p.token > ended]
         if len(running) > 1:
             return 'two workers in good standing run the job at once'
+        if len(s.told) > 1:
+            return 'two turns of one job in its session'
+        if s.job and s.job.state in ('done', 'failed') and \
+                s.told != ((s.row.status, s.row.born),):
+            return 'the session does not know how the job ended'
         if len(set(s.journal)) != len(s.journal):
             return 'one turn twice in the journal'
         if 'x' in s.jobs:

@@ -177,6 +177,22 @@ test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
 endif
 # --- end of queue ---
 
+# --- sessions, and what pipelines say before they run
+if HAVE_CRITERION
+check_PROGRAMS += test_session test_pipeline_facts
+TESTS += test_session test_pipeline_facts
+test_pipeline_facts_SOURCES = tests/unit/test_pipeline_facts.c
+test_pipeline_facts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_facts_LDADD = worker/libpipelinerun.a common/libpipeline.a \
+	common/libstore.a common/libjson.a common/libcommon.a $(CRYPTO_LIBS) \
+	$(CRITERION_LIBS) -lm
+test_session_SOURCES = tests/unit/test_session.c
+test_session_CFLAGS = $(queue_test_cflags)
+test_session_LDADD = worker/libagent.a $(queue_test_libs) common/libjson.a \
+	common/libcommon.a -lm
+endif
+# --- end of sessions
+
 # --- ctl
 if HAVE_CRITERION
 check_PROGRAMS += test_ctl
