@@ -5,4 +5,5 @@ common_libconf_a_SOURCES = \
 	common/conf/mask.c common/conf/place.c common/conf/read.c common/conf/expand.c common/conf/agents.c \
 	common/conf/write.c common/conf/check.c
 common_libconf_a_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS)
-common_libconf_a_SOURCES += common/conf/targets.h common/conf/targets.c
+common_libconf_a_SOURCES += common/conf/targets.h common/conf/targets.c \
+	common/conf/prices.h common/conf/prices.c

@@ -313,7 +313,9 @@ world_new(const struct said *script, size_t n)
 	w->n_script = n;
 	w->provider =
 	    (struct conf_provider){ .name = provider_name, .max_tokens = 1000 };
-	w->target = (struct llm_target){ NULL, &w->provider, model_name, NAN, 0 };
+	w->target = (struct llm_target){ .provider = &w->provider,
+		.model = model_name,
+		.temperature = NAN };
 	w->conf.name = agent_name;
 	w->prefixes[0] = &w->prefix;
 	w->agent = (struct agent){ .conf = &w->conf,

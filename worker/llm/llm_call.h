@@ -9,6 +9,7 @@
 #ifndef WORKER_LLM_LLM_CALL_H
 #define WORKER_LLM_LLM_CALL_H
 
+#include "common/conf/prices.h"
 #include "worker/llm/provider.h"
 #include "worker/llm/retry.h"
 
@@ -38,6 +39,7 @@ struct llm_target {
 	const char *model;
 	double temperature;      /* NAN: not sent */
 	unsigned metrics_target; /* label of the LLM metrics */
+	struct token_price price;
 };
 
 /* What one HTTP exchange came to: for metrics and the breaker. */
