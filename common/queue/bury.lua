@@ -5,6 +5,7 @@
 --@include dead
 --@include publish
 --@include mine
+--@include budget
 --@include terminal
 local id, reason, detail = ARGV[4], ARGV[9], ARGV[10]
 return finish(ARGV[3], id, ARGV[5], 'dead', ARGV[6], ARGV[7], ARGV[8], function(at)

@@ -4,5 +4,6 @@
 --@include head
 --@include publish
 --@include mine
+--@include budget
 --@include terminal
 return finish(ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9])

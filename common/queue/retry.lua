@@ -3,6 +3,7 @@
 -- after the delay. The attempt and its running time are counted.
 --@include head
 --@include mine
+--@include budget
 local holder, id, token, delay, why, ran = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]),
 	ARGV[7], ARGV[8]
 local f, seen = mine(holder, id, token)
@@ -17,5 +18,6 @@ call('HSET', key, 'state', 'delayed', 'last', 'retry', 'why', why, 'due_ms', due
 call('HDEL', key, 'alone', 'claim')
 call('HINCRBY', key, 'attempts', 1)
 call('HINCRBY', key, 'run_ms', ran)
+settle(id, f.reserved, 0, 0)
 count('retried')
 return { 'OK' }
