@@ -205,9 +205,19 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.random = random_unit,
 		.secrets = j->worker->role->secrets,
 		.note = note_exchange };
+	int r;
 
 	slot_row_step(j->worker->role->slots, j->row, "llm");
-	return llm_call(&env, call, a, out, account, e);
+	r = llm_call(&env, call, a, out, account, e);
+	job_budget_paid(j, account, r == 0);
+	return r;
+}
+
+static int
+reserve(void *ctx, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why)
+{
+	return job_budget_reserve(ctx, turn, cost, why);
 }
 
 /* ---- the journal ---- */
@@ -253,7 +263,8 @@ append(void *ctx, size_t index, const char *record, size_t n)
 			return r;
 		text = (struct queue_text){ buf_str(&reference), reference.len };
 	}
-	queue_cmd_journal(&cmd, &w->setup, &ref, (int64_t)index, text);
+	queue_cmd_journal(&cmd, &w->setup, &ref, (int64_t)index, text,
+	    job_budget_spent(j));
 	sent_ms = clock_mono_ms();
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
 	if (r < 0)
@@ -262,6 +273,7 @@ append(void *ctx, size_t index, const char *record, size_t n)
 	case QUEUE_OK:
 	case QUEUE_ALREADY:
 		j->proved_ms = sent_ms;
+		j->reserved = RESERVED_NOTHING;
 		if (answer.journal.is_cancelled && j->stop == JOB_RUNS)
 			j->stop = JOB_STOP_CANCEL;
 		return j->stop == JOB_RUNS ? 0 : -ECANCELED;
@@ -423,6 +435,7 @@ int
 job_converse(struct job *j, struct conversation_result *result, struct err *err)
 {
 	struct conversation_env env = { .ctx = j,
+		.reserve = reserve,
 		.ask = ask,
 		.run_tool = run_tool,
 		.append = append,

@@ -32,6 +32,13 @@ enum job_stop {
 	JOB_STOP_FENCED   /* no longer ours: forget it */
 };
 
+/* What stands reserved in the job's hash, of budgets that it shares. */
+enum job_reserved {
+	RESERVED_NOTHING,
+	RESERVED,          /* a call is under way */
+	RESERVED_AND_SPENT /* it was answered: the answer's record settles it */
+};
+
 struct worker;
 
 struct job {
@@ -61,6 +68,9 @@ struct job {
 	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
+	bool has_family; /* a budget that the job shares with its parent or children */
+	enum job_reserved reserved;
+	struct queue_spent spent;
 	char *evidence; /* owned: of the last crash, or NULL */
 	/* arena: the journal as begin answered it */
 	struct conversation_record *records;
@@ -146,6 +156,18 @@ void job_waited(struct worker *w, uint64_t ms);
  * when the holder is fenced, or another errno.
  */
 int job_prove(struct job *j);
+
+/* ---- job_budget.c: the budgets that a job shares with others ---- */
+struct conversation_cost;
+struct conversation_refusal;
+/* As conversation_env.reserve. */
+int job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why);
+/* The call is over. With an answer, its record is to settle what it cost
+   (job_budget_spent); else that is settled here. */
+void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered);
+/* For the next record of the journal; NULL: nothing to settle. */
+const struct queue_spent *job_budget_spent(const struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;

@@ -16,12 +16,13 @@ common_libqueue_a_SOURCES = \
 	common/queue/queue_stats.h common/queue/queue_stats.c \
 	common/queue/queue_dead.h common/queue/queue_dead.c \
 	common/queue/queue_client.h common/queue/queue_client.c \
+	common/queue/queue_budget.h common/queue/queue_budget.c \
 	common/queue/queue_fsck.h common/queue/queue_fsck.c
 nodist_common_libqueue_a_SOURCES = common/queue/scripts_data.c
 common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
 REDIS_LIBS = $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 
-queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
+queue_script_names = register beat adopt begin journal journal_reset reserve settle spawn finish bury retry \
 	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
 	dead_drop meta stats survey job_show fsck_job fsck_held fsck_key rights
 queue_lua = \
@@ -31,6 +32,9 @@ queue_lua = \
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
 	common/queue/lib/mine.lua common/queue/lib/terminal.lua common/queue/lib/session.lua \
+	common/queue/lib/mine.lua common/queue/lib/terminal.lua \
+	common/queue/lib/budget.lua common/queue/lib/outstanding.lua common/queue/reserve.lua common/queue/settle.lua \
+	common/queue/spawn.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \

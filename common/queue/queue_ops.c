@@ -102,6 +102,14 @@ start_job(struct queue_command *c, const struct queue_setup *q, enum queue_op op
 	add_int(c, job->token);
 }
 
+static void
+add_spent(struct queue_command *c, const struct queue_spent *spent)
+{
+	add_int(c, spent->turn);
+	add_int(c, spent->tokens);
+	add_int(c, spent->microusd);
+}
+
 void
 queue_command_as_eval(struct queue_command *c)
 {
@@ -176,11 +184,52 @@ queue_cmd_begin(struct queue_command *c, const struct queue_setup *q,
 
 void
 queue_cmd_journal(struct queue_command *c, const struct queue_setup *q,
-    const struct queue_job_ref *job, int64_t index, struct queue_text record)
+    const struct queue_job_ref *job, int64_t index, struct queue_text record,
+    const struct queue_spent *spent)
 {
 	start_job(c, q, QUEUE_OP_JOURNAL, job);
 	add_int(c, index);
 	add_text(c, record);
+	if (spent != NULL)
+		add_spent(c, spent);
+	else
+		add_str(c, "");
+}
+
+void
+queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_reserve *r)
+{
+	start_job(c, q, QUEUE_OP_RESERVE, job);
+	add_int(c, r->turn);
+	add_text(c, r->owner);
+	add_int(c, r->day_tokens);
+	add_int(c, r->day_microusd);
+	add_int(c, r->want_tokens);
+	add_int(c, r->want_microusd);
+	add_int(c, r->least_tokens);
+	add_int(c, r->least_microusd);
+}
+
+void
+queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spent *spent)
+{
+	start_job(c, q, QUEUE_OP_SETTLE, job);
+	add_spent(c, spent);
+}
+
+void
+queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spawn *s)
+{
+	start_job(c, q, QUEUE_OP_SPAWN, job);
+	add_text(c, s->child);
+	add_text(c, s->payload);
+	add_int(c, s->cap_tokens);
+	add_int(c, s->cap_microusd);
+	add_int(c, s->used_tokens);
+	add_int(c, s->used_microusd);
 }
 
 void

@@ -30,6 +30,9 @@
 	X(BEGIN)         /* worker: starts a job that it has claimed                      */ \
 	X(JOURNAL)       /* worker: one record                                            */ \
 	X(JOURNAL_RESET) /* worker: a job that runs again starts from its beginning       */ \
+	X(RESERVE)       /* worker: of shared budgets, before a model call                */ \
+	X(SETTLE)        /* worker: a call that brought no answer to journal              */ \
+	X(SPAWN)         /* worker: a job that draws on the budget of this one            */ \
 	X(FINISH)        /* worker: done or failed, message published                     */ \
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
 	X(RETRY)         /* worker: a failed attempt, next one after a delay              */ \
@@ -77,6 +80,8 @@ enum queue_op {
 	X(CANCELLED)   /* begin: yours, but cancelled: finish it as failed "cancelled"    */ \
 	X(SPENT)       /* begin: yours, but its counters are spent: bury it, do not run   */ \
 	X(MISMATCH)    /* journal: the journal has another length or record               */ \
+	X(WAIT)        /* reserve: others have reserved the rest and may give it back     */ \
+	X(EXCEEDED)    /* reserve: that budget is spent                                   */ \
 	X(ALIVE)       /* recover: the beat has changed, it is not dead                   */ \
 	X(FINISHED)    /* cancel, dead_retry: it has ended already                        */ \
 	X(BUSY)        /* dead_retry: the job is on its way already                       */ \
@@ -158,8 +163,37 @@ struct queue_job_ref {
 	struct queue_text id;
 	int64_t token; /* from begin */
 };
+/* What the call of a turn cost, for the budgets of which it had reserved. */
+struct queue_spent {
+	unsigned turn;
+	int64_t tokens, microusd;
+};
+/* spent: NULL when nothing was reserved. */
 void queue_cmd_journal(struct queue_command *c, const struct queue_setup *q,
-    const struct queue_job_ref *job, int64_t index, struct queue_text record);
+    const struct queue_job_ref *job, int64_t index, struct queue_text record,
+    const struct queue_spent *spent);
+
+struct queue_reserve {
+	unsigned turn; /* one reservation a job: an earlier turn's is given back */
+	struct queue_text owner;
+	int64_t day_tokens, day_microusd;     /* the owner's caps; 0: none */
+	int64_t want_tokens, want_microusd;   /* what the call costs at most */
+	int64_t least_tokens, least_microusd; /* with less there is no point in it */
+};
+void queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_reserve *r);
+void queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spent *spent);
+
+/* A child of the job. After the first one the job draws on the shared budget as well and
+   must reserve before its own calls. */
+struct queue_spawn {
+	struct queue_text child, payload;
+	int64_t cap_tokens, cap_microusd; /* of the job, for itself and all below it */
+	int64_t used_tokens, used_microusd; /* by the job so far */
+};
+void queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spawn *s);
 void queue_cmd_journal_reset(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job);
 /* message: as read back from the store's row. */
@@ -261,6 +295,14 @@ struct queue_list queue_list_list(const struct queue_list *l, size_t i);
 /* The items of a plain command's reply; empty when it is no array. */
 struct queue_list queue_list_of(const struct redisReply *reply);
 
+/* Whose budget a RESERVE met. */
+enum queue_budget {
+	QUEUE_BUDGET_NONE,
+	QUEUE_BUDGET_OWNER,  /* the owner's day */
+	QUEUE_BUDGET_FAMILY, /* of the job that delegated it; cap 0: it is gone */
+	QUEUE_BUDGET_COUNT
+};
+
 struct queue_answer {
 	enum queue_word word;
 	union {
@@ -278,6 +320,7 @@ struct queue_answer {
 			bool is_rerun;      /* runs again after a failure (base_token is
 					  set) with the journal of the run that failed */
 			bool is_alone;      /* runs in quarantine */
+			bool has_family; /* draws on a budget that other jobs share */
 			struct queue_text evidence; /* of the last crash or suspicion */
 			struct queue_text payload;  /* with is_id: the job's payload */
 			struct queue_list journal;  /* texts, in order */
@@ -289,6 +332,14 @@ struct queue_answer {
 			bool is_cancelled;
 			int64_t len;
 		} journal;
+		struct {                          /* RESERVE */
+			int64_t tokens, microusd; /* OK, ALREADY: granted */
+			enum queue_budget
+			    budget;    /* that was tight; NONE: all granted */
+			bool is_money; /* in millionths, else in tokens */
+			int64_t used, cap, reserved; /* WAIT, EXCEEDED */
+			int64_t renews_ms;           /* the server's wall time */
+		} reserve;
 		struct { /* ADOPT: lists of {is_id, element} */
 			struct queue_list rows;
 		} adopt;

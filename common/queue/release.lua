@@ -5,6 +5,7 @@
 --@include head
 --@include mine
 --@include delay
+--@include budget
 local holder, id, token, delay, why, ran = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]),
 	ARGV[7], ARGV[8]
 local f, seen = mine(holder, id, token)
@@ -29,5 +30,6 @@ end
 call('HSET', key, 'state', state, 'last', 'release', 'why', why)
 call('HDEL', key, 'claim')
 call('HINCRBY', key, 'run_ms', ran)
+settle(id, f.reserved, 0, 0)
 count('released')
 return { 'OK' }

@@ -4,6 +4,7 @@
 --@include head
 --@include mine
 --@include delay
+--@include budget
 local holder, id, token, delay, why, ran = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]),
 	ARGV[7], ARGV[8]
 local f, seen = mine(holder, id, token)
@@ -18,5 +19,6 @@ call('HSET', key, 'state', 'delayed', 'last', 'retry', 'why', why)
 call('HDEL', key, 'alone', 'claim')
 call('HINCRBY', key, 'attempts', 1)
 call('HINCRBY', key, 'run_ms', ran)
+settle(id, f.reserved, 0, 0)
 count('retried')
 return { 'OK' }

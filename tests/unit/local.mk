@@ -146,6 +146,7 @@ queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommo
 	$(REDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
 	test_queue_fsck test_queue_operator test_queue_rights test_scheduler
+	test_queue_fsck test_queue_budget test_queue_operator test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -163,6 +164,9 @@ test_queue_recover_LDADD = $(queue_test_libs)
 test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
 test_queue_fsck_CFLAGS = $(queue_test_cflags)
 test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_budget_SOURCES = tests/unit/test_queue_budget.c
+test_queue_budget_CFLAGS = $(queue_test_cflags)
+test_queue_budget_LDADD = $(queue_test_libs)
 test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
 test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
