@@ -16,10 +16,10 @@ common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 
 queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
 	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
-	dead_drop meta stats survey job_show fsck_job fsck_held fsck_key
+	dead_drop meta pause take stats survey job_show fsck_job fsck_held fsck_key
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
-	common/queue/lib/mine.lua common/queue/lib/terminal.lua \
+	common/queue/lib/names.lua common/queue/lib/mine.lua common/queue/lib/terminal.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
@@ -27,6 +27,7 @@ queue_lua = \
 	common/queue/resume.lua common/queue/promote.lua common/queue/recover.lua \
 	common/queue/cancel.lua common/queue/dead_payload.lua common/queue/dead_page.lua \
 	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
+	common/queue/pause.lua common/queue/take.lua \
 	common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
 	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
 	common/queue/fsck_key.lua
