@@ -85,9 +85,9 @@ endif
 # --- the queue's promises under fire
 if HAVE_CRITERION
 EXTRA_DIST += tests/e2e/ledger.h
-check_PROGRAMS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+check_PROGRAMS += test_e2e_kills test_e2e_nodes test_e2e_blame \
 	test_e2e_outages
-TESTS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+TESTS += test_e2e_kills test_e2e_nodes test_e2e_blame \
 	test_e2e_outages
 test_e2e_nodes_SOURCES = tests/e2e/test_nodes.c
 test_e2e_nodes_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
@@ -98,9 +98,6 @@ test_e2e_outages_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_blame_SOURCES = tests/e2e/test_blame.c
 test_e2e_blame_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_blame_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
-test_e2e_chaos_SOURCES = tests/e2e/test_chaos.c tests/e2e/ledger.c
-test_e2e_chaos_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_chaos_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
 test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
@@ -118,3 +115,19 @@ test_e2e_pause_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_pause_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what operators do
+# --- signals under load, stops, a reboot
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_storms
+TESTS += test_e2e_storms
+test_e2e_storms_SOURCES = tests/e2e/test_storms.c
+test_e2e_storms_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_storms_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
+# --- more slow clients than places
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_gateway_crowd
+TESTS += test_e2e_gateway_crowd
+test_e2e_gateway_crowd_SOURCES = tests/e2e/test_gateway_crowd.c
+test_e2e_gateway_crowd_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_gateway_crowd_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
