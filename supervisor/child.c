@@ -392,14 +392,14 @@ tell_exit(const struct child *c, enum child_event event, int wait_status)
 {
 	enum log_level level = event == EVENT_DIED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 	const char *colon = c->said[0] != '\0' ? ": " : "";
-	char label[48];
+	char label[48], how[DEATH_TEXT_MAX];
 
 	if (c->is_short) /* whoever asked for it tells */
 		return;
+	live_set_tell_end(c, wait_status, how);
 	if (WIFSIGNALED(wait_status))
-		log_line(level, "%s[%ld]: killed by signal %d (%s)%s%s",
-		    child_label(c, label), (long)c->process.pid, WTERMSIG(wait_status),
-		    strsignal(WTERMSIG(wait_status)), colon, c->said);
+		log_line(level, "%s[%ld]: killed by %s%s%s", child_label(c, label),
+		    (long)c->process.pid, how, colon, c->said);
 	else if (WEXITSTATUS(wait_status) == EXIT_STATUS_OK && event != EVENT_DIED)
 		log_line(level, "%s[%ld]: ended", child_label(c, label),
 		    (long)c->process.pid);

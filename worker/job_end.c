@@ -279,15 +279,22 @@ job_fail(struct job *j, enum error_type type, const char *fmt, ...)
 int
 job_bury(struct job *j)
 {
+	CLEANUP(conversation_result_release) struct conversation_result spent;
 	struct result_facts f;
-	char text[256];
+	char text[CONVERSATION_ERROR_TEXT_MAX];
 
-	base_facts(j, NULL, &f);
+	conversation_result_init(&spent);
+	job_spent(j, &spent);
+	base_facts(j, &spent, &f);
 	f.attempts = (unsigned)j->attempts;
 	f.error.type = ERROR_TYPE_CRASHED;
 	(void)snprintf(text, sizeof(text),
-	    "not run again after %lld attempts, %lld crashes and %lld suspicions",
-	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions);
+	    "not run again after %lld attempts, %lld crashes and %lld suspicions; %llu "
+	    "tokens were spent%s%.700s",
+	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions,
+	    (unsigned long long)j->tokens,
+	    j->evidence != NULL ? "; the last time: " : "",
+	    j->evidence != NULL ? j->evidence : "");
 	f.error.message = text;
 	f.error.tool = f.error.step = "";
 	f.error.evidence = "";

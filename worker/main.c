@@ -13,6 +13,7 @@
 #include "common/exit_status.h"
 #include "common/log.h"
 #include "common/queue/redis_sync.h"
+#include "common/role/fault_handler.h"
 #include "common/store/migrate_run.h"
 #include "common/store/store_conf.h"
 #include "worker/check.h"
@@ -148,6 +149,7 @@ prepare(struct worker *w, struct err *err)
 	    : NULL;
 	if (w->fibers == NULL || w->fetch == NULL || w->compute == NULL)
 		return err_set(err, -ENOMEM, "no memory");
+	fibers_show_tag(w->fibers, &w->role->slots->running_row);
 	r = redis_url_parse(w->conf->redis.url, w->conf->service.run_dir, &w->url, err);
 	if (r == 0)
 		r = queue_setup_init(&w->setup, w->conf);
@@ -271,6 +273,16 @@ serve(struct worker *w)
 	return status;
 }
 
+/* The helper thread says, as the loop does, whose operation it is at. */
+static int
+start_store(struct worker *w, struct store *store, struct err *err)
+{
+	struct store_queue_options options = { .begin = fault_handler_join,
+		.running = &w->role->slots->helper_row };
+
+	return store_queue_start(store, &options, &w->store, err);
+}
+
 static int
 worker_main(struct role_process *p)
 {
@@ -297,7 +309,7 @@ worker_main(struct role_process *p)
 		role_drained(p);
 		return EXIT_STATUS_OK;
 	}
-	r = store_queue_start(store, NULL, &w.store, &err);
+	r = start_store(&w, store, &err);
 	if (r == 0)
 		r = store_client_watch(&w);
 	if (r == 0)

@@ -12,6 +12,7 @@
 
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/role/fault_handler.h"
 #include "common/role/sandbox.h"
 #include "common/role/spawn.h"
 
@@ -214,6 +215,8 @@ take_start(struct role_process *p, struct err *err)
 	if (r < 0)
 		return r;
 	r = slot_file_open(slots_fd, &p->slots);
+	if (r == 0)
+		r = fault_handler_install(p->slots);
 	if (r < 0)
 		return err_set(err, r, "slot file: %s", strerror(-r));
 	return 0;

@@ -132,6 +132,31 @@ slot_row_step(struct slot_file *f, unsigned row, const char *step)
 }
 
 void
+slot_row_tool(struct slot_file *f, unsigned row, const char *tool)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	put_text(r->step, sizeof(r->step), "tool", 4);
+	put_text(r->tool, sizeof(r->tool), tool, strlen(tool));
+	row_unlock(r);
+}
+
+void
+slot_row_tokens(struct slot_file *f, unsigned row, uint64_t tokens)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	r->tokens = tokens;
+	row_unlock(r);
+}
+
+void
 slot_row_pause(struct slot_file *f, unsigned row, uint64_t ms)
 {
 	struct slot_row *r;
@@ -152,7 +177,8 @@ slot_row_clear(struct slot_file *f, unsigned row)
 	r = &f->rows[row];
 	row_lock(r);
 	r->in_use = 0;
-	r->paused_ms = 0;
+	r->paused_ms = r->tokens = 0;
+	r->tool[0] = '\0';
 	row_unlock(r);
 }
 
@@ -188,8 +214,42 @@ slot_row_copy(const struct slot_file *f, unsigned row, struct slot_row *out)
 			return false;
 		make_printable(copy.job_id, sizeof(copy.job_id));
 		make_printable(copy.step, sizeof(copy.step));
+		make_printable(copy.tool, sizeof(copy.tool));
 		*out = copy;
 		return true;
 	}
 	return false;
+}
+
+/* ---- the word that the fault handler stores ---- */
+
+enum {
+	FAULT_ROW_BITS = 16,
+	FAULT_SIGNAL_BITS = 8,
+	FAULT_SIGNAL_MAX = 64
+};
+
+uint64_t
+slot_fault_pack(const struct slot_fault *fault)
+{
+	return (uint64_t)(uint16_t)(fault->row + 1) |
+	    (uint64_t)(uint8_t)fault->signal << FAULT_ROW_BITS |
+	    (uint64_t)(uint32_t)(fault->refused + 1)
+	    << (FAULT_ROW_BITS + FAULT_SIGNAL_BITS);
+}
+
+bool
+slot_file_fault(const struct slot_file *f, struct slot_fault *out)
+{
+	uint64_t word = atomic_load_explicit(&f->fault, memory_order_acquire);
+	int row = (int)(word & 0xffff) - 1;
+	int sig = (int)(word >> FAULT_ROW_BITS & 0xff);
+	uint32_t refused = (uint32_t)(word >> (FAULT_ROW_BITS + FAULT_SIGNAL_BITS));
+
+	if (sig < 1 || sig > FAULT_SIGNAL_MAX)
+		return false;
+	out->row = row < SLOT_ROWS ? row : -1;
+	out->signal = sig;
+	out->refused = refused <= UINT16_MAX ? (int)refused - 1 : -1;
+	return true;
 }
