@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "supervisor/hub.h"
 #include "supervisor/lanes.h"
@@ -212,6 +213,8 @@ child_ready(struct child *c)
 {
 	char label[48];
 
+	if (c->role == ROLE_REDIS)
+		FAULT_POINT(REDIS_READY);
 	c->ready_ms = c->alive_ms = clock_mono_ms();
 	log_line(c->is_short ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 	    "%s: ready after %llu ms%s%s", child_label(c, label),
@@ -416,6 +419,7 @@ child_exited(struct child *c, int wait_status, const struct rusage *used)
 	enum child_event event;
 
 	child_on_message(c, 0); /* last words are still in the socket */
+	FAULT_POINT(CHILD_REAPED);
 	event = event_of_exit(c, wait_status);
 	tell_exit(c, event, wait_status);
 	if (c->is_short)

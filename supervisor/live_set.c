@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/lane.h"
 #include "common/log.h"
 #include "common/role/fault_handler.h"
@@ -106,6 +107,7 @@ live_set_begin(struct supervisor *s, struct err *err)
 static const char *const blame_names[BLAME_COUNT] = {
 	[BLAME_NONE] = "none",
 	[BLAME_CULPRIT] = "culprit",
+	[BLAME_PAYLOAD] = "payload",
 	[BLAME_UNKNOWN] = "unknown",
 };
 
@@ -133,6 +135,7 @@ live_set_send(struct supervisor *s)
 	CLEANUP(closep) int fd = -1;
 	struct child *c;
 
+	FAULT_POINT(LIVE_SET_SEND);
 	s->is_live_set_old = false;
 	live_set_write(&text, s);
 	fd = buf_status(&text) < 0 ? -ENOMEM : lane_memfd(text.data, text.len);
@@ -141,6 +144,7 @@ live_set_send(struct supervisor *s)
 		    child_has_process(c) &&
 		    (fd < 0 || child_send(c, IPC_LIVE_SET, 0, 0, &fd, 1) == -EAGAIN))
 			s->is_live_set_old = true;
+	FAULT_POINT(LIVE_SET_SENT);
 }
 
 void
@@ -156,7 +160,7 @@ stuck_row(const struct child *c, struct slot_row *out)
 	struct slot_row row;
 
 	for (unsigned i = 0; i < SLOT_ROWS; i++) {
-		if (!slot_row_copy(c->process.slots, i, &row) ||
+		if (!slot_row_copy(c->process.slots, i, &row) || row.is_payload != 0 ||
 		    row.deadline_ms >= oldest)
 			continue;
 		oldest = row.deadline_ms;
@@ -193,10 +197,10 @@ live_set_culprit(const struct child *c, int wait_status, struct slot_row *out)
 }
 
 static enum blame
-blame_of(const struct child *c, int wait_status, bool has_culprit)
+blame_of(const struct child *c, int wait_status, const struct slot_row *culprit)
 {
-	if (has_culprit)
-		return BLAME_CULPRIT;
+	if (culprit != NULL)
+		return culprit->is_payload != 0 ? BLAME_PAYLOAD : BLAME_CULPRIT;
 	if (!c->is_wanted) /* we ended it; its jobs are innocent */
 		return BLAME_NONE;
 	if (WIFSIGNALED(wait_status))
@@ -234,7 +238,8 @@ static void
 write_evidence(char out[EVIDENCE_MAX], const struct child *c, int wait_status,
     const struct slot_row *row, const struct rusage *used)
 {
-	char what[DEATH_TEXT_MAX], label[48], where[SLOT_STEP_MAX + SLOT_TOOL_MAX + 64] = "";
+	char what[DEATH_TEXT_MAX], label[48],
+	    where[SLOT_STEP_MAX + SLOT_TOOL_MAX + 64] = "";
 
 	live_set_tell_end(c, wait_status, what);
 	if (row != NULL)
@@ -262,13 +267,15 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 	d = &s->deaths[s->n_deaths++ % DEATHS_MAX];
 	memset(d, 0, sizeof(*d));
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", c->holder);
-	d->blame = storm_is_on(s) ? BLAME_NONE : blame_of(c, wait_status, has_culprit);
+	d->blame = storm_is_on(s) ? BLAME_NONE
+				  : blame_of(c, wait_status, has_culprit ? &row : NULL);
 	if (has_culprit)
 		(void)snprintf(d->culprit, sizeof(d->culprit), "%s", row.job_id);
 	write_evidence(d->evidence, c, wait_status, has_culprit ? &row : NULL, used);
 	if (has_culprit)
-		log_warning("holder %s: %s; the job that ran was %s", d->holder,
-		    d->evidence, d->culprit);
+		log_warning("holder %s: %s; the %s was %s", d->holder, d->evidence,
+		    row.is_payload != 0 ? "payload that was read" : "job that ran",
+		    d->culprit);
 	else if (d->blame != BLAME_NONE && child_jobs_in_flight(c) > 0)
 		log_warning("holder %s: %s; its %u jobs are suspects", d->holder,
 		    d->evidence, child_jobs_in_flight(c));

@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/preview.h"
 #include "worker/result_message.h"
@@ -133,10 +134,14 @@ finish(struct job *j, const char *status, const char *message, size_t n)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
+	int r;
 
 	queue_cmd_finish(&cmd, &j->worker->setup, &ref, strcmp(status, "failed") == 0,
 	    (struct queue_text){ message, n });
-	return run_op(j, &cmd);
+	FAULT_POINT_OF(FINISH_SEND, j->msg.job_id);
+	r = run_op(j, &cmd);
+	FAULT_POINT_OF(FINISH_REPLY, j->msg.job_id);
+	return r;
 }
 
 static int
@@ -144,10 +149,14 @@ bury(struct job *j, const struct result_facts *f, const char *message, size_t n)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
+	int r;
 
 	queue_cmd_bury(&cmd, &j->worker->setup, &ref, (struct queue_text){ message, n },
 	    queue_text(error_type_name(f->error.type)), queue_text(f->error.message));
-	return run_op(j, &cmd);
+	FAULT_POINT_OF(BURY_SEND, j->msg.job_id);
+	r = run_op(j, &cmd);
+	FAULT_POINT_OF(BURY_REPLY, j->msg.job_id);
+	return r;
 }
 
 /*
@@ -162,7 +171,9 @@ put_row(struct job *j, const struct store_row *row, struct store_outcome *out,
 
 	if (r < 0)
 		return r;
+	FAULT_POINT_OF(STORE_SEND, j->msg.job_id);
 	r = store_client_put(j->worker, row, out, 0, err);
+	FAULT_POINT_OF(STORE_DONE, j->msg.job_id);
 	if (out->verdict == STORE_REFUSED)
 		return err_set(err, -EINVAL, "%s", err_text(&out->err));
 	return r;
@@ -351,7 +362,9 @@ retry(struct job *j, enum error_type type, int64_t delay_ms)
 	j->is_ending = true;
 	queue_cmd_retry(&cmd, &j->worker->setup, &ref, delay_ms,
 	    queue_text(error_type_name(type)), (int64_t)ran_ms(j));
+	FAULT_POINT_OF(RETRY_SEND, j->msg.job_id);
 	status = run_op(j, &cmd);
+	FAULT_POINT_OF(RETRY_REPLY, j->msg.job_id);
 	if (status == 0) {
 		metric_add(worker_metrics(j->worker), METRIC_JOBS_RETRIED, 0, 1);
 		log_info("job %s: attempt %lld failed (%s); next try in %lld ms",
@@ -487,12 +500,16 @@ job_release(struct job *j, int64_t delay_ms, const char *why)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
+	int r;
 
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
 	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
 	    (int64_t)ran_ms(j));
-	return run_op(j, &cmd);
+	FAULT_POINT_OF(RELEASE_SEND, j->msg.job_id);
+	r = run_op(j, &cmd);
+	FAULT_POINT_OF(RELEASE_REPLY, j->msg.job_id);
+	return r;
 }
 
 int

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/agent/conversation.h"
 #include "worker/agent/intent.h"
@@ -135,6 +136,7 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 	for (size_t i = 0; i < req->headers->n; i++)
 		headers[i] = (struct http_header){ req->headers->at[i].name,
 			req->headers->at[i].value, true };
+	FAULT_POINT_OF(LLM_SEND, j->msg.job_id);
 	wait_begin(&x.wait);
 	fiber_call_on_loop(start_transfer, &x);
 	if (x.transfer == NULL)
@@ -144,6 +146,7 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 		fiber_call_on_loop(cancel_transfer, &x);
 		return err_set(err, status, "stopped");
 	}
+	FAULT_POINT_OF(LLM_ANSWER, j->msg.job_id);
 	return status;
 }
 
@@ -311,8 +314,8 @@ fetch_records(struct job *j, struct err *err)
 static unsigned
 count_spent(struct job *j, struct llm_usage *usage, uint64_t *cost_microusd)
 {
-	unsigned answers = journal_spent(j->arena, j->records, j->n_records, usage,
-	    cost_microusd);
+	unsigned answers =
+	    journal_spent(j->arena, j->records, j->n_records, usage, cost_microusd);
 
 	j->tokens = usage->input + usage->output;
 	slot_row_tokens(j->worker->role->slots, j->row, j->tokens);
@@ -352,7 +355,10 @@ run_tool(void *ctx, const struct tool *tool, const struct tool_call *call,
 		return r;
 	slot_row_tool(j->worker->role->slots, j->row, tool->name);
 	metric_add(worker_metrics(j->worker), METRIC_TOOL_CALLS, 0, 1);
-	return tool->run(call, outcome);
+	FAULT_POINT_OF(TOOL_BEGIN, j->msg.job_id);
+	r = tool->run(call, outcome);
+	FAULT_POINT_OF(TOOL_END, j->msg.job_id);
+	return r;
 }
 
 /* ---- data that is too long for a record ---- */

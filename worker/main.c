@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/queue/redis_sync.h"
 #include "common/role/fault_handler.h"
@@ -207,9 +208,11 @@ check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *
 	if (getrandom(&beat, sizeof(beat), 0) != sizeof(beat))
 		beat = clock_mono_us();
 	queue_cmd_register(&cmd, &w->setup, w->role->holder, beat >> 12);
+	FAULT_POINT(REGISTER_SEND);
 	r = queue_run(s, &cmd, &reply, &answer, err);
 	if (r < 0)
 		return r;
+	FAULT_POINT(REGISTER_REPLY);
 	redis_reply_freep(&reply);
 	if (answer.word != QUEUE_OK && answer.word != QUEUE_ALREADY)
 		return err_set(err, -EEXIST, "the holder %s is known to Redis already",

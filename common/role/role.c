@@ -11,6 +11,7 @@
 #include "common/role/role.h"
 
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/role/fault_handler.h"
 #include "common/role/sandbox.h"
@@ -237,6 +238,7 @@ role_start(int argc, char **argv, struct role_process *p)
 		    argc > 0 ? argv[0] : "agent-runner");
 		return EXIT_STATUS_USAGE;
 	}
+	FAULT_POINTS_ATTACH();
 	p->control_fd = SPAWN_CONTROL_FD;
 	if (fcntl(p->control_fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl(p->control_fd, F_SETFL, O_NONBLOCK) < 0)

@@ -160,7 +160,11 @@ static const struct rule rules[] = {
 /* clang-format on */
 
 static const int abort_signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS,
-	SIGTRAP };
+	SIGTRAP,
+#ifdef WITH_FAULT_POINTS
+	SIGKILL, SIGSTOP
+#endif
+};
 
 static int
 add(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,

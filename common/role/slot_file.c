@@ -102,9 +102,9 @@ put_text(char *to, size_t size, const char *from, size_t len)
 	memset(to + len, 0, size - len);
 }
 
-void
-slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
-    const char *step, uint64_t started_ms, uint64_t deadline_ms)
+static void
+set(struct slot_file *f, unsigned row, bool is_payload, const char *job_id,
+    size_t id_len, const char *step, uint64_t started_ms, uint64_t deadline_ms)
 {
 	struct slot_row *r;
 
@@ -112,11 +112,26 @@ slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_le
 	r = &f->rows[row];
 	row_lock(r);
 	r->in_use = 1;
+	r->is_payload = is_payload;
 	r->started_ms = started_ms;
 	r->deadline_ms = deadline_ms;
 	put_text(r->job_id, sizeof(r->job_id), job_id, id_len);
 	put_text(r->step, sizeof(r->step), step, strlen(step));
 	row_unlock(r);
+}
+
+void
+slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
+    const char *step, uint64_t started_ms, uint64_t deadline_ms)
+{
+	set(f, row, false, job_id, id_len, step, started_ms, deadline_ms);
+}
+
+void
+slot_row_payload(struct slot_file *f, unsigned row, const char *sha1,
+    uint64_t started_ms)
+{
+	set(f, row, true, sha1, strlen(sha1), "parse", started_ms, UINT64_MAX);
 }
 
 void

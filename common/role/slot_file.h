@@ -27,6 +27,7 @@ enum {
 struct slot_row {
 	_Atomic uint32_t seq; /* odd while the child writes (a sequence lock) */
 	uint32_t in_use;
+	uint32_t is_payload;  /* not begun yet: job_id is the payload's SHA-1 in hex */
 	uint64_t started_ms;  /* monotonic */
 	uint64_t deadline_ms; /* monotonic: paused_ms past it the row is stuck */
 	uint64_t paused_ms;   /* the job waited so long for servers that were away */
@@ -76,6 +77,9 @@ int slot_file_open(int fd, struct slot_file **out);
 /* Child's side: row 0..SLOT_ROWS-1. Texts are cut to fit. */
 void slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
     const char *step, uint64_t started_ms, uint64_t deadline_ms);
+/* A payload that is read for the first time, named by its SHA-1. */
+void slot_row_payload(struct slot_file *f, unsigned row, const char *sha1,
+    uint64_t started_ms);
 void slot_row_step(struct slot_file *f, unsigned row, const char *step);
 /* The step "tool", and which one. */
 void slot_row_tool(struct slot_file *f, unsigned row, const char *tool);
