@@ -28,7 +28,8 @@ enum {
 	RETRY_BASE_MS = 1000,
 	RETRY_CAP_MS = 60000,
 	RETRY_AFTER_MAX_MS = 24 * 3600 * 1000,
-	PUT_OFF_MS = 5000
+	PUT_OFF_MS = 5000,
+	BURIALS_STORED = 2 /* tries; after them a burial does without the store */
 };
 
 static uint64_t
@@ -242,6 +243,31 @@ store_and_finish(struct job *j, struct store_row *row, const struct result_facts
 	return r;
 }
 
+/* What cannot be stored is published all the same: somebody waits for it. */
+static int
+publish_unstored(struct job *j, const struct result_facts *f, bool is_burial,
+    const struct buf *message, const char *why)
+{
+	int r;
+
+	log_error("job %s: its failure is not stored: %s", j->msg.job_id, why);
+	r = is_burial ? bury(j, f, buf_str(message), message->len)
+		      : finish(j, "failed", buf_str(message), message->len);
+	if (r == 0)
+		note_end(j, f, false);
+	return r;
+}
+
+/* How often the process did not survive the job's burial. */
+static int64_t
+failed_burials(const struct job *j)
+{
+	int64_t crashes = j->crashes - j->worker->conf->queue.max_crashes;
+	int64_t suspicions = j->suspicions - QUEUE_MAX_SUSPICIONS;
+
+	return crashes > suspicions ? crashes : suspicions;
+}
+
 /* Writes, stores and publishes a failure. */
 static int
 fail(struct job *j, struct result_facts *f, bool is_burial)
@@ -256,18 +282,12 @@ fail(struct job *j, struct result_facts *f, bool is_burial)
 	result_message_failed(&message, f);
 	if (buf_status(&message) != 0 || store_new_id(result_id) < 0)
 		return -ENOMEM;
+	if (is_burial && failed_burials(j) >= BURIALS_STORED)
+		return publish_unstored(j, f, true, &message, "that took workers down");
 	fill_row(j, f, "failed", result_id, &message, &row);
 	r = store_and_finish(j, &row, f, is_burial, &e);
-	if (r ==
-	    -EINVAL) /* not even the failure can be stored: publish it all the same */
-		log_error("job %s: its failure cannot be stored: %s", j->msg.job_id,
-		    err_text(&e));
-	if (r == -EINVAL) {
-		r = finish(j, "failed", buf_str(&message), message.len);
-		if (r == 0)
-			note_end(j, f, false);
-	}
-	return r;
+	return r == -EINVAL ? publish_unstored(j, f, is_burial, &message, err_text(&e))
+			    : r;
 }
 
 int
@@ -295,7 +315,8 @@ job_bury(struct job *j)
 	char text[CONVERSATION_ERROR_TEXT_MAX];
 
 	conversation_result_init(&spent);
-	job_spent(j, &spent);
+	if (failed_burials(j) <= 0) /* else the journal may be what faults */
+		job_spent(j, &spent);
 	base_facts(j, &spent, &f);
 	f.attempts = (unsigned)j->attempts;
 	f.error.type = ERROR_TYPE_CRASHED;

@@ -128,6 +128,7 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 		.request = &r };
 	int status;
 
+	FAULT_POINT_OF(LLM_SEND, j->msg.job_id);
 	status = job_prove(j);
 	if (status == -ESTALE || status == -ECANCELED)
 		return err_set(err, -ECANCELED, "stopped");
@@ -136,7 +137,6 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 	for (size_t i = 0; i < req->headers->n; i++)
 		headers[i] = (struct http_header){ req->headers->at[i].name,
 			req->headers->at[i].value, true };
-	FAULT_POINT_OF(LLM_SEND, j->msg.job_id);
 	wait_begin(&x.wait);
 	fiber_call_on_loop(start_transfer, &x);
 	if (x.transfer == NULL)
@@ -349,13 +349,14 @@ run_tool(void *ctx, const struct tool *tool, const struct tool_call *call,
     struct tool_outcome *outcome)
 {
 	struct job *j = ctx;
-	int r = job_prove(j);
+	int r;
 
+	FAULT_POINT_OF(TOOL_BEGIN, j->msg.job_id);
+	r = job_prove(j);
 	if (r < 0)
 		return r;
 	slot_row_tool(j->worker->role->slots, j->row, tool->name);
 	metric_add(worker_metrics(j->worker), METRIC_TOOL_CALLS, 0, 1);
-	FAULT_POINT_OF(TOOL_BEGIN, j->msg.job_id);
 	r = tool->run(call, outcome);
 	FAULT_POINT_OF(TOOL_END, j->msg.job_id);
 	return r;

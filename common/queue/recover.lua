@@ -77,8 +77,10 @@ local function move_job(id, j)
 		call('HSET', key, 'evidence', evidence)
 		goes_alone = goes_alone or suspicions >= QUARANTINE_AT
 	end
-	-- a spent job is not run again, so any worker may bury it
-	if crashes >= max_crashes or suspicions >= max_suspicions then goes_alone = false end
+	-- a spent job is not run again, so any worker may bury it; if that fails, too, alone
+	if crashes >= max_crashes or suspicions >= max_suspicions then
+		goes_alone = crashes > max_crashes or suspicions > max_suspicions
+	end
 	if goes_alone then
 		call('LPUSH', alone, id)
 		call('HSET', key, 'state', 'alone', 'last', 'recover', 'alone', 1)

@@ -141,7 +141,7 @@ static const struct {
 	const char *job, *order, *prompt;
 	const char *words[6];
 } kinds[] = {
-	{ "abort-1", "TOOL_BEGIN:abort:job=abort", "tool",
+	{ "abort-1", "FETCH_SEND:abort:job=abort", "tool",
 	    { "signal 6", "step tool, tool execute_pipeline" } },
 	{ "deep-1", "LLM_SEND:overflow:job=deep", "go", { "signal 11", "step llm" } },
 	{ "call-1", "JOURNAL_TOOL_SEND:refused:job=call", "tool",
@@ -150,6 +150,8 @@ static const struct {
 		"35 tokens were spent" } },
 	{ "never-1", "TOOL_END:never:job=never", "tool",
 	    { "signal 31", "tool execute_pipeline" } },
+	/* not even its burial survives it: the third does without the store */
+	{ "grave-1", "STORE_SEND:abort:job=grave", "go", { "5 crashes", "signal 6" } },
 };
 
 Test(culprits, every_kind_of_fault_names_its_job_and_its_step)
