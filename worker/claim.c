@@ -18,6 +18,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/worker.h"
 
@@ -110,6 +111,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		return; /* on_up goes on */
 	}
 	if (reply->type == REDIS_REPLY_STRING) {
+		FAULT_POINT(CLAIM_REPLY);
 		take(c, reply->str, reply->len);
 		if (c->in_flight == 0)
 			c->burst = c->burst > 0 ? c->burst * 2 : 1;
@@ -134,6 +136,7 @@ send_move(struct claim *c, bool is_blocking)
 		is_quarantine(c->worker) ? q->alone : q->jobs, buf_str(&c->held),
 		"LEFT", "RIGHT", timeout };
 
+	FAULT_POINT(CLAIM_SEND);
 	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
 	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)
 		c->in_flight++;
@@ -324,7 +327,9 @@ adopt_run(void *ctx)
 		struct queue_command cmd;
 
 		queue_cmd_adopt(&cmd, &w->setup, w->role->holder, from, ADOPT_PAGE);
+		FAULT_POINT(ADOPT_SEND);
 		r = redis_op(w->redis, &cmd, copy_rows, &a, &answer, 0, &e);
+		FAULT_POINT(ADOPT_REPLY);
 		if (a.has_failed || a.n_rows < from + ADOPT_PAGE)
 			break;
 	}

@@ -103,6 +103,23 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- faults at named points: builds that have them, and a proof that others do not
+EXTRA_DIST += tests/e2e/faults.h tests/e2e/faults.c tests/e2e/test_culprits.c \
+	tests/e2e/test_fault_points.c
+if FAULT_POINTS
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_culprits test_e2e_fault_points
+TESTS += test_e2e_culprits test_e2e_fault_points
+test_e2e_culprits_SOURCES = tests/e2e/test_culprits.c tests/e2e/faults.c
+test_e2e_culprits_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_culprits_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+test_e2e_fault_points_SOURCES = tests/e2e/test_fault_points.c tests/e2e/faults.c \
+	tests/e2e/ledger.c
+test_e2e_fault_points_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_fault_points_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+endif
+endif
+# --- end of faults at named points
 # --- secrets
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_secrets

@@ -275,13 +275,16 @@ endif
 if HAVE_CRITERION
 role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
 	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
-check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+check_PROGRAMS += test_ipc test_slot_file test_fault_handler test_metrics test_log test_sandbox \
 	test_pidfile test_lifecycle
-TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+TESTS += test_ipc test_slot_file test_fault_handler test_metrics test_log test_sandbox \
 	test_pidfile test_lifecycle
 test_ipc_SOURCES = tests/unit/test_ipc.c
 test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ipc_LDADD = $(role_test_libs)
+test_fault_handler_SOURCES = tests/unit/test_fault_handler.c
+test_fault_handler_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fault_handler_LDADD = $(role_test_libs) -lpthread
 test_slot_file_SOURCES = tests/unit/test_slot_file.c
 test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_slot_file_LDADD = $(role_test_libs)
@@ -398,8 +401,8 @@ test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/li
 endif
 
 # --- nothing in job code blocks
-TESTS += tests/unit/test_blocking.sh
-EXTRA_DIST += tests/unit/test_blocking.sh
+TESTS += tests/unit/test_blocking.sh tests/unit/test_no_fault_points.sh
+EXTRA_DIST += tests/unit/test_blocking.sh tests/unit/test_no_fault_points.sh
 
 # --- buffers of a worker's jobs
 if HAVE_CRITERION
