@@ -174,6 +174,62 @@ lost_lane(const struct worker *w)
 	return compute != 0 && now - compute > LANE_PATIENCE_MS ? "compute" : NULL;
 }
 
+/* ---- cancels that were missed ---- */
+
+struct question { /* is that job cancelled? */
+	struct worker *worker;
+	char id[QUEUE_ID_MAX + 1];
+};
+
+static void
+on_cancel_flag(void *ctx, const struct redisReply *reply)
+{
+	struct question *q = ctx;
+	struct job *j = job_find(q->worker, q->id, strlen(q->id));
+
+	if (reply == NULL)
+		q->worker->must_read_cancels = true;
+	else if (reply->type == REDIS_REPLY_STRING && j != NULL)
+		job_stop(j, JOB_STOP_CANCEL);
+	free(q);
+}
+
+static int
+ask_whether_cancelled(struct worker *w, const struct job *j)
+{
+	struct question *q = calloc(1, sizeof(*q));
+	CLEANUP_BUF struct buf key = BUF_INIT;
+	const char *argv[] = { "HGET", NULL, "cancel" };
+	int r;
+
+	if (q == NULL)
+		return -ENOMEM;
+	q->worker = w;
+	(void)snprintf(q->id, sizeof(q->id), "%s", j->msg.job_id);
+	queue_key_job(&key, q->id, strlen(q->id));
+	argv[1] = buf_str(&key);
+	r = buf_status(&key);
+	if (r == 0)
+		r = redis_link_send(w->redis, 3, argv, NULL, on_cancel_flag, q);
+	if (r < 0)
+		free(q);
+	return r;
+}
+
+/* What was published while nobody listened stands in the jobs' hashes. */
+static void
+read_cancels(struct worker *w)
+{
+	const struct job *j;
+
+	w->must_read_cancels = false;
+	TAILQ_FOREACH (j, &w->jobs, link)
+		if (j->is_begun && ask_whether_cancelled(w, j) < 0)
+			w->must_read_cancels = true; /* at the next tick */
+}
+
+/* ---- the tick ---- */
+
 static void
 renew(struct worker *w)
 {
@@ -189,6 +245,8 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
 	watch_store(w);
+	if (w->must_read_cancels)
+		read_cancels(w);
 	if (w->is_draining)
 		return;
 	if (is_overdue(w)) {
@@ -216,7 +274,7 @@ control_exit_status(struct worker *w)
 	return w->is_renewing ? EXIT_STATUS_RENEW : EXIT_STATUS_OK;
 }
 
-/* ---- cancels ---- */
+/* ---- published cancels ---- */
 
 static void
 on_event(void *ctx, const struct redisReply *reply)
@@ -229,8 +287,11 @@ on_event(void *ctx, const struct redisReply *reply)
 		    "Redis: SUBSCRIBE %s: %s; cancels are seen only between steps",
 		    w->setup.cancel_channel, reply->str);
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
-	    reply->element[0]->type != REDIS_REPLY_STRING ||
-	    strcmp(reply->element[0]->str, "message") != 0 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING)
+		return;
+	if (strcmp(reply->element[0]->str, "subscribe") == 0)
+		read_cancels(w);
+	if (strcmp(reply->element[0]->str, "message") != 0 ||
 	    reply->element[2]->type != REDIS_REPLY_STRING)
 		return;
 	j = job_find(w, reply->element[2]->str, reply->element[2]->len);

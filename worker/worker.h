@@ -106,6 +106,7 @@ struct worker {
 	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
 	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
 	bool is_draining;       /* takes no more work */
+	bool must_read_cancels; /* some may have been published while nobody listened */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
 };
