@@ -174,58 +174,53 @@ lost_lane(const struct worker *w)
 	return compute != 0 && now - compute > LANE_PATIENCE_MS ? "compute" : NULL;
 }
 
-/* ---- cancels that were missed ---- */
+/* ---- cancels that nobody told us ---- */
 
-struct question { /* is that job cancelled? */
+/* A question whose answer may come when the job is gone. */
+struct cancel_question {
 	struct worker *worker;
-	char id[QUEUE_ID_MAX + 1];
+	size_t n;
+	char id[QUEUE_ID_MAX];
 };
 
 static void
 on_cancel_flag(void *ctx, const struct redisReply *reply)
 {
-	struct question *q = ctx;
-	struct job *j = job_find(q->worker, q->id, strlen(q->id));
+	struct cancel_question *q = ctx;
 
 	if (reply == NULL)
-		q->worker->must_read_cancels = true;
-	else if (reply->type == REDIS_REPLY_STRING && j != NULL)
-		job_stop(j, JOB_STOP_CANCEL);
+		q->worker->must_ask_cancelled = true;
+	else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
+		(void)job_cancel(q->worker, q->id, q->n);
 	free(q);
 }
 
-static int
-ask_whether_cancelled(struct worker *w, const struct job *j)
-{
-	struct question *q = calloc(1, sizeof(*q));
-	CLEANUP_BUF struct buf key = BUF_INIT;
-	const char *argv[] = { "HGET", NULL, "cancel" };
-	int r;
-
-	if (q == NULL)
-		return -ENOMEM;
-	q->worker = w;
-	(void)snprintf(q->id, sizeof(q->id), "%s", j->msg.job_id);
-	queue_key_job(&key, q->id, strlen(q->id));
-	argv[1] = buf_str(&key);
-	r = buf_status(&key);
-	if (r == 0)
-		r = redis_link_send(w->redis, 3, argv, NULL, on_cancel_flag, q);
-	if (r < 0)
-		free(q);
-	return r;
-}
-
-/* What was published while nobody listened stands in the jobs' hashes. */
+/* What was cancelled before this subscription, nobody told us. Asked again at the next
+   tick when it could not be asked, or the answer was lost. */
 static void
-read_cancels(struct worker *w)
+ask_cancelled(struct worker *w)
 {
 	const struct job *j;
 
-	w->must_read_cancels = false;
-	TAILQ_FOREACH (j, &w->jobs, link)
-		if (j->is_begun && ask_whether_cancelled(w, j) < 0)
-			w->must_read_cancels = true; /* at the next tick */
+	w->must_ask_cancelled = false;
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		struct cancel_question *q;
+		CLEANUP_BUF struct buf key = BUF_INIT;
+		const char *argv[] = { "HEXISTS", NULL, "cancel" };
+		size_t n = j->is_begun ? strlen(j->msg.job_id) : 0;
+
+		if (n == 0 || n > QUEUE_ID_MAX || (q = malloc(sizeof(*q))) == NULL)
+			continue;
+		*q = (struct cancel_question){ .worker = w, .n = n };
+		memcpy(q->id, j->msg.job_id, n);
+		queue_key_job(&key, q->id, n);
+		argv[1] = buf_str(&key);
+		if (buf_status(&key) != 0 ||
+		    redis_link_send(w->redis, 3, argv, NULL, on_cancel_flag, q) < 0) {
+			free(q);
+			w->must_ask_cancelled = true;
+		}
+	}
 }
 
 /* ---- the tick ---- */
@@ -245,10 +240,11 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
 	watch_store(w);
-	if (w->must_read_cancels)
-		read_cancels(w);
+	if (w->must_ask_cancelled)
+		ask_cancelled(w);
 	if (w->is_draining)
 		return;
+	claim_look(w->claim);
 	if (is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);
@@ -274,38 +270,50 @@ control_exit_status(struct worker *w)
 	return w->is_renewing ? EXIT_STATUS_RENEW : EXIT_STATUS_OK;
 }
 
-/* ---- published cancels ---- */
+/* ---- cancels and pauses ---- */
+
+static void
+on_cancel(struct worker *w, const char *id, size_t n)
+{
+	if (!job_cancel(w, id, n))
+		claim_cancelled(w->claim, id, n);
+}
 
 static void
 on_event(void *ctx, const struct redisReply *reply)
 {
 	struct worker *w = ctx;
-	struct job *j;
 
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
 		log_warning(
-		    "Redis: SUBSCRIBE %s: %s; cancels are seen only between steps",
-		    w->setup.cancel_channel, reply->str);
+		    "Redis: SUBSCRIBE %s %s: %s; cancels are seen only between steps",
+		    w->setup.cancel_channel, w->setup.pause_channel, reply->str);
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
 	    reply->element[0]->type != REDIS_REPLY_STRING)
 		return;
 	if (strcmp(reply->element[0]->str, "subscribe") == 0)
-		read_cancels(w);
+		ask_cancelled(w);
 	if (strcmp(reply->element[0]->str, "message") != 0 ||
+	    reply->element[1]->type != REDIS_REPLY_STRING ||
 	    reply->element[2]->type != REDIS_REPLY_STRING)
 		return;
-	j = job_find(w, reply->element[2]->str, reply->element[2]->len);
-	if (j != NULL)
-		job_stop(j, JOB_STOP_CANCEL);
+	if (strcmp(reply->element[1]->str, w->setup.pause_channel) == 0)
+		claim_set_paused(w->claim, strcmp(reply->element[2]->str, "1") == 0);
+	else
+		on_cancel(w, reply->element[2]->str, reply->element[2]->len);
 }
 
 static void
 on_events_up(void *ctx)
 {
 	struct worker *w = ctx;
-	const char *argv[] = { "SUBSCRIBE", w->setup.cancel_channel };
+	const char *channels[] = { w->setup.cancel_channel, w->setup.pause_channel };
 
-	(void)redis_link_send(w->events, 2, argv, NULL, on_event, w);
+	for (size_t i = 0; i < ARRAY_LEN(channels); i++) {
+		const char *argv[] = { "SUBSCRIBE", channels[i] };
+
+		(void)redis_link_send(w->events, 2, argv, NULL, on_event, w);
+	}
 }
 
 int

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "common/conf/options.h"
+#include "common/conf/prices.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -296,5 +297,7 @@ conf_check(const struct conf *c, struct err *err)
 		check_profile(&ck, &c->auth_profiles[i]);
 	for (size_t i = 0; i < c->n_agents; i++)
 		check_agent(&ck, c, i);
+	if (conf_check_prices(c, err) < 0)
+		ck.status = -EINVAL;
 	return ck.status;
 }
