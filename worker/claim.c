@@ -101,6 +101,14 @@ take(struct claim *c, const char *bytes, size_t n)
 }
 
 static void
+pause_for_a_moment(struct claim *c)
+{
+	c->is_paused = true;
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
+}
+
+static void
 on_move(void *ctx, const struct redisReply *reply)
 {
 	struct claim *c = ctx;
@@ -121,7 +129,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		if (!c->is_paused && reply->type == REDIS_REPLY_ERROR)
 			log_warning("claim: %s; trying again", reply->str);
 		c->must_adopt = true;
-		c->is_paused = true;
+		pause_for_a_moment(c);
 		c->burst = 0;
 	}
 	claim_next(c);
@@ -288,7 +296,7 @@ adopt_strays(struct adoption *a)
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
-			a->claim->must_adopt = true;
+			a->has_failed = true;
 	}
 }
 
@@ -334,7 +342,7 @@ adopt_run(void *ctx)
 			break;
 	}
 	if (r < 0 || a.has_failed) {
-		c->must_adopt = true;
+		a.has_failed = true;
 	} else if (answer.word == QUEUE_FENCED) {
 		worker_fenced(w);
 	} else {
@@ -346,7 +354,10 @@ adopt_run(void *ctx)
 		free(a.rows[i].bytes);
 	free(a.rows);
 	c->is_adopting = false;
-	c->is_paused |= c->must_adopt; /* it failed: again at the timer's next turn */
+	if (a.has_failed) { /* a reconnection meanwhile is no failure: again at once */
+		c->must_adopt = true;
+		pause_for_a_moment(c);
+	}
 	claim_next(c);
 }
 

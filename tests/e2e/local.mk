@@ -160,8 +160,8 @@ endif
 # --- Redis in other places, and Redis in trouble
 if HAVE_CRITERION
 EXTRA_DIST += tests/support/acl_rules.h
-check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel
-TESTS += test_e2e_redis_tls test_e2e_redis_sentinel
+check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel test_e2e_redis_faults
+TESTS += test_e2e_redis_tls test_e2e_redis_sentinel test_e2e_redis_faults
 test_e2e_redis_tls_SOURCES = tests/e2e/test_redis_tls.c \
 	tests/support/tls_files.h tests/support/tls_files.c
 test_e2e_redis_tls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
@@ -170,6 +170,9 @@ test_e2e_redis_sentinel_SOURCES = tests/e2e/test_redis_sentinel.c \
 	tests/support/tls_files.h tests/support/tls_files.c
 test_e2e_redis_sentinel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_redis_sentinel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_faults_SOURCES = tests/e2e/test_redis_faults.c tests/e2e/ledger.c
+test_e2e_redis_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of Redis in trouble
 # --- the walls around each process
