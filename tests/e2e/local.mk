@@ -106,3 +106,12 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- what jobs cost
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_budgets
+TESTS += test_e2e_budgets
+test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
+test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what jobs cost
