@@ -14,6 +14,7 @@
 #include "worker/agent/conversation.h"
 #include "worker/agent/intent.h"
 #include "worker/agent/prompt.h"
+#include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
 #include "worker/worker.h"
 
@@ -202,6 +203,7 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.now_us = now_us,
 		.wall_ms = wall_ms,
 		.random = random_unit,
+		.secrets = j->worker->role->secrets,
 		.note = note_exchange };
 	int r;
 
@@ -406,6 +408,7 @@ build_messages(struct job *j, const struct json_schema *schema,
 		.current_workflow = j->msg.current_workflow,
 		.previous_results = j->msg.previous_results,
 		.workflow_state = j->msg.workflow_state,
+		.session = j->session,
 		.output_schema = schema != NULL ? json_schema_source(schema) : NULL };
 
 	return prompt_messages(j->arena, &in, out);
@@ -475,6 +478,8 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 	job.output_schema = schema != NULL ? schema : j->agent->output_schema;
 	job.lane = classify(j);
 	r = fetch_records(j, err);
+	if (r == 0)
+		r = job_session_read(j, err);
 	if (r == 0)
 		r = build_messages(j, job.output_schema, &job.messages);
 	if (r < 0)

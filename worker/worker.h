@@ -83,6 +83,7 @@ struct job {
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
 	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
+	const struct json *session; /* arena: session_read(), or NULL */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
@@ -99,7 +100,7 @@ struct worker {
 	struct loop *loop;
 	struct fibers *fibers;
 	struct queue_setup setup;
-	struct redis_url url;
+	struct redis_target *target;
 	struct redis_link *redis;  /* operations, pipelined */
 	struct redis_link *events; /* subscription to cancels */
 	struct claim *claim;

@@ -71,8 +71,20 @@ const struct conf_option conf_options[] = {
 	  "seconds a client may take to send its whole request" },
 	{ "http.max_body_bytes", OPT_INT, AT(http.max_body_bytes), "1048576", 1024, 64 * MiB, TO_GATEWAY, true,
 	  "longest request body" },
-	{ "redis.url", OPT_URL, AT(redis.url), "embedded", 0, 0, TO_REDIS_USERS, false,
-	  "embedded, redis://[USER:PASSWORD@]HOST:PORT/DB or unix:///PATH" },
+	{ "redis.url", OPT_URL, AT(redis.url), "embedded", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "embedded; redis://[USER:PASSWORD@]HOST:PORT/DB, or rediss:// over TLS; unix:///PATH; or sentinel://[USER:PASSWORD@]HOST:PORT[,HOST:PORT...]/MASTER[/DB], or sentinels:// over TLS" },
+	{ "redis.ca_file", OPT_STRING, AT(redis.ca_file), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "certificates (PEM) that the server's must lead to (empty: the system's)" },
+	{ "redis.cert_file", OPT_STRING, AT(redis.cert_file), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "our certificate and its chain (PEM), for a server that asks for one" },
+	{ "redis.key_file", OPT_STRING, AT(redis.key_file), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "our certificate's key (PEM, without a passphrase), readable by service.user only" },
+	{ "redis.server_name", OPT_STRING, AT(redis.server_name), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "name that the server's certificate must carry (empty: the host's name or address)" },
+	{ "redis.sentinel_user", OPT_STRING, AT(redis.sentinel_user), "", 0, 0, TO_REDIS_USERS, false,
+	  "user at the sentinels (empty: the default one)" },
+	{ "redis.sentinel_password", OPT_SECRET, AT(redis.sentinel_password), "", 0, 0, TO_REDIS_USERS, false,
+	  "password at the sentinels (empty: they want none)" },
 	{ "redis.allow_eviction", OPT_BOOL, AT(redis.allow_eviction), "false", 0, 0, TO_REDIS_USERS, true,
 	  "start although the server may evict keys (jobs may then be lost)" },
 	{ "redis.program", OPT_STRING, AT(redis.program), "redis-server", 0, 0, 1U << ROLE_REDIS, false,
@@ -101,6 +113,14 @@ const struct conf_option conf_options[] = {
 	  "seconds a job may wait before it fails instead of running; 0: no bound" },
 	{ "queue.dead_max", OPT_INT, AT(queue.dead_max), "100000", 1, INT32_MAX, TO_REDIS_USERS, true,
 	  "dead letters that are kept" },
+	{ "sessions.ttl_sec", OPT_INT, AT(sessions.ttl_sec), "86400", 1, INT32_MAX, TO_WORKERS, true,
+	  "seconds after its last job in which a session is forgotten" },
+	{ "sessions.max_turns", OPT_INT, AT(sessions.max_turns), "20", 1, 1000, TO_WORKERS, true,
+	  "jobs that a session remembers, the last ones" },
+	{ "pipeline.cache_ttl_sec", OPT_INT, AT(pipeline.cache_ttl_sec), "3600", 0, INT32_MAX, TO_WORKERS, true,
+	  "seconds that a pipeline's result is remembered; 0: not at all" },
+	{ "pipeline.cache_get", OPT_BOOL, AT(pipeline.cache_get), "false", 0, 0, TO_WORKERS, true,
+	  "remember also what pipelines made of answers to GET" },
 	{ "orchestrator.api_url", OPT_URL, AT(orchestrator.api_url), "", 0, 0, TO_WORKERS, true,
 	  "base URL of the orchestrator API, up to /api/v1 (empty: none)" },
 	{ "storage.max_inline_bytes", OPT_INT, AT(storage.max_inline_bytes), "10485760", 1024, 1024 * MiB, TO_WORKERS, true,
@@ -295,12 +315,19 @@ wipe_and_free(char *s)
 	free(s);
 }
 
+static void
+list_release(struct conf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i]);
+	free(list->v);
+}
+
 void
 conf_record_release(const struct conf_option *options, size_t n, void *record)
 {
 	for (size_t i = 0; i < n; i++) {
 		void *field = conf_field(&options[i], record);
-		struct conf_list *list = field;
 
 		switch (options[i].type) {
 		case OPT_STRING:
@@ -312,9 +339,7 @@ conf_record_release(const struct conf_option *options, size_t n, void *record)
 			wipe_and_free(*(char **)field);
 			break;
 		case OPT_LIST:
-			for (size_t k = 0; k < list->n; k++)
-				free(list->v[k]);
-			free(list->v);
+			list_release(field);
 			break;
 		default:
 			break;
@@ -355,9 +380,8 @@ conf_free(struct conf *c)
 		free(v);
 	}
 	conf_record_release(conf_options, conf_n_options, c);
-	for (size_t i = 0; i < c->places.n; i++)
-		free(c->places.v[i]);
-	free(c->places.v);
+	list_release(&c->places);
+	list_release(&c->warnings);
 	free(c->path);
 	free(c);
 }

@@ -264,6 +264,43 @@ queue_cmd_bury(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_add_session(struct queue_command *c, const struct queue_session_turn *t)
+{
+	ASSERT(c->op == QUEUE_OP_FINISH || c->op == QUEUE_OP_BURY);
+	add_text(c, t->key);
+	add_text(c, t->turn);
+	add_int(c, t->at_ms);
+	add_int(c, t->ttl_sec);
+	add_int(c, t->max_turns);
+}
+
+void
+queue_cmd_session_read(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key)
+{
+	start(c, q, QUEUE_OP_SESSION_READ);
+	add_text(c, key);
+}
+
+void
+queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key)
+{
+	start(c, q, QUEUE_OP_CACHE_GET);
+	add_text(c, key);
+}
+
+void
+queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text text, int64_t ttl_sec)
+{
+	start(c, q, QUEUE_OP_CACHE_PUT);
+	add_text(c, key);
+	add_text(c, text);
+	add_int(c, ttl_sec);
+}
+
+void
 queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
     int64_t ran_ms)
@@ -392,6 +429,15 @@ queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
 	start(c, q, QUEUE_OP_META);
 	add_int(c, QUEUE_PROTOCOL);
 	add_str(c, store_id);
+}
+
+void
+queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines)
+{
+	start(c, q, QUEUE_OP_RIGHTS);
+	add_str(c, lines);
+	add_str(c, q->completion_queue);
 }
 
 void

@@ -48,12 +48,16 @@
 	X(DEAD_RETRY)    /* operator                                                      */ \
 	X(DEAD_DROP)     /* operator                                                      */ \
 	X(META)          /* start check: protocol number, store id, queue names           */ \
+	X(SESSION_READ)  /* worker, operator: a session's turns                           */ \
+	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
+	X(CACHE_PUT)     /* worker                                                        */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
 	X(JOB_SHOW)      /* operator: one job                                             */ \
 	X(FSCK_JOB)      /* operator: is one job where its state says?                    */ \
 	X(FSCK_HELD)     /* operator: one holder's list                                   */ \
-	X(FSCK_KEY)      /* operator: any other key                                       */
+	X(FSCK_KEY)      /* operator: any other key                                       */ \
+	X(RIGHTS)        /* start check: which commands Redis refuses to this user         */
 /* clang-format on */
 
 enum queue_op {
@@ -198,6 +202,23 @@ void queue_cmd_finish(struct queue_command *c, const struct queue_setup *q,
 void queue_cmd_bury(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, struct queue_text message,
     struct queue_text reason, struct queue_text detail);
+
+/* The turn that a job's end adds to its session; a copy of that end adds none. */
+struct queue_session_turn {
+	struct queue_text key;  /* queue_key_session() */
+	struct queue_text turn; /* a JSON object with job_id and at_ms */
+	int64_t at_ms;          /* the same number */
+	int64_t ttl_sec;
+	int64_t max_turns;
+};
+/* To be added to a finish or a bury, before it is sent. */
+void queue_cmd_add_session(struct queue_command *c, const struct queue_session_turn *t);
+void queue_cmd_session_read(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key);
+void queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key);
+void queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text text, int64_t ttl_sec);
 /* ran_ms: running time of this attempt, added to the job's (begin answers the sum). */
 void queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
@@ -243,6 +264,8 @@ void queue_cmd_dead_retry(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
 void queue_cmd_dead_drop(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
+void queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines);
 void queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
     const char *store_id); /* "": this process knows no store */
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
@@ -356,6 +379,17 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
+		struct { /* RIGHTS */
+			struct queue_text first; /* with its arguments; "" */
+			int64_t n_refused;
+		} rights;
+		struct {                 /* SESSION_READ: texts, oldest first */
+			int64_t ttl_sec; /* -2: there is none */
+			struct queue_list turns;
+		} session;
+		struct { /* CACHE_GET: "" when there is none */
+			struct queue_text text;
+		} cache;
 		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
 			struct queue_list rows;
 		} fsck;

@@ -271,9 +271,29 @@ read_job(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_session(struct reader *r, struct queue_answer *a)
+{
+	a->session.ttl_sec = take_int(r);
+	a->session.turns = take_list(r);
+}
+
+static void
+read_cache(struct reader *r, struct queue_answer *a)
+{
+	a->cache.text = take_text(r);
+}
+
+static void
 read_fsck(struct reader *r, struct queue_answer *a)
 {
 	a->fsck.rows = take_list(r);
+}
+
+static void
+read_rights(struct reader *r, struct queue_answer *a)
+{
+	a->rights.first = take_text(r);
+	a->rights.n_refused = take_int(r);
 }
 
 static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answer *) = {
@@ -292,12 +312,15 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_DEAD_RETRY] = read_state,
 	[QUEUE_OP_DEAD_DROP] = read_state,
 	[QUEUE_OP_META] = read_meta,
+	[QUEUE_OP_SESSION_READ] = read_session,
+	[QUEUE_OP_CACHE_GET] = read_cache,
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
 	[QUEUE_OP_JOB_SHOW] = read_job,
 	[QUEUE_OP_FSCK_JOB] = read_fsck,
 	[QUEUE_OP_FSCK_HELD] = read_fsck,
 	[QUEUE_OP_FSCK_KEY] = read_fsck,
+	[QUEUE_OP_RIGHTS] = read_rights,
 };
 
 /* ---- errors ---- */
@@ -322,6 +345,9 @@ static const struct {
 	{ "NOPERM", -EACCES },
 };
 
+/* NOPERM of a command inside a script */
+static const char script_refusal[] = "ERR The user executing the script can't ";
+
 int
 queue_reply_error(const struct redisReply *reply, struct err *err)
 {
@@ -341,6 +367,8 @@ queue_reply_error(const struct redisReply *reply, struct err *err)
 		return err_set(err, code, "%s%s",
 		    code == -EAGAIN ? "Redis is away: " : "", reply->str);
 	}
+	if (strncmp(reply->str, script_refusal, strlen(script_refusal)) == 0)
+		return err_set(err, -EACCES, "%s", reply->str);
 	return err_set(err, -EIO, "Redis: %s", reply->str);
 }
 

@@ -42,8 +42,8 @@ from collections import deque, namedtuple
 
 # owed: how often something of the owner's budget is reserved; charged: calls it has paid
 State = namedtuple('State', 'pushed jobs alone delayed held procs job row journal results '
-                   'published fenced moves budget cancel broken owed charged',
-                   defaults=(0, 0))
+                   'published fenced moves budget cancel broken told owed charged',
+                   defaults=((), 0, 0))
 # payload: 'r', or 'R' for the copy of a higher retry_count; reserved: token and turn of the
 # call for which something of the owner's budget is reserved
 Job = namedtuple('Job', 'state holder token claim payload base reserved', defaults=(None,))
@@ -77,6 +77,7 @@ EXTRA_RULES = {
     'base': ('operator', 'a stored failure of an earlier run is not this run\'s result'),
     'settle': ('rerun', 'a stored failure gets the token of who publishes it'),
     'in_hand': ('drain', 'a worker hands back only what is in nobody\'s hand'),
+    'turn': ('rerun', 'a job leaves one turn in its session, the one of its last run'),
     'give_back': ('budget', 'who moves or ends a job gives back what it has reserved'),
     'charge_once': ('budget', 'a record that is there already is not charged again'),
     'move_out': ('cancel', 'a cancel takes the job out of where it waits'),
@@ -105,7 +106,7 @@ class Model:
 
     def start(self):
         procs = tuple(Proc(f'w{i}', **IDLE) for i in range(2))
-        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '')
+        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '', ())
 
     # ---- scripts ----
 
@@ -286,6 +287,8 @@ class Model:
             s = self.set_held(s, p.holder, without(mine, 'i'))
         s = self.give_back(s)
         s = s._replace(job=s.job._replace(state=p.message.status, claim=0))
+        turn = (p.message.status, p.message.born)
+        s = s._replace(told=(turn,) if self.on['turn'] else s.told + (turn,))
         return self.publish(s, p.message), idle
 
     def move(self, s, p, to_delayed):
@@ -431,6 +434,11 @@ class Model:
                    p.holder not in s.fenced and p.token > ended]
         if len(running) > 1:
             return 'two workers in good standing run the job at once'
+        if len(s.told) > 1:
+            return 'two turns of one job in its session'
+        if s.job and s.job.state in ('done', 'failed') and \
+                s.told != ((s.row.status, s.row.born),):
+            return 'the session does not know how the job ended'
         if len(set(s.journal)) != len(s.journal):
             return 'one turn twice in the journal'
         if s.owed != (1 if s.job and s.job.reserved else 0):

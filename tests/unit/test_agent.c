@@ -1282,6 +1282,17 @@ static const struct {
 	{ "{\"max_tokens\":5,\"session_id\":\"s\"}",
 	    "{\"max_tokens\":5,\"session_id\":\"s\"}" },
 	{ "[\"a basic question = yes\"]", "[\"a basic question = yes\"]" },
+	{ "[\"Basic dTpzM2NyM3RrZXk=, x\"]", "[\"Basic ***, x\"]" },
+	{ "[\"use AKIAIOSFODNN7EXAMPLE here\"]", "[\"use *** here\"]" },
+	{ "[\"(ghp_0123456789abcdefghij0123456789abcdef)\"]", "[\"(***)\"]" },
+	{ "[\"xoxb-1234567890-abcdefgh\"]", "[\"***\"]" },
+	{ "[\"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl ok\"]",
+	    "[\"*** ok\"]" },
+	{ "[\"a task-0123456789abcdef0123 x\"]",
+	    "[\"a task-0123456789abcdef0123 x\"]" },
+	{ "[\"Asia and Europe together\"]", "[\"Asia and Europe together\"]" },
+	{ "{\"Cookie\":\"a=b\",\"x-auth-key\":\"k\",\"passphrase\":\"p\"}",
+	    "{\"Cookie\":\"***\",\"x-auth-key\":\"***\",\"passphrase\":\"***\"}" },
 };
 
 Test(args_view, masks_what_looks_secret)

@@ -79,7 +79,7 @@ static const struct {
 	    "error, warning, info or debug" },
 	{ "service: { workers = 2", "x.conf:1" },
 	{ "redis: { url = \"http://x\"; };", "redis.url" },
-	{ "redis: { url = \"sentinel://x\"; };", "not supported" },
+	{ "redis: { url = \"sentinel:x\"; };", "must be embedded" },
 	{ "http: { listen = \"0.0.0.0:80\"; };", "http.token" },
 	{ "http: { token = \"${AR_TEST_UNSET}\"; };", "AR_TEST_UNSET is not set" },
 	{ "http: { token = \"file:/nonexistent\"; };", "cannot open /nonexistent" },
@@ -413,6 +413,150 @@ Test(conf, a_secret_in_a_file_loses_its_last_line_end_only)
 	    file("token", "two words\n"));
 	cr_assert(eq(int, conf_load(file("x.conf", text), &c, &e), 0), "%s", e.text);
 	cr_expect(strcmp(c->http.token, "two words") == 0, "'%s'", c->http.token);
+	conf_free(c);
+}
+
+static const struct {
+	const char *value; /* of http.token; %s is the directory */
+	const char *content;
+	mode_t mode;
+	const char *want;    /* the token; NULL: refused */
+	const char *says;    /* the refusal, with the option and the file */
+	const char *warning; /* NULL: none */
+} secret_files[] = {
+	{ "file:%s/s", "sesame\n", 0600, "sesame", NULL, NULL },
+	{ "file:%s/s", "sesame\r\n\n", 0600, "sesame", NULL, NULL },
+	{ "file:%s/s", "sesame", 0640, "sesame", NULL, "/s can be read by others" },
+	{ "file:%s/s", "sesame", 0604, "sesame", NULL, "(mode 0604)" },
+	{ "file:%s/s", "abc", 0600, "abc", NULL, "shorter than 4 bytes" },
+	{ "file:%s/s", "", 0600, NULL, "/s is empty", NULL },
+	{ "file:%s/s", "\n\n", 0600, NULL, "/s is empty", NULL },
+	{ "file:%s/s", "sesame\nopen\n", 0600, NULL, "/s holds more than one line",
+	    NULL },
+	{ "file:%s/none", "", 0600, NULL, "cannot open", NULL },
+	{ "credential:s", "sesame\n", 0400, "sesame", NULL, NULL },
+	/* an access list shows as bits of the group */
+	{ "credential:s", "sesame\n", 0440, "sesame", NULL, NULL },
+	{ "credential:s", "sesame\n", 0444, "sesame", NULL,
+	    "/s can be read by others" },
+	{ "credential:s", "", 0400, NULL, "/s is empty", NULL },
+	{ "credential:none", "", 0400, NULL, "/none: No such file", NULL },
+	{ "credential:", "", 0400, NULL, "does not name a credential", NULL },
+	{ "credential:../x", "", 0400, NULL, "does not name a credential", NULL },
+	{ "credential:..", "", 0400, NULL, "does not name a credential", NULL },
+};
+
+Test(conf, a_secret_stands_in_a_file_or_is_a_credential)
+{
+	(void)setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	for (size_t i = 0; i < ARRAY_LEN(secret_files); i++) {
+		const char *path = file("s", secret_files[i].content);
+		struct conf *c = NULL;
+		struct err e = ERR_INIT;
+		char value[256], text[300];
+		int r;
+
+		cr_assert(eq(int, chmod(path, secret_files[i].mode), 0));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		(void)snprintf(value, sizeof(value), secret_files[i].value, dir);
+#pragma GCC diagnostic pop
+		(void)snprintf(text, sizeof(text), "\nhttp: { token = \"%s\"; };",
+		    value);
+		r = conf_load(file("x.conf", text), &c, &e);
+		(void)unlink(path);
+		if (secret_files[i].want == NULL) {
+			cr_expect(eq(int, r, -EINVAL), "%s", value);
+			cr_expect(strstr(e.text, "x.conf:2: http.token: ") != NULL,
+			    "%s", e.text);
+			cr_expect(strstr(e.text, secret_files[i].says) != NULL, "%s",
+			    e.text);
+			continue;
+		}
+		cr_assert(eq(int, r, 0), "%s", e.text);
+		cr_expect_str_eq(c->http.token, secret_files[i].want);
+		cr_expect(eq(sz, c->warnings.n, secret_files[i].warning != NULL), "%zu",
+		    i);
+		if (c->warnings.n > 0 && secret_files[i].warning != NULL) {
+			cr_expect(strstr(c->warnings.v[0], secret_files[i].warning) !=
+				NULL,
+			    "%s", c->warnings.v[0]);
+			cr_expect(
+			    strstr(c->warnings.v[0], "x.conf:2: http.token: ") != NULL);
+			cr_expect(strstr(c->warnings.v[0], "sesame") == NULL);
+		}
+		conf_free(c);
+	}
+}
+
+Test(conf, a_credential_needs_a_service_manager_that_gives_it)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)unsetenv("CREDENTIALS_DIRECTORY");
+	cr_expect(eq(int,
+	    conf_load(file("x.conf", "http: { token = \"credential:t\"; };"), &c, &e),
+	    -EINVAL));
+	cr_expect(strstr(e.text, "LoadCredential=t:") != NULL, "%s", e.text);
+}
+
+/* URLs of every kind of server, and what of them must be found again. */
+static const struct {
+	const char *url;
+	const char *secret; /* NULL: none is in it */
+} urls[] = {
+	{ "redis://u:sesame@h:1/2", "sesame" },
+	{ "redis://:sesame@h", "sesame" },
+	{ "redis://u:ses%40me@h", "ses@me" },
+	{ "redis://u:ses%40me@h", "ses%40me" },
+	{ "redis://h:1/2", NULL },
+	{ "redis://user@h:1/2", NULL },
+	{ "redis://h/?password=sesame&db=3", "sesame" },
+	{ "redis://h/?db=3&api_key=sesame", "sesame" },
+	{ "redis://h/?keyword=sesame", NULL },
+};
+
+Test(conf, the_secrets_of_urls_are_among_all_secrets)
+{
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		CLEANUP(conf_freep) struct conf *c = NULL;
+		CLEANUP(secrets_freep) struct secrets *s = NULL;
+		struct err e = ERR_INIT;
+		char text[300];
+
+		(void)snprintf(text, sizeof(text), "redis: { url = \"%s\"; };",
+		    urls[i].url);
+		cr_assert(eq(int, conf_load(file("x.conf", text), &c, &e), 0), "%s",
+		    e.text);
+		cr_assert(eq(int, conf_secrets(c, &s), 0));
+		if (urls[i].secret == NULL)
+			cr_expect(eq(sz, secrets_count(s), 0), "%s", urls[i].url);
+		else
+			cr_expect(secrets_found(s, urls[i].secret,
+				      strlen(urls[i].secret)),
+			    "%s", urls[i].url);
+	}
+}
+
+/* Every option that is called a secret, whatever record it stands in. */
+Test(conf, all_secrets_are_found_and_none_stays_when_blanked)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	CLEANUP(secrets_freep) struct secrets *s = NULL;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	setenv("AR_TEST_TOKEN", "sesame", 1);
+	cr_assert(eq(int, conf_load(file("x.conf", full), &c, &e), 0), "%s", e.text);
+	cr_assert(eq(int, conf_secrets(c, &s), 0));
+	cr_expect(secrets_found(s, "sesame", 6));
+	conf_blank_secrets(c);
+	for (int role = 0; role < ROLE_COUNT; role++)
+		conf_write_role(&b, c, (enum role)role);
+	cr_expect(strstr(buf_str(&b), "sesame") == NULL, "%s", buf_str(&b));
+	cr_expect(strstr(buf_str(&b), "postgresql://u:" CONF_MASK "@h/d") != NULL, "%s",
+	    buf_str(&b));
 	conf_free(c);
 }
 

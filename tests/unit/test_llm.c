@@ -582,9 +582,12 @@ ask(struct net *net, uint64_t deadline_ms)
 	const struct llm_prefix *prefixes[2];
 	struct llm_messages messages = { NULL, NULL, 0 };
 	struct llm_call_env env = { net, net_http, net_sleep, net_now, net_wall,
-		net_random, net_may_ask, net_note };
+		net_random, net_may_ask, net_note, NULL };
+	CLEANUP(secrets_freep) struct secrets *secrets = secrets_new();
 	struct told told = { .arena = arena_new(0) };
 
+	cr_assert(secrets != NULL && secrets_add(secrets, key, strlen(key)) == 0);
+	env.secrets = secrets;
 	cr_assert(llm_prefix_new(type, "s", NULL, 0, &prefix) == 0);
 	prefixes[0] = prefixes[1] = prefix;
 	struct llm_call call = { targets, prefixes, 2, &messages, 100,
@@ -701,6 +704,21 @@ Test(llm_call, passes_over_a_provider_that_rests)
 	arena_free(t.arena);
 }
 
+/* A proxy that echoes headers, in the words of an answer. */
+Test(llm_call, a_key_in_an_answer_is_masked)
+{
+	NET({ "http://a/", 0, 200,
+	    "{\"choices\":[{\"message\":{\"content\":\"you sent sk\\u002dsecret\"},"
+	    "\"finish_reason\":\"stop\"}]}",
+	    NULL, 0 });
+	struct told t = ask(&net, 0);
+
+	cr_expect(t.r == 0, "%s", t.e.text);
+	cr_expect(t.answer.text.len == strlen("you sent [masked]") &&
+	    memcmp(t.answer.text.s, "you sent [masked]", t.answer.text.len) == 0);
+	arena_free(t.arena);
+}
+
 Test(llm_call, a_key_that_is_quoted_back_is_masked)
 {
 	NET({ "http://a/", 0, 401, ERR("bad key sk-secret here", "", ""), NULL, 0 },
@@ -708,6 +726,6 @@ Test(llm_call, a_key_that_is_quoted_back_is_masked)
 	struct told t = ask(&net, 0);
 
 	cr_expect(strstr(t.e.text, "sk-secret") == NULL);
-	cr_expect(strstr(t.e.text, "bad key *** here") != NULL, "%s", t.e.text);
+	cr_expect(strstr(t.e.text, "bad key [masked] here") != NULL, "%s", t.e.text);
 	arena_free(t.arena);
 }

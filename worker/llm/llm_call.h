@@ -9,6 +9,7 @@
 #ifndef WORKER_LLM_LLM_CALL_H
 #define WORKER_LLM_LLM_CALL_H
 
+#include "common/secrets.h"
 #include "common/conf/prices.h"
 #include "worker/llm/provider.h"
 #include "worker/llm/retry.h"
@@ -65,6 +66,8 @@ struct llm_call_env {
 	bool (*may_ask)(void *ctx, const struct llm_target *target);
 	/* Optional. Told after each exchange. */
 	void (*note)(void *ctx, const struct llm_exchange *exchange);
+	/* Masked in what providers answer: one may quote its key. May be NULL. */
+	const struct secrets *secrets;
 };
 
 struct llm_call {
