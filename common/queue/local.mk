@@ -22,19 +22,16 @@ nodist_common_libqueue_a_SOURCES = common/queue/scripts_data.c
 common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
 REDIS_LIBS = $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 
-queue_script_names = register beat adopt begin journal journal_reset reserve settle spawn finish bury retry \
-	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
-	dead_drop meta stats survey job_show fsck_job fsck_held fsck_key rights
+queue_script_names = register beat adopt begin journal journal_reset reserve settle spawn \
+	finish bury retry release unclaim park resume promote recover cancel dead_payload \
+	dead_page dead_retry dead_drop meta session_read cache_get cache_put stats survey \
+	job_show fsck_job fsck_held fsck_key rights
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
 	common/queue/lib/mine.lua common/queue/lib/delay.lua common/queue/lib/terminal.lua \
-	dead_drop meta session_read cache_get cache_put stats survey job_show fsck_job fsck_held fsck_key
-queue_lua = \
-	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
-	common/queue/lib/mine.lua common/queue/lib/terminal.lua common/queue/lib/session.lua \
-	common/queue/lib/mine.lua common/queue/lib/terminal.lua \
-	common/queue/lib/budget.lua common/queue/lib/outstanding.lua common/queue/reserve.lua common/queue/settle.lua \
-	common/queue/spawn.lua \
+	common/queue/lib/session.lua \
+	common/queue/lib/budget.lua common/queue/lib/outstanding.lua \
+	common/queue/reserve.lua common/queue/settle.lua common/queue/spawn.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
