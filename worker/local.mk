@@ -17,6 +17,9 @@ agent_runner_worker_SOURCES = \
 	worker/job_refs.h worker/job_refs.c \
 	worker/job.c worker/job_budget.c worker/job_run.c worker/job_end.c \
 	worker/job_session.h worker/job_session.c \
+	worker/job.c worker/job_run.c worker/job_end.c \
+	worker/job_session.h worker/job_session.c \
+	worker/job_budget.c \
 	worker/job_message.h worker/job_message.c \
 	worker/job_skim.h worker/job_skim.c \
 	worker/result_message.h worker/result_message.c \

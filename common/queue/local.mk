@@ -32,6 +32,16 @@ queue_lua = \
 	common/queue/lib/session.lua \
 	common/queue/lib/budget.lua common/queue/lib/outstanding.lua \
 	common/queue/reserve.lua common/queue/settle.lua common/queue/spawn.lua \
+	dead_drop meta session_read cache_get cache_put stats survey job_show fsck_job fsck_held fsck_key
+queue_lua = \
+	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
+	common/queue/lib/mine.lua common/queue/lib/terminal.lua common/queue/lib/session.lua \
+	common/queue/lib/budget.lua common/queue/lib/outstanding.lua common/queue/reserve.lua common/queue/settle.lua \
+	common/queue/spawn.lua \
+	dead_drop meta pause take stats survey job_show fsck_job fsck_held fsck_key
+queue_lua = \
+	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
+	common/queue/lib/names.lua common/queue/lib/mine.lua common/queue/lib/terminal.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
@@ -41,6 +51,7 @@ queue_lua = \
 	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
 	common/queue/session_read.lua common/queue/cache_get.lua \
 	common/queue/cache_put.lua common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
+	common/queue/pause.lua common/queue/take.lua \
 	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
 	common/queue/fsck_key.lua common/queue/rights.lua
 EXTRA_DIST += common/queue/embed.sh $(queue_lua)
