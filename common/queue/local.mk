@@ -22,36 +22,6 @@ nodist_common_libqueue_a_SOURCES = common/queue/scripts_data.c
 common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
 REDIS_LIBS = $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 
-# One line a group, so that branches can add their own.
-queue_script_names = register beat adopt
-queue_script_names += begin journal journal_reset
-queue_script_names += reserve settle spawn
-queue_script_names += finish bury retry release unclaim park resume
-queue_script_names += promote recover cancel
-queue_script_names += dead_payload dead_page dead_retry dead_drop
-queue_script_names += pause take
-queue_script_names += session_read cache_get cache_put
-queue_script_names += meta rights stats survey job_show
-queue_script_names += fsck_job fsck_held fsck_key
-
-queue_lua = common/queue/lib/budget.lua common/queue/lib/dead.lua common/queue/lib/delay.lua
-queue_lua += common/queue/lib/finding.lua common/queue/lib/head.lua common/queue/lib/mine.lua
-queue_lua += common/queue/lib/names.lua common/queue/lib/outstanding.lua common/queue/lib/publish.lua
-queue_lua += common/queue/lib/session.lua common/queue/lib/terminal.lua
-queue_lua += common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua
-queue_lua += common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua
-queue_lua += common/queue/reserve.lua common/queue/settle.lua common/queue/spawn.lua
-queue_lua += common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua
-queue_lua += common/queue/release.lua common/queue/unclaim.lua common/queue/park.lua
-queue_lua += common/queue/resume.lua
-queue_lua += common/queue/promote.lua common/queue/recover.lua common/queue/cancel.lua
-queue_lua += common/queue/dead_payload.lua common/queue/dead_page.lua common/queue/dead_retry.lua
-queue_lua += common/queue/dead_drop.lua
-queue_lua += common/queue/pause.lua common/queue/take.lua
-queue_lua += common/queue/session_read.lua common/queue/cache_get.lua common/queue/cache_put.lua
-queue_lua += common/queue/meta.lua common/queue/rights.lua common/queue/stats.lua
-queue_lua += common/queue/survey.lua common/queue/job_show.lua
-queue_lua += common/queue/fsck_job.lua common/queue/fsck_held.lua common/queue/fsck_key.lua
 # One a line, in the order of enum queue_op.
 queue_script_names =
 queue_script_names += register
