@@ -120,6 +120,15 @@ test_e2e_fault_points_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIB
 endif
 endif
 # --- end of faults at named points
+# --- what jobs cost
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_budgets
+TESTS += test_e2e_budgets
+test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
+test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what jobs cost
 # --- secrets
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_secrets

@@ -168,7 +168,7 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 	}
 	if (r != 0)
 		return r;
-	budget_note_call(c, bytes, answer->usage.input);
+	budget_note_call(c, bytes, answer);
 	c->result->turns++;
 	return 0;
 }
