@@ -11,50 +11,11 @@
 
 #include "supervisor/generation.h"
 
+#include "common/log.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-
-static void
-blank(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-}
-
-/* Without memory to mask it, nothing of it stays. */
-static void
-blank_url(char **url)
-{
-	CLEANUP_BUF struct buf masked = BUF_INIT;
-	char *text;
-
-	conf_mask_url(&masked, *url);
-	text = buf_take(&masked, NULL);
-	blank(*url);
-	if (text == NULL)
-		return;
-	free(*url);
-	*url = text;
-}
-
-static void
-blank_secrets(struct conf *c)
-{
-	for (size_t i = 0; i < c->llm.n_providers; i++) {
-		blank(c->llm.providers[i].api_key);
-		blank_url(&c->llm.providers[i].base_url);
-	}
-	for (size_t i = 0; i < c->n_auth_profiles; i++) {
-		blank(c->auth_profiles[i].value);
-		blank(c->auth_profiles[i].token);
-		blank(c->auth_profiles[i].password);
-	}
-	blank(c->http.token);
-	blank_url(&c->redis.url);
-	blank_url(&c->database.url);
-	blank_url(&c->orchestrator.api_url);
-}
 
 static char *
 map_vault(size_t len)
@@ -104,7 +65,7 @@ fill(struct generation *g, struct err *err)
 		g->part[role].len = end[role] - begin;
 		begin = end[role];
 	}
-	blank_secrets(g->conf);
+	conf_blank_secrets(g->conf);
 	return 0;
 }
 
@@ -178,6 +139,13 @@ void
 generation_freep(struct generation **g)
 {
 	generation_free(*g);
+}
+
+void
+generation_warn(const struct generation *g)
+{
+	for (size_t i = 0; i < g->conf->warnings.n; i++)
+		log_warning("%s", g->conf->warnings.v[i]);
 }
 
 /* What conf no longer holds. The check's part is left out: it says in which lines

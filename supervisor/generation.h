@@ -36,6 +36,7 @@ TAILQ_HEAD(generation_list, generation);
 /* Takes the configuration over (NULL is left in *conf) in any case. */
 int generation_new(struct conf **conf, unsigned number, struct generation **out,
     struct err *err);
+void generation_warn(const struct generation *g); /* logs what is odd about its file */
 /* The same configuration and secrets, for new processes; NULL for want of memory. */
 struct generation *generation_again(const struct generation *g, unsigned number);
 void generation_free(struct generation *g);

@@ -92,6 +92,7 @@ read_next(struct supervisor *s, struct err *err)
 	if (r < 0)
 		return r;
 	s->last_generation++;
+	generation_warn(s->next);
 	TAILQ_INSERT_TAIL(&s->generations, s->next, link);
 	buf_clear(&s->reload.changes);
 	s->reload.changes.max_len = CONTROL_TEXT_MAX / 2;

@@ -59,11 +59,20 @@ __lsan_is_turned_off(void)
 }
 #endif
 
+/* Those of this process, for whatever it says; its only struct role_process owns them. */
+static const struct secrets *own_secrets;
+
 static int
 send_log(int fd, enum log_level level, const char *text, size_t len)
 {
+	CLEANUP_BUF struct buf masked = BUF_INIT;
 	struct ipc_message msg;
 
+	if (secrets_found(own_secrets, text, len)) {
+		secrets_mask(own_secrets, &masked, text, len);
+		text = buf_str(&masked);
+		len = masked.len;
+	}
 	ipc_message_text(ipc_message_init(&msg, IPC_LOG, level, 0), text, len);
 	return ipc_send(fd, &msg, NULL, 0);
 }
@@ -94,6 +103,7 @@ role_failed(struct role_process *p, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	secrets_mask_text(own_secrets, text, sizeof(text));
 	ipc_message_text(ipc_message_init(&msg, IPC_FAILED, (uint32_t)status, 0), text,
 	    strlen(text));
 	if (p->control_fd < 0 || ipc_send(p->control_fd, &msg, NULL, 0) < 0)
@@ -212,6 +222,10 @@ take_start(struct role_process *p, struct err *err)
 	r = read_conf(conf_fd, &p->conf, err);
 	if (r < 0)
 		return r;
+	r = conf_secrets(p->conf, &p->secrets);
+	if (r < 0)
+		return err_set(err, r, "no memory for the secrets");
+	own_secrets = p->secrets;
 	r = slot_file_open(slots_fd, &p->slots);
 	if (r < 0)
 		return err_set(err, r, "slot file: %s", strerror(-r));

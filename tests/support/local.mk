@@ -87,3 +87,11 @@ check_LIBRARIES += tests/support/libhttpprobe.a
 tests_support_libhttpprobe_a_SOURCES = tests/support/http_probe.h tests/support/http_probe.c
 tests_support_libhttpprobe_a_CFLAGS = $(AM_CFLAGS)
 # -- end of http_probe
+
+# A wall clock that a test can set, for a foreign server.
+check_DATA += tests/support/clock_shim.so
+tests/support/clock_shim.so: $(srcdir)/tests/support/clock_shim.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(CC) $(CFLAGS) -D_GNU_SOURCE -shared -fPIC -o $@ $(srcdir)/tests/support/clock_shim.c
+EXTRA_DIST += tests/support/clock_shim.c
+CLEANFILES += tests/support/clock_shim.so

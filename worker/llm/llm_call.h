@@ -9,6 +9,8 @@
 #ifndef WORKER_LLM_LLM_CALL_H
 #define WORKER_LLM_LLM_CALL_H
 
+#include "common/secrets.h"
+#include "common/conf/prices.h"
 #include "worker/llm/provider.h"
 #include "worker/llm/retry.h"
 
@@ -38,6 +40,7 @@ struct llm_target {
 	const char *model;
 	double temperature;      /* NAN: not sent */
 	unsigned metrics_target; /* label of the LLM metrics */
+	struct token_price price;
 };
 
 /* What one HTTP exchange came to: for metrics and the breaker. */
@@ -63,6 +66,8 @@ struct llm_call_env {
 	bool (*may_ask)(void *ctx, const struct llm_target *target);
 	/* Optional. Told after each exchange. */
 	void (*note)(void *ctx, const struct llm_exchange *exchange);
+	/* Masked in what providers answer: one may quote its key. May be NULL. */
+	const struct secrets *secrets;
 };
 
 struct llm_call {
