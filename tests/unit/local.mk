@@ -115,6 +115,13 @@ EXTRA_DIST += tests/unit/escapes.txt
 test_escape_SOURCES = tests/unit/test_escape.c tests/unit/source_file.h
 test_escape_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(SECCOMP_CFLAGS)
 test_escape_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_escape_programs
+TESTS += test_escape_programs
+EXTRA_DIST += tests/unit/escape_programs.tsv
+test_escape_programs_SOURCES = tests/unit/test_escape_programs.c tests/unit/zygote_support.c \
+	tests/unit/zygote_support.h tests/unit/source_file.h
+test_escape_programs_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_escape_programs_LDADD = $(compute_libs) $(CRITERION_LIBS)
 check_PROGRAMS += test_pipeline_steps
 TESTS += test_pipeline_steps
 test_pipeline_steps_SOURCES = tests/unit/test_pipeline_steps.c
