@@ -96,6 +96,8 @@ collect(struct reasons *r, const struct health_facts *facts)
 
 	if (facts->redis_away != NULL)
 		add(r, facts->redis_away);
+	if (facts->queue_paused != NULL)
+		add(r, facts->queue_paused);
 	if (status == NULL) {
 		add(r, "the supervisor does not answer");
 		return;
@@ -116,6 +118,9 @@ collect(struct reasons *r, const struct health_facts *facts)
 	if (facts->metrics != NULL && health_live_workers(status) > 0 &&
 	    gauge(facts->metrics, METRIC_STORE_UP) == 0)
 		add(r, "no worker reaches the result store");
+	if (facts->metrics != NULL && gauge(facts->metrics, METRIC_REDIS_MAY_EVICT) > 0)
+		add(r,
+		    "redis may throw jobs away: its maxmemory-policy is not noeviction");
 }
 
 static void
@@ -125,6 +130,10 @@ write_common(struct json_writer *w, const struct health_facts *facts)
 	jw_uint(w, worker_slots(facts->status));
 	jw_key(w, "version");
 	jw_cstr(w, PACKAGE_VERSION);
+	if (facts->status == NULL || facts->status->degraded[0] == '\0')
+		return;
+	jw_key(w, "degraded");
+	jw_cstr(w, facts->status->degraded);
 }
 
 void

@@ -69,6 +69,16 @@ fill(struct generation *g, struct err *err)
 	return 0;
 }
 
+/* Before any of its processes makes its sandbox. */
+static void
+look_at_files(struct generation *g)
+{
+	struct role_scope scope;
+
+	role_scope(ROLE_WORKER, g->conf, &scope);
+	watched_files_look(&g->files, &scope);
+}
+
 int
 generation_new(struct conf **conf, unsigned number, struct generation **out,
     struct err *err)
@@ -77,10 +87,14 @@ generation_new(struct conf **conf, unsigned number, struct generation **out,
 	CLEANUP(conf_freep) struct conf *taken = TAKE_PTR(*conf);
 	int r;
 
-	if (g == NULL)
+	if (g != NULL)
+		g->users = calloc(1, sizeof(*g->users));
+	if (g == NULL || g->users == NULL)
 		return err_set(err, -ENOMEM, "no memory for the configuration");
+	*g->users = 1;
 	g->conf = TAKE_PTR(taken);
 	g->number = number;
+	look_at_files(g);
 	r = fill(g, err);
 	if (r < 0)
 		return r;
@@ -88,11 +102,31 @@ generation_new(struct conf **conf, unsigned number, struct generation **out,
 	return 0;
 }
 
+struct generation *
+generation_again(const struct generation *old, unsigned number)
+{
+	struct generation *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	*g = *old;
+	g->number = number;
+	g->is_retiring = false;
+	(*g->users)++;
+	look_at_files(g);
+	return g;
+}
+
 void
 generation_free(struct generation *g)
 {
 	if (g == NULL)
 		return;
+	if (g->users != NULL && --*g->users > 0) {
+		free(g);
+		return;
+	}
+	free(g->users);
 	if (g->vault != NULL) {
 		explicit_bzero(g->vault, g->vault_len);
 		(void)munmap(g->vault, g->vault_len);

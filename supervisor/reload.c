@@ -186,6 +186,27 @@ reload_ask(struct supervisor *s)
 }
 
 void
+reload_renew(struct supervisor *s, const char *path)
+{
+	ASSERT(s->phase == PHASE_RUNNING && s->reload.step == RELOAD_IDLE);
+	log_warning(
+	    "%s was replaced, and the sandbox of running processes knows only the "
+	    "former file; starting new ones",
+	    path);
+	s->next = generation_again(s->now, s->last_generation + 1);
+	if (s->next == NULL) {
+		finish(s, -ENOMEM, "no memory for new processes");
+		return;
+	}
+	s->last_generation++;
+	TAILQ_INSERT_TAIL(&s->generations, s->next, link);
+	buf_clear(&s->reload.changes);
+	buf_adds(&s->reload.changes, path);
+	s->reload.step = RELOAD_PROVING;
+	s->reload.has_failed = false;
+}
+
+void
 reload_child_failed(struct child *c)
 {
 	struct supervisor *s = c->supervisor;

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/job_session.h"
 #include "worker/preview.h"
 #include "worker/result_message.h"
 #include "worker/worker.h"
@@ -131,22 +132,26 @@ base_facts(struct job *j, struct conversation_result *r, struct result_facts *f)
 static int
 finish(struct job *j, const char *status, const char *message, size_t n)
 {
+	CLEANUP(job_turn_release) struct job_turn turn = JOB_TURN_INIT;
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 
 	queue_cmd_finish(&cmd, &j->worker->setup, &ref, strcmp(status, "failed") == 0,
 	    (struct queue_text){ message, n });
+	job_turn_add(&turn, j, message, n, &cmd);
 	return run_op(j, &cmd);
 }
 
 static int
 bury(struct job *j, const struct result_facts *f, const char *message, size_t n)
 {
+	CLEANUP(job_turn_release) struct job_turn turn = JOB_TURN_INIT;
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 
 	queue_cmd_bury(&cmd, &j->worker->setup, &ref, (struct queue_text){ message, n },
 	    queue_text(error_type_name(f->error.type)), queue_text(f->error.message));
+	job_turn_add(&turn, j, message, n, &cmd);
 	return run_op(j, &cmd);
 }
 

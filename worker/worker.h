@@ -32,6 +32,13 @@ enum job_stop {
 	JOB_STOP_FENCED   /* no longer ours: forget it */
 };
 
+/* What stands reserved in the job's hash, of budgets that it shares. */
+enum job_reserved {
+	RESERVED_NOTHING,
+	RESERVED,          /* a call is under way */
+	RESERVED_AND_SPENT /* it was answered: the answer's record settles it */
+};
+
 struct worker;
 
 struct job {
@@ -61,6 +68,9 @@ struct job {
 	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
+	bool has_family; /* a budget that the job shares with its parent or children */
+	enum job_reserved reserved;
+	struct queue_spent spent;
 	char *evidence; /* owned: of the last crash, or NULL */
 	/* arena: the journal as begin answered it */
 	struct conversation_record *records;
@@ -73,10 +83,12 @@ struct job {
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
 	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
+	const struct json *session; /* arena: session_read(), or NULL */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
-	bool is_ending; /* its result is decided: a cancel comes too late */
+	bool is_cancel_told; /* it was cancelled before begin's answer was here */
+	bool is_ending;      /* its result is decided: a cancel comes too late */
 };
 
 TAILQ_HEAD(job_list, job);
@@ -89,7 +101,7 @@ struct worker {
 	struct loop *loop;
 	struct fibers *fibers;
 	struct queue_setup setup;
-	struct redis_url url;
+	struct redis_target *target;
 	struct redis_link *redis;  /* operations, pipelined */
 	struct redis_link *events; /* subscription to cancels */
 	struct claim *claim;
@@ -124,6 +136,11 @@ void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
 /* A job ended without begin's answer: its element may still stand in the held list. */
 void claim_missed(struct claim *c);
+/* The queue was paused (an open BLMOVE is let go), or goes on. */
+void claim_set_paused(struct claim *c, bool is_paused);
+void claim_look(struct claim *c); /* each second: a message may have been missed */
+/* Somebody cancelled a job that is not in hand: ends it if nobody else can. */
+void claim_cancelled(struct claim *c, const char *id, size_t n);
 /* Ends claiming: lets the open BLMOVE go and hands back what came meanwhile. is_idle is
    true from then on. */
 void claim_stop(struct claim *c);
@@ -134,7 +151,8 @@ bool claim_is_idle(const struct claim *c);
    a later adoption brings it back). */
 int job_new(struct worker *w, char *element, size_t n, bool is_id);
 void job_stop(struct job *j, enum job_stop why);
-struct job *job_find(struct worker *w, const char *id, size_t n);
+/* Somebody cancelled it. False: no job of that id is in hand. */
+bool job_cancel(struct worker *w, const char *id, size_t n);
 void worker_fenced(struct worker *w); /* drops every job; the process will end */
 /* The job whose fiber runs waited so long for a server that was away: that is not its
    running time, and its deadline moves. */
@@ -145,6 +163,18 @@ void job_waited(struct worker *w, uint64_t ms);
  * when the holder is fenced, or another errno.
  */
 int job_prove(struct job *j);
+
+/* ---- job_budget.c: the budgets that a job shares with others ---- */
+struct conversation_cost;
+struct conversation_refusal;
+/* As conversation_env.reserve. */
+int job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why);
+/* The call is over. With an answer, its record is to settle what it cost
+   (job_budget_spent); else that is settled here. */
+void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered);
+/* For the next record of the journal; NULL: nothing to settle. */
+const struct queue_spent *job_budget_spent(const struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;

@@ -51,10 +51,17 @@ struct conf_provider {
 	double temperature;  /* NAN: not sent (negative in the file) */
 	int64_t max_tokens;  /* answer bound for one call */
 	int64_t timeout_sec; /* whole call, repeats included */
-	double price_input;  /* USD per million tokens */
+	double price_input;  /* USD per million tokens; see prices.h */
 	double price_output;
 	double price_cached;
 	bool strict; /* tool schemas follow the strict rules */
+};
+
+struct conf_price {
+	char *model;  /* a trailing '*': every model that begins so */
+	double input; /* USD per million tokens */
+	double output;
+	double cached; /* negative: as input */
 };
 
 struct conf_auth_profile {
@@ -83,7 +90,7 @@ struct conf_agent {
 	int64_t max_turns;   /* 0: limits.max_turns */
 	int64_t max_tokens;  /* whole job; 0: limits.max_tokens_per_job */
 	int64_t timeout_sec; /* 0: the job's */
-	double budget_usd;   /* 0: none */
+	double budget_usd;   /* 0: limits.budget_usd_per_job */
 	char *tool_choice;   /* auto | required | none */
 	double temperature;  /* NAN: the provider's */
 };
@@ -121,6 +128,10 @@ struct conf {
 	struct {
 		char *
 		    url; /* secret (may hold a password); "embedded" = private server */
+		char *ca_file, *cert_file, *key_file; /* PEM; "" = none */
+		char *server_name;                    /* "" = the host's */
+		char *sentinel_user;
+		char *sentinel_password; /* secret */
 		bool allow_eviction;
 		char *program; /* redis-server to run in embedded mode */
 	} redis;
@@ -141,8 +152,18 @@ struct conf {
 		int64_t dead_max;
 	} queue;
 	struct {
+		int64_t ttl_sec;
+		int64_t max_turns;
+	} sessions;
+	struct {
+		int64_t cache_ttl_sec; /* 0: no cache */
+		bool cache_get;        /* also pipelines that fetch by GET */
+	} pipeline;
+	struct {
 		struct conf_provider *providers;
 		size_t n_providers;
+		struct conf_price *prices;
+		size_t n_prices;
 	} llm;
 	struct {
 		char *api_url;
@@ -169,6 +190,9 @@ struct conf {
 		int64_t max_turns;
 		int64_t max_tokens_per_job;
 		int64_t max_timeout_sec;
+		double budget_usd_per_job;    /* 0: none; micro-USD are not split */
+		double owner_usd_per_day;     /* 0: none */
+		int64_t owner_tokens_per_day; /* 0: none */
 	} limits;
 	struct conf_auth_profile *auth_profiles;
 	size_t n_auth_profiles;

@@ -6,4 +6,5 @@ common_libconf_a_SOURCES = \
 	common/conf/agents.c \
 	common/conf/write.c common/conf/check.c
 common_libconf_a_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS)
-common_libconf_a_SOURCES += common/conf/targets.h common/conf/targets.c
+common_libconf_a_SOURCES += common/conf/targets.h common/conf/targets.c \
+	common/conf/prices.h common/conf/prices.c

@@ -19,6 +19,8 @@ struct writer {
 	bool is_for_people; /* texts are shown under another name: this is no input */
 	bool is_masked;
 	unsigned role_bit; /* 0: every role */
+	const char *group; /* that is open, group_len bytes of a record's name */
+	size_t group_len;
 };
 
 static void
@@ -198,6 +200,20 @@ record_has_part_for(const struct writer *w, const struct conf_record *r)
 	return false;
 }
 
+/* A group stands once in a file: neighbours in the table share it. */
+static void
+enter_group(struct writer *w, const char *name, size_t n)
+{
+	if (n == w->group_len && (n == 0 || memcmp(name, w->group, n) == 0))
+		return;
+	if (w->group_len > 0)
+		buf_adds(w->out, "};\n");
+	if (n > 0)
+		buf_addf(w->out, "%.*s = {\n", (int)n, name);
+	w->group = name;
+	w->group_len = n;
+}
+
 static void
 write_records(struct writer *w, const struct conf *c, const struct conf_record *r)
 {
@@ -208,12 +224,12 @@ write_records(struct writer *w, const struct conf *c, const struct conf_record *
 	const char *v = *(char *const *)(const void *)(p.bytes + r->v_offset);
 	size_t n = *(const size_t *)(const void *)(p.bytes + r->n_offset);
 	const char *leaf = strrchr(r->name, '.');
+	size_t group = leaf != NULL ? (size_t)(leaf - r->name) : 0;
 	unsigned depth = leaf != NULL;
 
 	if (n == 0 || !record_has_part_for(w, r))
 		return;
-	if (leaf != NULL)
-		buf_addf(w->out, "%.*s = {\n", (int)(leaf - r->name), r->name);
+	enter_group(w, r->name, group);
 	indent(w->out, depth);
 	buf_addf(w->out, "%s = %s\n", leaf != NULL ? leaf + 1 : r->name,
 	    r->is_named_group ? "{" : "(");
@@ -237,8 +253,6 @@ write_records(struct writer *w, const struct conf *c, const struct conf_record *
 	}
 	indent(w->out, depth);
 	buf_adds(w->out, r->is_named_group ? "};\n" : ");\n");
-	if (leaf != NULL)
-		buf_adds(w->out, "};\n");
 }
 
 static void
@@ -247,6 +261,7 @@ write_all(struct writer *w, const struct conf *c)
 	write_options(w, conf_options, conf_n_options, c, 0);
 	for (size_t i = 0; i < conf_n_records; i++)
 		write_records(w, c, &conf_records[i]);
+	enter_group(w, "", 0);
 }
 
 void

@@ -27,6 +27,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 		.dead = strdup(QUEUE_PREFIX "dead"),
 		.holders = strdup(QUEUE_PREFIX "holders"),
 		.cancel_channel = strdup(QUEUE_PREFIX "cancel"),
+		.pause_channel = strdup(QUEUE_PREFIX "pause"),
 		.meta = strdup(QUEUE_PREFIX "meta"),
 		.result_ttl_sec = conf->queue.result_ttl_sec,
 		.max_attempts = conf->queue.max_attempts,
@@ -37,7 +38,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 	if (q->jobs == NULL || q->results_prefix == NULL ||
 	    q->completion_queue == NULL || q->alone == NULL || q->delayed == NULL ||
 	    q->parked == NULL || q->dead == NULL || q->cancel_channel == NULL ||
-	    q->holders == NULL || q->meta == NULL)
+	    q->pause_channel == NULL || q->holders == NULL || q->meta == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -54,6 +55,7 @@ queue_setup_release(struct queue_setup *q)
 	free(q->dead);
 	free(q->holders);
 	free(q->cancel_channel);
+	free(q->pause_channel);
 	free(q->meta);
 	*q = (struct queue_setup){ 0 };
 }
@@ -94,13 +96,29 @@ queue_key_journal(struct buf *out, const char *id, size_t n)
 	key_of(out, "journal:", id, n);
 }
 
-void
-queue_key_session(struct buf *out, const char *owner, size_t owner_n, const char *id,
-    size_t n)
+static void
+key_of_owner(struct buf *out, const char *kind, const char *owner, const char *id)
 {
-	key_of(out, "session:", owner, owner_n);
+	key_of(out, kind, "", 0);
+	for (; *owner != '\0'; owner++)
+		if (*owner == '%' || *owner == ':')
+			buf_addf(out, "%%%02X", (unsigned)*owner);
+		else
+			buf_addc(out, *owner);
 	buf_addc(out, ':');
-	buf_add(out, id, n);
+	buf_adds(out, id);
+}
+
+void
+queue_key_session(struct buf *out, const char *owner, const char *id)
+{
+	key_of_owner(out, "session:", owner, id);
+}
+
+void
+queue_key_cache(struct buf *out, const char *owner, const char *digest)
+{
+	key_of_owner(out, "cache:", owner, digest);
 }
 
 int

@@ -112,6 +112,18 @@ test_e2e_secrets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_secrets_LDADD = tests/support/libhttpprobe.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of secrets
+# --- what operators do to jobs
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_cancel test_e2e_pause
+TESTS += test_e2e_cancel test_e2e_pause
+test_e2e_cancel_SOURCES = tests/e2e/test_cancel.c
+test_e2e_cancel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_cancel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_pause_SOURCES = tests/e2e/test_pause.c
+test_e2e_pause_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_pause_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what operators do
 # --- signals under load, stops, a reboot
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_storms
@@ -128,3 +140,37 @@ test_e2e_gateway_crowd_SOURCES = tests/e2e/test_gateway_crowd.c
 test_e2e_gateway_crowd_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_gateway_crowd_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
+# --- Redis in other places, and Redis in trouble
+if HAVE_CRITERION
+EXTRA_DIST += tests/support/acl_rules.h
+check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel
+TESTS += test_e2e_redis_tls test_e2e_redis_sentinel
+test_e2e_redis_tls_SOURCES = tests/e2e/test_redis_tls.c \
+	tests/support/tls_files.h tests/support/tls_files.c
+test_e2e_redis_tls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_tls_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_sentinel_SOURCES = tests/e2e/test_redis_sentinel.c \
+	tests/support/tls_files.h tests/support/tls_files.c
+test_e2e_redis_sentinel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_sentinel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of Redis in trouble
+# --- the walls around each process
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_walls
+TESTS += test_e2e_walls
+test_e2e_walls_SOURCES = tests/e2e/test_walls.c
+test_e2e_walls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_walls_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the walls
+# --- what belongs to an owner
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_owner
+TESTS += test_e2e_owner
+test_e2e_owner_SOURCES = tests/e2e/test_owner.c tests/e2e/test_owner_cache.c \
+	tests/e2e/owner_support.h tests/e2e/owner_support.c
+test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what belongs to an owner

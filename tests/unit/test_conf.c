@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "common/conf/conf.h"
+#include "common/conf/prices.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -78,7 +79,7 @@ static const struct {
 	    "error, warning, info or debug" },
 	{ "service: { workers = 2", "x.conf:1" },
 	{ "redis: { url = \"http://x\"; };", "redis.url" },
-	{ "redis: { url = \"sentinel://x\"; };", "not supported" },
+	{ "redis: { url = \"sentinel:x\"; };", "must be embedded" },
 	{ "http: { listen = \"0.0.0.0:80\"; };", "http.token" },
 	{ "http: { token = \"${AR_TEST_UNSET}\"; };", "AR_TEST_UNSET is not set" },
 	{ "http: { token = \"file:/nonexistent\"; };", "cannot open /nonexistent" },
@@ -91,6 +92,20 @@ static const struct {
 	{ "agents_dir = \"nowhere\";", "cannot read" },
 	{ "network: { allow_ports = ( 0 ); };", "allow_ports" },
 	{ "service: { node = \"a.b\"; };", "service.node" },
+	{ "llm: { prices = ( { input = 1; } ); };",
+	    "prices[0].model: must not be empty" },
+	{ "llm: { prices = ( { model = \"m\"; },\n { model = \"m\"; } ); };",
+	    "x.conf:2: llm.prices[1].model: 'm' stands twice" },
+	{ "llm: { prices = ( { model = \"m\"; input = -1; } ); };", "out of bounds" },
+	{ "limits: {\n owner_usd_per_day = 1; };",
+	    "x.conf:2: limits.owner_usd_per_day: a budget in USD cannot hold for models "
+	    "without a price: gpt-4o (openai)" },
+	{ "limits: { budget_usd_per_job = 0.01; }; llm: { prices = ( { model = \"gpt-4\"; "
+	  "input = 1; output = 1; } ); };",
+	    "limits.budget_usd_per_job: a budget" },
+	{ "limits: { owner_usd_per_day = 1; }; llm: { providers = ( { name = \"a\"; "
+	  "price_input = 1; }, { name = \"b\"; model = \"x\"; } ); };",
+	    "price: x (b);" },
 };
 
 Test(conf, what_is_wrong_is_named_with_its_place)
@@ -213,10 +228,18 @@ Test(conf, agents_are_read_with_the_files_they_name)
 	file("agents.d/quick.conf",
 	    "description = \"d\"; system_prompt_file = \"quick.txt\"; tools = ( \"a\" );"
 	    "limits: { max_turns = 2; budget_usd = 0.5; };");
-	cr_assert(eq(int, conf_load(file("x.conf", ""), &c, &e), 0), "%s", e.text);
+	cr_assert(eq(int,
+		      conf_load(file("x.conf",
+				    "llm: { prices = ( { model = \"gpt-4o\"; "
+				    "input = 2.5; output = 10; } ); };"),
+			  &c, &e),
+		      0),
+	    "%s", e.text);
 	conf_write_role(&b, c, ROLE_WORKER);
 	cr_assert(eq(int, conf_read_role(buf_str(&b), b.len, &part, &e), 0), "%s",
 	    e.text);
+	cr_expect(part->llm.n_prices == 1 && part->llm.n_providers == 1);
+	cr_expect(eq(dbl, part->llm.prices[0].cached, -1));
 	a = conf_agent_find(part, "quick", 5);
 	cr_assert(a != NULL);
 	cr_expect_str_eq(a->system_prompt, "Say \"yes\".\n\tAlways; \\ € ${X}\n");
@@ -556,4 +579,82 @@ Test(conf, an_included_file_is_read_from_beside_the_first_and_named_in_findings)
 	cr_expect(strstr(e.text, "part.conf:2") != NULL, "%s", e.text);
 	cr_expect(lt(int,
 	    conf_load(file("x.conf", "@include \"missing.conf\"\n"), &c, &e), 0));
+}
+
+/* ---- prices ---- */
+
+static const char priced[] =
+    "llm: { providers = ( { name = \"a\"; model = \"gpt-4o\"; },\n"
+    " { name = \"own\"; model = \"gpt-4o\"; price_input = 1; price_output = 2; } );\n"
+    " prices = ( { model = \"*\"; input = 9; output = 9; },\n"
+    "  { model = \"gpt-4*\"; input = 3; output = 4; },\n"
+    "  { model = \"gpt-4o\"; input = 2.5; output = 10; cached = 1.25; },\n"
+    "  { model = \"gpt-4o*\"; input = 5; output = 6; cached = 0; },\n"
+    "  { model = \"llama\"; input = 0; output = 0; } ); };";
+
+static const struct {
+	const char *provider, *model;
+	double input, output, cached;
+} price_cases[] = {
+	{ "a", "gpt-4o", 2.5, 10, 1.25 }, /* the exact name wins */
+	{ "a", "gpt-4o-mini", 5, 6, 0 },  /* then the longest that fits */
+	{ "a", "gpt-4-turbo", 3, 4, 3 },  /* cached as input when nothing is said */
+	{ "a", "gpt-4", 3, 4, 3 },        /* the star stands for nothing, too */
+	{ "a", "claude", 9, 9, 9 },       /* any model */
+	{ "a", "llama", 0, 0, 0 },        /* known, and free */
+	{ "own", "gpt-4o", 1, 2, 1 },     /* the provider's own prices win */
+};
+
+Test(conf, a_model_s_price_is_the_provider_s_own_or_the_best_fit_of_the_table)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	cr_assert(eq(int, conf_load(file("x.conf", priced), &c, &e), 0), "%s", e.text);
+	for (size_t i = 0; i < ARRAY_LEN(price_cases); i++) {
+		struct token_price p;
+
+		cr_expect(
+		    conf_price_find(c, conf_provider_find(c, price_cases[i].provider),
+			price_cases[i].model, &p));
+		cr_expect(p.input == price_cases[i].input &&
+			p.output == price_cases[i].output &&
+			p.cached == price_cases[i].cached,
+		    "%s: %g %g %g", price_cases[i].model, p.input, p.output, p.cached);
+	}
+	conf_free(c);
+}
+
+Test(conf, a_model_without_a_price_is_not_known_to_be_free)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	struct token_price p = { 7, 7, 7 };
+
+	cr_assert(eq(int,
+	    conf_load(file("x.conf",
+			  "llm: { prices = ( { model = \"free\"; } ); };\n"
+			  "limits: { owner_tokens_per_day = 5; };"),
+		&c, &e),
+	    0));
+	cr_expect(not(conf_price_find(c, &c->llm.providers[0], "freedom", &p)));
+	cr_expect(p.input == 0 && p.output == 0 && p.cached == 0);
+	cr_expect(conf_price_find(c, &c->llm.providers[0], "free", &p));
+	conf_free(c);
+}
+
+Test(conf, the_table_of_prices_is_written_in_one_group_with_the_providers)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	const char *first;
+
+	cr_assert(eq(int, conf_load(file("x.conf", priced), &c, &e), 0), "%s", e.text);
+	conf_write_masked(&masked, c);
+	first = strstr(buf_str(&masked), "llm = {");
+	cr_assert(first != NULL);
+	cr_expect(strstr(first + 1, "llm = {") == NULL, "%s", first);
+	cr_expect(strstr(first, "prices = (") != NULL, "%s", first);
+	conf_free(c);
 }

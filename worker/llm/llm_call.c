@@ -123,7 +123,7 @@ settle(struct caller *c, enum error_type error, uint64_t us)
 		.us = us,
 		.usage = c->out->usage,
 		.cost_microusd =
-		    llm_cost_microusd(target_of(c)->provider, &c->out->usage),
+		    llm_cost_microusd(&target_of(c)->price, &c->out->usage),
 	};
 
 	c->account->exchanges++;

@@ -10,6 +10,7 @@
 #define WORKER_LLM_LLM_CALL_H
 
 #include "common/secrets.h"
+#include "common/conf/prices.h"
 #include "worker/llm/provider.h"
 #include "worker/llm/retry.h"
 
@@ -39,6 +40,7 @@ struct llm_target {
 	const char *model;
 	double temperature;      /* NAN: not sent */
 	unsigned metrics_target; /* label of the LLM metrics */
+	struct token_price price;
 };
 
 /* What one HTTP exchange came to: for metrics and the breaker. */
