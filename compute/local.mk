@@ -16,11 +16,10 @@ compute_libcompute_a_SOURCES = \
 	compute/child.h compute/child.c compute/hidden.h compute/hidden.c \
 	compute/zygote.h compute/zygote_private.h compute/zygote.c \
 	compute/requests.c compute/children.c
-compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(YAML_CFLAGS)
 if FAULT_POINTS
 compute_libcompute_a_SOURCES += compute/flaw.h compute/flaw.c
 endif
-compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
+compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(YAML_CFLAGS)
 compute_libs = compute/libcompute.a common/libpipeline.a $(ROLE_LIBS) common/libconf.a \
 	common/libjson.a common/libcommon.a $(LIBCONFIG_LIBS) \
 	$(JQ_LIBS) $(PCRE2_LIBS) $(CSV_LIBS) $(YAML_LIBS) -lm
