@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "worker/providers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +190,7 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
 	watch_store(w);
+	providers_tick(w);
 	if (w->is_draining)
 		return;
 	if (is_overdue(w)) {

@@ -106,3 +106,12 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- providers that are away
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_providers
+TESTS += test_e2e_providers
+test_e2e_providers_SOURCES = tests/e2e/test_providers.c
+test_e2e_providers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_providers_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the providers

@@ -245,7 +245,7 @@ fill(void)
 Test(health, the_plain_answer_has_three_fields)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	struct health_facts facts = { &status, NULL, NULL };
+	struct health_facts facts = { .status = &status };
 
 	fill();
 	health_write(&out, &facts);
@@ -255,7 +255,7 @@ Test(health, the_plain_answer_has_three_fields)
 
 Test(health, every_reason_not_to_be_ready_is_told)
 {
-	struct health_facts facts = { &status, &metrics, NULL };
+	struct health_facts facts = { .status = &status, .metrics = &metrics };
 	CLEANUP_BUF struct buf out = BUF_INIT;
 
 	fill();
@@ -302,7 +302,7 @@ Test(health, the_page_escapes_what_it_shows)
 {
 	struct conf *conf =
 	    conf_of("service: { name = \"<b>&\\\"\"; node = \"n1\"; };");
-	struct health_facts facts = { &status, &metrics, NULL };
+	struct health_facts facts = { .status = &status, .metrics = &metrics };
 	CLEANUP_BUF struct buf out = BUF_INIT;
 
 	fill();
