@@ -6,7 +6,8 @@ common_libcommon_a_SOURCES = \
 	common/buf.h common/buf.c \
 	common/clock.h common/clock.c \
 	common/error_types.h common/error_types.c \
-	common/lane.h common/lane.c
+	common/lane.h common/lane.c \
+	common/secrets.h common/secrets.c
 common_libcommon_a_CFLAGS = $(AM_CFLAGS)
 
 # The schema validator stands apart because it needs PCRE2.

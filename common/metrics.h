@@ -57,6 +57,8 @@ enum {
 	X(TOKENS_OUTPUT,     "llm_output_tokens_total",       COUNTER,   "target",      METRIC_TARGETS_MAX,       "Output tokens") \
 	X(COST_MICROUSD,     "llm_cost_usd_total",            COUNTER,   "target",      METRIC_TARGETS_MAX,       "Cost by the configured prices (counted in millionths)") \
 	X(TOOL_CALLS,        "tool_calls_total",              COUNTER,   NULL,          1,                        "Tool calls run")                 \
+	X(CACHE_HITS,        "pipeline_cache_hits_total",     COUNTER,   NULL,          1,                        "Pipelines whose result was remembered") \
+	X(CACHE_MISSES,      "pipeline_cache_misses_total",   COUNTER,   NULL,          1,                        "Pipelines that may be remembered and had to run") \
 	X(FETCH_REQUESTS,    "fetch_requests_total",          COUNTER,   NULL,          1,                        "HTTP requests for tools")        \
 	X(FETCH_REFUSED,     "fetch_refused_total",           COUNTER,   NULL,          1,                        "Addresses refused by the network guard") \
 	X(COMPUTE_RUNS,      "compute_runs_total",            COUNTER,   NULL,          1,                        "Computations in the jail")       \
@@ -71,7 +73,10 @@ enum {
 	X(QUEUE_DEAD,        "queue_dead",                    LEVEL,     NULL,          1,                        "Dead letters")                   \
 	X(QUEUE_OLDEST_MS,   "queue_oldest_age_seconds",      LEVEL,     NULL,          1,                        "Age of the oldest queued job (counted in ms)") \
 	X(REDIS_UP,          "redis_up",                      LEVEL,     NULL,          1,                        "1 when the scheduler reaches Redis") \
-	X(STORE_UP,          "store_up",                      LEVEL,     NULL,          1,                        "1 when a worker reaches the result store")
+	X(REDIS_MAY_EVICT,   "redis_may_evict",               LEVEL,     NULL,          1,                        "1 when Redis' maxmemory-policy lets it throw jobs away") \
+	X(STORE_UP,          "store_up",                      LEVEL,     NULL,          1,                        "1 when a worker reaches the result store") \
+	X(SANDBOX_LANDLOCK,  "sandbox_landlock_version",      LEVEL,     NULL,          1,                        "Version of the kernel's Landlock; 0: none") \
+	X(SANDBOX_DEGRADED,  "sandbox_degraded",              LEVEL,     NULL,          1,                        "1 when the kernel lacks rules that the sandbox asks for")
 /* clang-format on */
 
 enum metric {

@@ -11,6 +11,9 @@
 #include "compute/child.h"
 
 #include "common/lane.h"
+#ifdef WITH_FAULT_POINTS
+# include "compute/flaw.h"
+#endif
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -163,6 +166,16 @@ send_answer(const struct child_start *s, uint64_t id, struct buf *meta,
 		_exit(CHILD_EXIT_PROTOCOL);
 }
 
+static int
+answer(const struct task *t, struct buf *meta, struct output *out)
+{
+#ifdef WITH_FAULT_POINTS
+	if (flaw_is_hit(t))
+		return flaw_answer(t, meta, out);
+#endif
+	return answer_task(t, meta, out);
+}
+
 /* Runs and answers; returns whether the child stays. */
 static bool
 answer_one(const struct child_start *s, const struct task *t, uint64_t id, unsigned run)
@@ -171,7 +184,7 @@ answer_one(const struct child_start *s, const struct task *t, uint64_t id, unsig
 	struct output out = { .fd = s->file_fd,
 		.inline_max = LANE_INLINE_MAX,
 		.max = s->limits.output_bytes };
-	int r = answer_task(t, &meta, &out);
+	int r = answer(t, &meta, &out);
 	bool stays = s->is_reusable && r == 0 && run < CHILD_RUNS_MAX &&
 	    out.file_bytes == 0 && cpu_ms() < CHILD_CPU_MAX_MS;
 	unsigned flags = stays ? 0 : CHILD_LEAVES;

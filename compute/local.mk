@@ -12,9 +12,12 @@ compute_libcompute_a_SOURCES = \
 	compute/step_regex.c compute/step_date.c \
 	compute/output.h compute/output.c \
 	compute/answer.h compute/answer.c \
-	compute/child.h compute/child.c \
+	compute/child.h compute/child.c compute/hidden.h compute/hidden.c \
 	compute/zygote.h compute/zygote_private.h compute/zygote.c \
 	compute/requests.c compute/children.c
+if FAULT_POINTS
+compute_libcompute_a_SOURCES += compute/flaw.h compute/flaw.c
+endif
 compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
 compute_libs = compute/libcompute.a common/libpipeline.a $(ROLE_LIBS) common/libconf.a \
 	common/libjson.a common/libcommon.a $(LIBCONFIG_LIBS) \

@@ -58,6 +58,10 @@ static const struct ctl_option all_options[] = {
 	{ OPT_ALL, "all", 0, VALUE_NONE, NULL, "every dead letter", false },
 	{ .name = NULL },
 };
+static const struct ctl_option owner_options[] = {
+	{ OPT_OWNER, "owner", 'o', VALUE_TEXT, "OWNER", "whose it is (default: nobody's)", false },
+	{ .name = NULL },
+};
 static const struct ctl_option help_options[] = {
 	{ OPT_ALL_NAMES, "all-names", 0, VALUE_NONE, NULL, "list all names, for tests", true },
 	{ .name = NULL },
@@ -102,6 +106,12 @@ static const struct command commands[] = {
 	  "queue dead letters again, all counters at zero", NULL, false },
 	{ "dead drop", "ID...|--all", 0, CTL_WORDS_MAX, all_options, ctl_dead_drop,
 	  "forget dead letters for good", NULL, false },
+	{ "session list", "", 0, 0, no_options, ctl_session_list,
+	  "list the sessions of all owners", NULL, false },
+	{ "session show", "ID", 1, 1, owner_options, ctl_session_show,
+	  "show what a session remembers", NULL, false },
+	{ "session drop", "ID", 1, 1, owner_options, ctl_session_drop,
+	  "forget a session; the results of its jobs stay", NULL, false },
 	{ "completion", "bash", 1, 1, no_options, ctl_completion,
 	  "print a completion script for the shell", NULL, false },
 	{ "help", "[COMMAND]", 0, 2, help_options, ctl_help,

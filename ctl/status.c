@@ -42,6 +42,7 @@ show_daemon(struct buf *out, const struct control_status *s)
 		{ "up", line },
 		{ "user",
 		    s->is_unprivileged ? "the caller's (started without root)" : NULL },
+		{ "degraded", s->degraded[0] != '\0' ? s->degraded : NULL },
 		{ "draining", s->is_draining ? "yes" : NULL },
 		{ "reloads", s->reloads_ok + s->reloads_failed > 0 ? reloads : NULL },
 		{ "reloading", s->is_reloading ? "yes" : NULL },
@@ -196,6 +197,7 @@ write_daemon(struct json_writer *w, const struct control_status *s)
 	jw_bool(w, s->is_draining != 0);
 	jw_key(w, "is_unprivileged");
 	jw_bool(w, s->is_unprivileged != 0);
+	put_text(w, "degraded", s->degraded);
 	put_int(w, "reloads_ok", s->reloads_ok);
 	put_int(w, "reloads_failed", s->reloads_failed);
 	jw_key(w, "is_reloading");

@@ -96,10 +96,12 @@ static void
 look_at_agents(struct reasons *r, const struct health_facts *facts)
 {
 	const struct conf *c = facts->conf;
+	const uint64_t *breakers =
+	    &facts->metrics->cells[metric_info(METRIC_LLM_BREAKER)->first_cell];
 	size_t n = 0;
 
 	for (size_t i = 0; c != NULL && i < c->n_agents; i++) {
-		if (!conf_agent_rests(c, &c->agents[i], facts->metrics->cells))
+		if (!conf_agent_rests(c, &c->agents[i], breakers))
 			continue;
 		if (n++ == 0)
 			(void)snprintf(r->resting, sizeof(r->resting),
@@ -138,6 +140,9 @@ collect(struct reasons *r, const struct health_facts *facts)
 		add(r, "no worker reaches the result store");
 	if (facts->metrics != NULL)
 		look_at_agents(r, facts);
+	if (facts->metrics != NULL && gauge(facts->metrics, METRIC_REDIS_MAY_EVICT) > 0)
+		add(r,
+		    "redis may throw jobs away: its maxmemory-policy is not noeviction");
 }
 
 static void
@@ -147,6 +152,10 @@ write_common(struct json_writer *w, const struct health_facts *facts)
 	jw_uint(w, worker_slots(facts->status));
 	jw_key(w, "version");
 	jw_cstr(w, PACKAGE_VERSION);
+	if (facts->status == NULL || facts->status->degraded[0] == '\0')
+		return;
+	jw_key(w, "degraded");
+	jw_cstr(w, facts->status->degraded);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/queue/redis_target.h"
 #include "common/role/role.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ serve(void)
 int
 main(int argc, char **argv)
 {
+	CLEANUP(redis_target_freep) struct redis_target *target = NULL;
 	CLEANUP(redis_sync_freep) struct redis_sync *redis = NULL;
 	CLEANUP(queue_setup_release) struct queue_setup setup = { 0 };
 	struct scheduler_options options = { .listen = listen_to_parent };
@@ -127,8 +129,9 @@ main(int argc, char **argv)
 
 	if (r != 0)
 		return r;
-	redis_options.url = role.conf->redis.url;
-	redis_options.run_dir = role.conf->service.run_dir;
+	if (redis_target_from_conf(role.conf, &target, &err) < 0)
+		return role_failed(&role, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+	redis_options.target = target;
 	if (redis_sync_new(&redis_options, &redis, &err) < 0)
 		return role_failed(&role, EXIT_STATUS_CONFIG, "%s", err_text(&err));
 	options.redis = redis;

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/queue/queue_dead.h"
+#include "common/queue/queue_rights.h"
 #include "common/queue/queue_stats.h"
 #include "scheduler/observer.h"
 
@@ -22,6 +23,7 @@
 enum {
 	TURN_MS = 1000,
 	TRIM_MS = 60000,
+	EVICTION_MS = 5000,
 	CALLS_MAX = 50 /* of one script in one turn; the next turn goes on */
 };
 
@@ -33,7 +35,8 @@ struct scheduler {
 	struct live_set next_set;
 	bool has_set, has_next_set;
 	uint64_t checked_epoch; /* the connection whose server was found fit */
-	uint64_t beat_due_ms, trim_due_ms;
+	uint64_t beat_due_ms, trim_due_ms, eviction_due_ms;
+	bool may_evict;         /* has been told */
 	uint64_t head_since_ms; /* the head of the queue has been the same since */
 	char head_digest[44];
 	bool is_redis_away; /* has been told */
@@ -123,7 +126,11 @@ check_server(struct scheduler *s, struct err *err)
 
 	if (r < 0 || redis_sync_epoch(s->o.redis) == s->checked_epoch)
 		return r;
-	r = queue_check_server(s->o.redis, s->o.allow_eviction, &warning, err);
+	/* refused at the start; later that would only stop the beats, so it is told */
+	r = queue_check_server(s->o.redis, s->o.allow_eviction || s->checked_epoch != 0,
+	    &warning, err);
+	if (r == 0)
+		r = queue_check_rights(s->o.redis, s->o.setup, err);
 	if (r == 0)
 		r = queue_meta_check(s->o.redis, s->o.setup, "", err);
 	if (r < 0)
@@ -131,6 +138,29 @@ check_server(struct scheduler *s, struct err *err)
 	if (s->checked_epoch == 0 && warning.text[0] != '\0')
 		log_warning("%s", warning.text);
 	s->checked_epoch = redis_sync_epoch(s->o.redis);
+	s->eviction_due_ms = 0;
+	return 0;
+}
+
+/* Somebody may change the policy at any time. */
+static int
+watch_eviction(struct scheduler *s, uint64_t now_ms, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r;
+
+	if (s->o.allow_eviction || now_ms < s->eviction_due_ms)
+		return 0;
+	r = queue_check_eviction(s->o.redis, &why);
+	if (r < 0 && r != -EINVAL)
+		return err_set(err, r, "%s", err_text(&why));
+	if (r == -EINVAL && !s->may_evict)
+		log_error("%s", err_text(&why));
+	else if (r == 0 && s->may_evict)
+		log_info("%s no longer throws jobs away", redis_sync_name(s->o.redis));
+	s->may_evict = r == -EINVAL;
+	gauge(s, METRIC_REDIS_MAY_EVICT, s->may_evict);
+	s->eviction_due_ms = now_ms + EVICTION_MS;
 	return 0;
 }
 
@@ -407,6 +437,8 @@ work(struct scheduler *s, uint64_t now_ms, uint64_t *wait_ms, struct err *err)
 		r = promote(s, wait_ms, err);
 	if (r == 0)
 		r = show_gauges(s, now_ms, err);
+	if (r == 0)
+		r = watch_eviction(s, now_ms, err);
 	return r;
 }
 

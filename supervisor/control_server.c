@@ -116,6 +116,7 @@ fill_status(const struct supervisor *s, struct control_status *st)
 	st->reloaded_at_ms = s->reload.at_ms;
 	st->uptime_ms = now_ms - s->started_ms;
 	(void)snprintf(st->reload_text, sizeof(st->reload_text), "%s", s->reload.text);
+	(void)snprintf(st->degraded, sizeof(st->degraded), "%s", s->degraded);
 	if (storm_until_ms(s) > now_ms)
 		st->paused_ms = storm_until_ms(s) - now_ms;
 	TAILQ_FOREACH (c, &s->children, link)

@@ -49,6 +49,21 @@ keep_secrets(void)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* Keys that came by the environment would stand in /proc/PID/environ for as long as the
+   daemon lives; a reload still finds them by getenv(). */
+static void
+hide_environment(void)
+{
+	for (char **e = environ; e != NULL && *e != NULL; e++) {
+		char *copy = strdup(*e);
+
+		if (copy == NULL)
+			return;
+		explicit_bzero(*e, strlen(*e));
+		*e = copy;
+	}
+}
+
 /* Standard descriptors that are closed would become sockets that children write to. */
 static void
 open_standard_descriptors(void)
@@ -151,6 +166,7 @@ say_hello(const struct supervisor *s)
 {
 	const struct conf *c = s->now->conf;
 
+	generation_warn(s->now);
 	log_info("agent-runnerd %s, node %s, boot %s, configuration %s",
 	    PACKAGE_VERSION, c->service.node, s->boot, s->options.conf_path);
 	if (!s->identity.is_root)
@@ -299,6 +315,7 @@ main(int argc, char **argv)
 
 	open_standard_descriptors();
 	keep_secrets();
+	hide_environment();
 	(void)umask(027);
 	TAILQ_INIT(&s->children);
 	TAILQ_INIT(&s->generations);

@@ -199,6 +199,7 @@ watchdog_tick(struct supervisor *s, uint64_t now_ms)
 		forgive_all(s, now_ms);
 	s->last_watch_ms = now_ms;
 	storm_tick(s, now_ms);
+	watched_files_tick(s, now_ms);
 	TAILQ_FOREACH (c, &s->children, link) {
 		if (!is_watched(c))
 			continue;

@@ -454,14 +454,14 @@ int
 claim_new(struct worker *w, struct err *err)
 {
 	struct claim *c = calloc(1, sizeof(*c));
-	struct redis_hooks hooks = { c, on_up, on_down, NULL };
+	struct redis_hooks hooks = { .ctx = c, .on_up = on_up, .on_down = on_down };
 
 	if (c == NULL)
 		return err_set(err, -ENOMEM, "no memory");
 	c->worker = w;
 	c->adopt_timer = (struct loop_timer){ .fn = on_adopt_timer, .ctx = c };
 	queue_key_held(&c->held, w->role->holder);
-	c->link = redis_link_new(w->loop, &w->url, SILENCE_MS, &hooks);
+	c->link = redis_link_new(w->loop, w->target, SILENCE_MS, &hooks);
 	if (c->link == NULL || buf_status(&c->held) != 0) {
 		claim_free(c);
 		return err_set(err, -ENOMEM, "no memory");

@@ -252,9 +252,9 @@ on_events_up(void *ctx)
 int
 cancel_watch_new(struct worker *w)
 {
-	struct redis_hooks hooks = { w, on_events_up, NULL, NULL };
+	struct redis_hooks hooks = { .ctx = w, .on_up = on_events_up };
 
-	w->events = redis_link_new(w->loop, &w->url, EVENTS_SILENCE_MS, &hooks);
+	w->events = redis_link_new(w->loop, w->target, EVENTS_SILENCE_MS, &hooks);
 	if (w->events == NULL)
 		return -ENOMEM;
 	redis_link_set_resolver(w->events, worker_resolve, w);

@@ -184,6 +184,7 @@ note_begin(struct job *j, const struct queue_answer *a)
 	j->run_ms_before = a->begin.run_ms;
 	j->base_token = a->begin.base_token;
 	j->is_rerun = a->begin.is_rerun;
+	j->has_family = a->begin.has_family;
 	j->queue_ms = -1;
 	j->age_ms = a->begin.now_ms -
 	    (j->msg.created_at_ms >= 0 ? j->msg.created_at_ms : a->begin.first_ms);

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/job_session.h"
 #include "worker/llm/retry.h"
 #include "worker/preview.h"
 #include "worker/result_message.h"
@@ -132,22 +133,26 @@ base_facts(struct job *j, struct conversation_result *r, struct result_facts *f)
 static int
 finish(struct job *j, const char *status, const char *message, size_t n)
 {
+	CLEANUP(job_turn_release) struct job_turn turn = JOB_TURN_INIT;
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 
 	queue_cmd_finish(&cmd, &j->worker->setup, &ref, strcmp(status, "failed") == 0,
 	    (struct queue_text){ message, n });
+	job_turn_add(&turn, j, message, n, &cmd);
 	return run_op(j, &cmd);
 }
 
 static int
 bury(struct job *j, const struct result_facts *f, const char *message, size_t n)
 {
+	CLEANUP(job_turn_release) struct job_turn turn = JOB_TURN_INIT;
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 
 	queue_cmd_bury(&cmd, &j->worker->setup, &ref, (struct queue_text){ message, n },
 	    queue_text(error_type_name(f->error.type)), queue_text(f->error.message));
+	job_turn_add(&turn, j, message, n, &cmd);
 	return run_op(j, &cmd);
 }
 
@@ -232,6 +237,22 @@ store_and_finish(struct job *j, struct store_row *row, const struct result_facts
 	return r;
 }
 
+/* What a server said of a password of ours stays here. */
+static void
+mask_message(struct job *j, struct result_facts *f)
+{
+	const struct secrets *secrets = j->worker->role->secrets;
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	size_t n = strlen(f->error.message);
+
+	if (!secrets_found(secrets, f->error.message, n))
+		return;
+	secrets_mask(secrets, &masked, f->error.message, n);
+	f->error.message = arena_strndup(j->arena, buf_str(&masked), masked.len);
+	if (f->error.message == NULL)
+		f->error.message = SECRETS_MASK;
+}
+
 /* Writes, stores and publishes a failure. */
 static int
 fail(struct job *j, struct result_facts *f, bool is_burial)
@@ -243,6 +264,7 @@ fail(struct job *j, struct result_facts *f, bool is_burial)
 	int r;
 
 	j->is_ending = true;
+	mask_message(j, f);
 	result_message_failed(&message, f);
 	if (buf_status(&message) != 0 || store_new_id(result_id) < 0)
 		return -ENOMEM;

@@ -14,6 +14,7 @@
 #include "worker/agent/conversation.h"
 #include "worker/agent/intent.h"
 #include "worker/agent/prompt.h"
+#include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
 #include "worker/providers.h"
 #include "worker/worker.h"
@@ -215,6 +216,7 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.wall_ms = wall_ms,
 		.random = random_unit,
 		.may_ask = may_ask,
+		.secrets = j->worker->role->secrets,
 		.note = note_exchange,
 		.gave_up = gave_up };
 	uint64_t began_ms = clock_mono_ms();
@@ -222,10 +224,18 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 
 	slot_row_step(j->worker->role->slots, j->row, "llm");
 	r = llm_call(&env, call, a, out, account, e);
+	job_budget_paid(j, account, r == 0);
 	providers_judge(j, account, r == -EIO ? e : NULL);
 	if (r == -EIO && e->is_outage) /* waiting for who is away is no running time */
 		job_waited(j->worker, clock_mono_ms() - began_ms);
 	return r;
+}
+
+static int
+reserve(void *ctx, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why)
+{
+	return job_budget_reserve(ctx, turn, cost, why);
 }
 
 /* ---- the journal ---- */
@@ -271,7 +281,8 @@ append(void *ctx, size_t index, const char *record, size_t n)
 			return r;
 		text = (struct queue_text){ buf_str(&reference), reference.len };
 	}
-	queue_cmd_journal(&cmd, &w->setup, &ref, (int64_t)index, text);
+	queue_cmd_journal(&cmd, &w->setup, &ref, (int64_t)index, text,
+	    job_budget_spent(j));
 	sent_ms = clock_mono_ms();
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
 	if (r < 0)
@@ -280,6 +291,7 @@ append(void *ctx, size_t index, const char *record, size_t n)
 	case QUEUE_OK:
 	case QUEUE_ALREADY:
 		j->proved_ms = sent_ms;
+		j->reserved = RESERVED_NOTHING;
 		if (answer.journal.is_cancelled && j->stop == JOB_RUNS)
 			j->stop = JOB_STOP_CANCEL;
 		return j->stop == JOB_RUNS ? 0 : -ECANCELED;
@@ -414,6 +426,7 @@ build_messages(struct job *j, const struct json_schema *schema,
 		.current_workflow = j->msg.current_workflow,
 		.previous_results = j->msg.previous_results,
 		.workflow_state = j->msg.workflow_state,
+		.session = j->session,
 		.output_schema = schema != NULL ? json_schema_source(schema) : NULL };
 
 	return prompt_messages(j->arena, &in, out);
@@ -440,6 +453,7 @@ int
 job_converse(struct job *j, struct conversation_result *result, struct err *err)
 {
 	struct conversation_env env = { .ctx = j,
+		.reserve = reserve,
 		.ask = ask,
 		.run_tool = run_tool,
 		.append = append,
@@ -482,6 +496,8 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 	job.output_schema = schema != NULL ? schema : j->agent->output_schema;
 	job.lane = classify(j);
 	r = fetch_records(j, err);
+	if (r == 0)
+		r = job_session_read(j, err);
 	if (r == 0)
 		r = build_messages(j, job.output_schema, &job.messages);
 	if (r < 0)

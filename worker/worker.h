@@ -32,6 +32,13 @@ enum job_stop {
 	JOB_STOP_FENCED   /* no longer ours: forget it */
 };
 
+/* What stands reserved in the job's hash, of budgets that it shares. */
+enum job_reserved {
+	RESERVED_NOTHING,
+	RESERVED,          /* a call is under way */
+	RESERVED_AND_SPENT /* it was answered: the answer's record settles it */
+};
+
 struct worker;
 
 struct job {
@@ -61,6 +68,9 @@ struct job {
 	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
+	bool has_family; /* a budget that the job shares with its parent or children */
+	enum job_reserved reserved;
+	struct queue_spent spent;
 	char *evidence; /* owned: of the last crash, or NULL */
 	/* arena: the journal as begin answered it */
 	struct conversation_record *records;
@@ -73,6 +83,7 @@ struct job {
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
 	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
+	const struct json *session; /* arena: session_read(), or NULL */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
@@ -91,7 +102,7 @@ struct worker {
 	struct loop *loop;
 	struct fibers *fibers;
 	struct queue_setup setup;
-	struct redis_url url;
+	struct redis_target *target;
 	struct redis_link *redis;  /* operations, pipelined */
 	struct redis_link *events; /* subscription to cancels */
 	struct claim *claim;
@@ -151,6 +162,18 @@ void job_waited(struct worker *w, uint64_t ms);
  * when the holder is fenced, or another errno.
  */
 int job_prove(struct job *j);
+
+/* ---- job_budget.c: the budgets that a job shares with others ---- */
+struct conversation_cost;
+struct conversation_refusal;
+/* As conversation_env.reserve. */
+int job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why);
+/* The call is over. With an answer, its record is to settle what it cost
+   (job_budget_spent); else that is settled here. */
+void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered);
+/* For the next record of the journal; NULL: nothing to settle. */
+const struct queue_spent *job_budget_spent(const struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;

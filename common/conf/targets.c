@@ -83,9 +83,8 @@ conf_target_index(const struct conf *c, const char *provider, const char *model)
 
 bool
 conf_agent_rests(const struct conf *c, const struct conf_agent *a,
-    const uint64_t *cells)
+    const uint64_t *breakers)
 {
-	const uint64_t *state = &cells[metric_info(METRIC_LLM_BREAKER)->first_cell];
 	bool rests = false;
 
 	for (size_t p = 0; p < c->llm.n_providers; p++) {
@@ -95,7 +94,7 @@ conf_agent_rests(const struct conf *c, const struct conf_agent *a,
 
 		if (!conf_agent_uses(a, v->name))
 			continue;
-		if (i == OTHER || state[i] != METRIC_BREAKER_OPEN)
+		if (i == OTHER || breakers[i] != METRIC_BREAKER_OPEN)
 			return false;
 		rests = true;
 	}

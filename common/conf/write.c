@@ -271,6 +271,17 @@ group_has_options(const struct writer *w, const char *name, size_t n)
 	return false;
 }
 
+static bool
+is_first_of_group(const struct writer *w, const struct conf_record *r, size_t group)
+{
+	for (const struct conf_record *former = conf_records; former < r; former++)
+		if (strncmp(former->name, r->name, group + 1) == 0 &&
+		    record_has_part_for(w, former))
+			return false;
+	return true;
+}
+
+/* A list that no group of options has brought already. */
 static void
 write_rest(struct writer *w, const struct conf *c, const struct conf_record *r)
 {
@@ -278,9 +289,10 @@ write_rest(struct writer *w, const struct conf *c, const struct conf_record *r)
 
 	if (r->name[group] == '\0') {
 		write_records(w, c, r);
-	} else if (!group_has_options(w, r->name, group) && record_has_part_for(w, r)) {
+	} else if (!group_has_options(w, r->name, group) && record_has_part_for(w, r) &&
+	    is_first_of_group(w, r, group)) {
 		buf_addf(w->out, "%.*s = {\n", (int)group, r->name);
-		write_records(w, c, r);
+		write_records_of(w, c, r->name, group);
 		buf_adds(w->out, "};\n");
 	}
 }

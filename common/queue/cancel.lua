@@ -24,7 +24,7 @@ end
 if is_out == 1 then
 	call('RPUSH', JOBS, j[2])
 	call('HSET', key, 'state', 'queued', 'last', 'cancel')
-	call('HDEL', key, 'alone', 'due_ms')
+	call('HDEL', key, 'alone', 'due_ms', 'from_ms')
 end
 call('PUBLISH', P .. 'cancel', id)
 return { 'OK', state }

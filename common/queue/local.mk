@@ -5,21 +5,36 @@ common_libqueue_a_SOURCES = \
 	common/queue/queue_ops.h common/queue/queue_ops.c \
 	common/queue/queue_reply.c \
 	common/queue/redis_url.h common/queue/redis_url.c \
+	common/queue/redis_tls.h common/queue/redis_tls.c \
+	common/queue/redis_stream.h common/queue/redis_stream.c \
+	common/queue/redis_conn.h common/queue/redis_conn.c \
+	common/queue/redis_target.h common/queue/redis_target.c \
+	common/queue/redis_dial.h common/queue/redis_dial.c \
 	common/queue/redis_sync.h common/queue/redis_sync.c \
 	common/queue/redis_check.c \
+	common/queue/queue_rights.h common/queue/queue_rights.c \
 	common/queue/queue_stats.h common/queue/queue_stats.c \
 	common/queue/queue_dead.h common/queue/queue_dead.c \
 	common/queue/queue_client.h common/queue/queue_client.c \
+	common/queue/queue_budget.h common/queue/queue_budget.c \
 	common/queue/queue_fsck.h common/queue/queue_fsck.c
 nodist_common_libqueue_a_SOURCES = common/queue/scripts_data.c
-common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
+common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
+REDIS_LIBS = $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 
-queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
+queue_script_names = register beat adopt begin journal journal_reset reserve settle spawn finish bury retry \
 	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
-	dead_drop meta stats survey job_show fsck_job fsck_held fsck_key
+	dead_drop meta stats survey job_show fsck_job fsck_held fsck_key rights
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
+	common/queue/lib/mine.lua common/queue/lib/delay.lua common/queue/lib/terminal.lua \
+	dead_drop meta session_read cache_get cache_put stats survey job_show fsck_job fsck_held fsck_key
+queue_lua = \
+	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
+	common/queue/lib/mine.lua common/queue/lib/terminal.lua common/queue/lib/session.lua \
 	common/queue/lib/mine.lua common/queue/lib/terminal.lua \
+	common/queue/lib/budget.lua common/queue/lib/outstanding.lua common/queue/reserve.lua common/queue/settle.lua \
+	common/queue/spawn.lua \
 	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
 	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
 	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
@@ -27,9 +42,10 @@ queue_lua = \
 	common/queue/resume.lua common/queue/promote.lua common/queue/recover.lua \
 	common/queue/cancel.lua common/queue/dead_payload.lua common/queue/dead_page.lua \
 	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
-	common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
+	common/queue/session_read.lua common/queue/cache_get.lua \
+	common/queue/cache_put.lua common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
 	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
-	common/queue/fsck_key.lua
+	common/queue/fsck_key.lua common/queue/rights.lua
 EXTRA_DIST += common/queue/embed.sh $(queue_lua)
 CLEANFILES += common/queue/scripts_data.c
 

@@ -10,6 +10,7 @@
 -- the list is empty: what a dead client's blocked claim brings in later is innocent.
 --@include head
 --@include dead
+--@include budget
 local holder, is_told, seen = ARGV[3], ARGV[4] == '1', ARGV[5]
 local blame, culprit, evidence = ARGV[6], ARGV[7], ARGV[8]
 local max_crashes, max_suspicions, may_bury =
@@ -81,6 +82,7 @@ local function move_job(id, j)
 		to_jobs = to_jobs + 1
 	end
 	call('HDEL', key, 'claim')
+	settle(id, j[7], 0, 0)
 end
 
 local n, bytes, last_raw = 0, 0, nil
@@ -89,7 +91,7 @@ while n < 100 do
 	if not e then break end
 	local j = #e <= 200 and
 		call('HMGET', job_key(e), 'state', 'holder', 'payload', 'crashes', 'suspicions',
-			'alone') or {}
+			'alone', 'reserved') or {}
 	local is_begun = j[1] == 'held' and j[2] == holder and j[3]
 	local size = is_begun and #j[3] or #e
 	if n > 0 and bytes + size > 4194304 then break end

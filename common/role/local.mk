@@ -10,6 +10,7 @@ common_librole_a_SOURCES = \
 	common/role/sandbox.h common/role/sandbox.c \
 	common/role/sandbox_lists.h common/role/sandbox_lists.c \
 	common/role/privilege.c \
+	common/role/scope.h common/role/scope.c \
 	common/role/landlock.c \
 	common/role/spawn.h common/role/spawn.c \
 	common/role/control.h common/role/control.c \

@@ -66,6 +66,14 @@ struct sandbox_scope {
  */
 int sandbox_scope(const struct sandbox_scope *scope, struct err *err);
 
+/* The version of this kernel's Landlock that a scope was laid with, or negative errno:
+   -ENOSYS when it is not built in, -EOPNOTSUPP when it is switched off. Of this process:
+   asked for by its sandbox_scope. */
+int sandbox_landlock(void);
+
+/* What such a version does not rule, in words; NULL when nothing is missing. */
+const char *sandbox_lacks(int landlock);
+
 /* The read-only paths that name resolution, TLS and time zones need; *n of them. */
 const struct sandbox_path *sandbox_network_paths(size_t *n);
 

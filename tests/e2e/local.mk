@@ -85,9 +85,9 @@ endif
 # --- the queue's promises under fire
 if HAVE_CRITERION
 EXTRA_DIST += tests/e2e/ledger.h
-check_PROGRAMS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+check_PROGRAMS += test_e2e_kills test_e2e_nodes test_e2e_blame \
 	test_e2e_outages
-TESTS += test_e2e_kills test_e2e_chaos test_e2e_nodes test_e2e_blame \
+TESTS += test_e2e_kills test_e2e_nodes test_e2e_blame \
 	test_e2e_outages
 test_e2e_nodes_SOURCES = tests/e2e/test_nodes.c
 test_e2e_nodes_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
@@ -98,9 +98,6 @@ test_e2e_outages_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_blame_SOURCES = tests/e2e/test_blame.c
 test_e2e_blame_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_blame_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
-test_e2e_chaos_SOURCES = tests/e2e/test_chaos.c tests/e2e/ledger.c
-test_e2e_chaos_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_chaos_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_kills_SOURCES = tests/e2e/test_kills.c tests/e2e/ledger.c
 test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
@@ -115,3 +112,62 @@ test_e2e_providers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_providers_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the providers
+# --- secrets
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_secrets
+TESTS += test_e2e_secrets
+test_e2e_secrets_SOURCES = tests/e2e/test_secrets.c
+test_e2e_secrets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_secrets_LDADD = tests/support/libhttpprobe.a $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of secrets
+# --- signals under load, stops, a reboot
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_storms
+TESTS += test_e2e_storms
+test_e2e_storms_SOURCES = tests/e2e/test_storms.c
+test_e2e_storms_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_storms_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
+# --- more slow clients than places
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_gateway_crowd
+TESTS += test_e2e_gateway_crowd
+test_e2e_gateway_crowd_SOURCES = tests/e2e/test_gateway_crowd.c
+test_e2e_gateway_crowd_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_gateway_crowd_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- Redis in other places, and Redis in trouble
+if HAVE_CRITERION
+EXTRA_DIST += tests/support/acl_rules.h
+check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel
+TESTS += test_e2e_redis_tls test_e2e_redis_sentinel
+test_e2e_redis_tls_SOURCES = tests/e2e/test_redis_tls.c \
+	tests/support/tls_files.h tests/support/tls_files.c
+test_e2e_redis_tls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_tls_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_sentinel_SOURCES = tests/e2e/test_redis_sentinel.c \
+	tests/support/tls_files.h tests/support/tls_files.c
+test_e2e_redis_sentinel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_sentinel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of Redis in trouble
+# --- the walls around each process
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_walls
+TESTS += test_e2e_walls
+test_e2e_walls_SOURCES = tests/e2e/test_walls.c
+test_e2e_walls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_walls_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the walls
+# --- what belongs to an owner
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_owner
+TESTS += test_e2e_owner
+test_e2e_owner_SOURCES = tests/e2e/test_owner.c tests/e2e/test_owner_cache.c \
+	tests/e2e/owner_support.h tests/e2e/owner_support.c
+test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what belongs to an owner

@@ -292,6 +292,22 @@ harness_use_redis_proxy(struct harness *h)
 }
 
 void
+harness_redis_arg(struct harness *h, const char *arg)
+{
+	ASSERT(h->n_redis_args < HARNESS_ENV_MAX);
+	h->redis_args[h->n_redis_args++] = arg;
+}
+
+void
+harness_talk_to(struct harness *h, const char *redis_socket)
+{
+	if (h->redis != NULL)
+		redisFree(h->redis);
+	h->redis = NULL;
+	(void)snprintf(h->redis_socket, sizeof(h->redis_socket), "%s", redis_socket);
+}
+
+void
 harness_use_servers_of(struct harness *h, struct harness *other)
 {
 	static const char *const shared[] = { "redis.url", "database.url",
@@ -518,8 +534,8 @@ start_redis_proxy(struct harness *h)
 static void
 start_redis(struct harness *h)
 {
-	static const char *const extra[] = { "--appendonly", "yes", "--appendfsync",
-		"always", "--unixsocketperm", "777", NULL };
+	const char *extra[HARNESS_ENV_MAX + 8] = { "--appendonly", "yes",
+		"--appendfsync", "always", "--unixsocketperm", "777" };
 
 	if (h->uses_embedded_redis) {
 		make_path(h, "run/redis.sock", h->redis_socket,
@@ -527,6 +543,7 @@ start_redis(struct harness *h)
 		harness_set(h, "redis.url", "\"embedded\"");
 		return;
 	}
+	memcpy(extra + 6, h->redis_args, sizeof(h->redis_args));
 	(void)setenv("TMPDIR", h->dir, 1); /* so that it goes with our directory */
 	h->redis_server = redis_server_start(extra);
 	(void)unsetenv("TMPDIR");
@@ -537,7 +554,7 @@ start_redis(struct harness *h)
 	    redis_server_socket(h->redis_server));
 	if (h->uses_redis_proxy)
 		start_redis_proxy(h);
-	else
+	else if (settings_get(&h->settings, "redis.url") == NULL)
 		harness_set(h, "redis.url", "\"%s\"",
 		    redis_server_url(h->redis_server));
 }

@@ -41,6 +41,11 @@ void harness_freep(struct harness **h);
 void harness_use_postgres(struct harness *h);
 void harness_use_embedded_redis(struct harness *h);
 void harness_use_redis_proxy(struct harness *h); /* then harness_proxy */
+/* A further argument for redis-server, kept by the caller. The daemon reaches the server
+   by its socket, unless redis.url was set before. */
+void harness_redis_arg(struct harness *h, const char *arg);
+/* From now on we talk to the server at that socket (the daemon goes its own way). */
+void harness_talk_to(struct harness *h, const char *redis_socket);
 /* Another daemon around the servers of one that was started; it ends before that one.
    What differs (node, database) is set afterwards. */
 void harness_use_servers_of(struct harness *h, struct harness *other);

@@ -439,16 +439,25 @@ Test(retry, jitters_within_a_doubling_bound_and_gives_up)
 
 Test(prices, cached_tokens_have_their_own)
 {
-	struct conf_provider p = { .price_input = 2.5,
-		.price_output = 10,
-		.price_cached = 1.25 };
+	struct token_price p = { .input = 2.5, .output = 10, .cached = 1.25 };
 	struct llm_usage u = { .input = 1000, .output = 100, .cached = 800 };
 
 	cr_expect(llm_cost_microusd(&p, &u) == 500 + 1000 + 1000);
-	p.price_cached = 0;
-	cr_expect(llm_cost_microusd(&p, &u) == 2500 + 1000);
-	p.price_input = p.price_output = 0;
+	p.cached = 0;
+	cr_expect(llm_cost_microusd(&p, &u) == 500 + 1000, "a free cache is free");
+	u.cached = 5000; /* a provider that says so counts no less than nothing */
+	cr_expect(llm_cost_microusd(&p, &u) == 1000);
+	p = (struct token_price){ 0, 0, 0 };
 	cr_expect(llm_cost_microusd(&p, &u) == 0);
+}
+
+Test(prices, a_part_of_a_millionth_is_a_whole_one_and_a_whole_one_stays)
+{
+	struct token_price p = { .input = 0.15, .output = 0.6, .cached = 0.075 };
+
+	cr_expect(llm_cost_microusd(&p, &(struct llm_usage){ .input = 1 }) == 1);
+	cr_expect(llm_cost_microusd(&p, &(struct llm_usage){ .input = 20 }) == 3);
+	cr_expect(llm_cost_microusd(&p, &(struct llm_usage){ .output = 5 }) == 3);
 }
 
 /* ---- the call ---- */
@@ -594,8 +603,6 @@ ask(struct net *net, uint64_t deadline_ms)
 		    .base_url = a_url,
 		    .api_key = key,
 		    .timeout_sec = 30,
-		    .price_input = 1,
-		    .price_output = 2,
 		    .max_tokens = 400 },
 		{ .name = b_name,
 		    .base_url = b_url,
@@ -604,8 +611,8 @@ ask(struct net *net, uint64_t deadline_ms)
 	};
 	const struct llm_provider_type *type = llm_provider_type_find("openai");
 	struct llm_target targets[] = {
-		{ type, &providers[0], "m1", NAN, 0 },
-		{ type, &providers[1], "m2", NAN, 1 },
+		{ type, &providers[0], "m1", NAN, 0, { 1, 2, 1 } },
+		{ type, &providers[1], "m2", NAN, 1, { 0, 0, 0 } },
 	};
 	CLEANUP(llm_prefix_freep) struct llm_prefix *prefix = NULL;
 	const struct llm_prefix *prefixes[2];
@@ -620,8 +627,11 @@ ask(struct net *net, uint64_t deadline_ms)
 		.reserve = net_reserve,
 		.note = net_note,
 		.gave_up = net_gave_up };
+	CLEANUP(secrets_freep) struct secrets *secrets = secrets_new();
 	struct told told = { .arena = arena_new(0) };
 
+	cr_assert(secrets != NULL && secrets_add(secrets, key, strlen(key)) == 0);
+	env.secrets = secrets;
 	cr_assert(llm_prefix_new(type, "s", NULL, 0, &prefix) == 0);
 	prefixes[0] = prefixes[1] = prefix;
 	struct llm_call call = { targets, prefixes, 2, &messages, 100,
@@ -777,6 +787,21 @@ Test(llm_call, waiting_for_the_limit_is_taken_from_nobody_s_time)
 	arena_free(t.arena);
 }
 
+/* A proxy that echoes headers, in the words of an answer. */
+Test(llm_call, a_key_in_an_answer_is_masked)
+{
+	NET({ "http://a/", 0, 200,
+	    "{\"choices\":[{\"message\":{\"content\":\"you sent sk\\u002dsecret\"},"
+	    "\"finish_reason\":\"stop\"}]}",
+	    NULL, 0 });
+	struct told t = ask(&net, 0);
+
+	cr_expect(t.r == 0, "%s", t.e.text);
+	cr_expect(t.answer.text.len == strlen("you sent [masked]") &&
+	    memcmp(t.answer.text.s, "you sent [masked]", t.answer.text.len) == 0);
+	arena_free(t.arena);
+}
+
 Test(llm_call, a_key_that_is_quoted_back_is_masked)
 {
 	NET({ "http://a/", 0, 401, ERR("bad key sk-secret here", "", ""), NULL, 0 },
@@ -784,6 +809,6 @@ Test(llm_call, a_key_that_is_quoted_back_is_masked)
 	struct told t = ask(&net, 0);
 
 	cr_expect(strstr(t.e.text, "sk-secret") == NULL);
-	cr_expect(strstr(t.e.text, "bad key *** here") != NULL, "%s", t.e.text);
+	cr_expect(strstr(t.e.text, "bad key [masked] here") != NULL, "%s", t.e.text);
 	arena_free(t.arena);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conversation.c - the loop of one job: limits, the model's answers, the journal.
+ * conversation.c - the loop of one job: the model's answers, the journal.
  *
  * Owns:   struct conversation while it runs; the value and texts of the result are
  *         handed to the caller.
@@ -16,10 +16,6 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-	ANSWER_MIN_TOKENS = 16 /* less room is no room */
-};
-
 void
 conversation_result_init(struct conversation_result *r)
 {
@@ -31,86 +27,6 @@ void
 conversation_result_release(struct conversation_result *r)
 {
 	tool_data_release(&r->value);
-}
-
-/* ---- limits ---- */
-
-static int64_t
-token_limit(const struct conversation *c)
-{
-	int64_t own = c->job->max_tokens_total, agent = c->agent->max_tokens;
-
-	if (own <= 0 || agent <= 0)
-		return own > 0 ? own : agent;
-	return own < agent ? own : agent;
-}
-
-static int64_t
-tokens_used(const struct conversation *c)
-{
-	return (int64_t)(c->result->usage.input + c->result->usage.output);
-}
-
-/* How many output tokens the budget still pays; -1: any number. */
-static int64_t
-affordable(const struct conversation *c)
-{
-	double left = c->agent->budget_usd * 1e6 - (double)c->result->cost_microusd;
-	double price =
-	    c->agent->n_targets > 0 ? c->agent->targets[0].provider->price_output : 0;
-
-	if (c->agent->budget_usd <= 0)
-		return -1;
-	if (left <= 0)
-		return 0;
-	return price > 0 && left / price < 1e9 ? (int64_t)(left / price) : -1;
-}
-
-/* The bound of the next answer that the job's own limits set; 0: none. Sets narrowed_by
-   when that bound is tighter than the provider's. */
-static int64_t
-answer_bound(struct conversation *c)
-{
-	int64_t provider =
-	    c->agent->n_targets > 0 ? c->agent->targets[0].provider->max_tokens : 0;
-	int64_t bound = 0, limit = token_limit(c), money = affordable(c);
-
-	c->narrowed_by = NULL;
-	if (limit > 0) {
-		bound = limit - tokens_used(c);
-		if (provider <= 0 || bound < provider)
-			c->narrowed_by = "max_tokens";
-	}
-	if (money >= 0 && (bound == 0 || money < bound)) {
-		bound = money;
-		if (provider <= 0 || bound < provider)
-			c->narrowed_by = "budget_usd";
-	}
-	return bound;
-}
-
-static int
-check_limits(struct conversation *c)
-{
-	int64_t tokens = token_limit(c), money = affordable(c);
-	int r = conversation_may_go_on(c);
-
-	if (r != 0)
-		return r;
-	if (c->agent->max_turns > 0 &&
-	    c->result->turns >= (uint64_t)c->agent->max_turns)
-		return conversation_limit(c, "max_turns", ERROR_TYPE_LIMIT_EXCEEDED,
-		    "the model was asked %u times and did not finish",
-		    c->result->turns);
-	if (tokens > 0 && tokens - tokens_used(c) < ANSWER_MIN_TOKENS)
-		return conversation_limit(c, "max_tokens", ERROR_TYPE_LIMIT_EXCEEDED,
-		    "the job used %lld of its %lld tokens", (long long)tokens_used(c),
-		    (long long)tokens);
-	if (money >= 0 && money < ANSWER_MIN_TOKENS)
-		return conversation_limit(c, "budget_usd", ERROR_TYPE_BUDGET_EXCEEDED,
-		    "the job cost %.6f of its %.6f USD",
-		    (double)c->result->cost_microusd / 1e6, c->agent->budget_usd);
-	return 0;
 }
 
 /* ---- answers ---- */
@@ -137,6 +53,10 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	jw_cstr(&w, t->model);
 	jw_key(&w, "answer");
 	llm_answer_write(&w, answer);
+	if (c->narrowed_by != NULL) {
+		jw_key(&w, "narrowed_by");
+		jw_cstr(&w, c->narrowed_by);
+	}
 	journal_write_usage(&w, &paid->usage, paid->cost_microusd);
 	c->result->provider = llm_text_of(t->provider->name);
 	c->result->model =
@@ -224,6 +144,7 @@ replay_answer(struct conversation *c, const struct json *doc, struct llm_answer 
 		return r == -EINVAL ? -EBADMSG : r;
 	journal_read_usage(doc, &usage, &cost);
 	account(c, &usage, cost);
+	c->narrowed_by = budget_limit_of(json_get(doc, "narrowed_by"));
 	if (provider != NULL)
 		c->result->provider =
 		    (struct llm_text){ provider->text, provider->len };
@@ -238,8 +159,9 @@ replay_answer(struct conversation *c, const struct json *doc, struct llm_answer 
 static int
 next_answer(struct conversation *c, struct llm_answer *answer)
 {
-	int64_t bound = answer_bound(c);
+	uint64_t bytes = budget_request_bytes(c);
 	const struct json *doc;
+	int64_t bound = 0;
 	int r;
 
 	c->turn = c->result->turns;
@@ -247,13 +169,15 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 	if (doc != NULL) {
 		r = replay_answer(c, doc, answer);
 	} else {
-		r = check_limits(c);
+		r = budget_next_call(c, bytes, &bound);
 		if (r == 0)
 			r = ask(c, bound, answer);
 	}
-	if (r == 0)
-		c->result->turns++;
-	return r;
+	if (r != 0)
+		return r;
+	budget_note_call(c, bytes, answer->usage.input);
+	c->result->turns++;
+	return 0;
 }
 
 /* ---- what the model said, for its own memory ---- */

@@ -103,19 +103,18 @@ transport_failed(struct caller *c, int r, const struct err *err)
 	    err->text[0] != '\0' ? err->text : strerror(-r));
 }
 
-/* A provider that quotes the key back must not bring it into a result or a log. */
+/* A provider, or a proxy before it, that quotes the key back must not bring it into a
+   result, a log or the next request. */
 static void
-mask_key(struct llm_error *e, const char *key)
+mask_body(const struct secrets *secrets, struct buf *body)
 {
-	size_t n = strlen(key);
+	struct buf masked = BUF_INIT;
 
-	if (n < 4)
+	if (!secrets_found(secrets, buf_str(body), body->len))
 		return;
-	for (char *at = strstr(e->text, key); at != NULL; at = strstr(at, key)) {
-		memcpy(at, "***", 3);
-		memmove(at + 3, at + n, strlen(at + n) + 1);
-		at += 3;
-	}
+	secrets_mask(secrets, &masked, buf_str(body), body->len);
+	buf_release(body);
+	*body = masked;
 }
 
 static void
@@ -132,7 +131,7 @@ settle(struct caller *c, enum error_type error, const struct llm_wait_headers *h
 		.us = us,
 		.usage = c->out->usage,
 		.cost_microusd =
-		    llm_cost_microusd(target_of(c)->provider, &c->out->usage),
+		    llm_cost_microusd(&target_of(c)->price, &c->out->usage),
 	};
 
 	c->account->exchanges++;
@@ -151,6 +150,7 @@ read_response(struct caller *c, int r, const struct err *err,
 
 	if (r < 0)
 		return transport_failed(c, r, err);
+	mask_body(c->env->secrets, &res->body);
 	r = t->type->answer(c->arena, res->status, buf_str(&res->body), res->body.len,
 	    c->out, c->e);
 	if (r == 0)
@@ -161,7 +161,6 @@ read_response(struct caller *c, int r, const struct err *err,
 	}
 	if (strcmp(res->wait.should_retry, "false") == 0)
 		c->e->may_repeat = false;
-	mask_key(c->e, t->provider->api_key);
 	return r;
 }
 

@@ -9,6 +9,8 @@
 #ifndef WORKER_LLM_LLM_CALL_H
 #define WORKER_LLM_LLM_CALL_H
 
+#include "common/conf/prices.h"
+#include "common/secrets.h"
 #include "worker/llm/provider.h"
 #include "worker/llm/retry.h"
 
@@ -38,6 +40,7 @@ struct llm_target {
 	const char *model;
 	double temperature;      /* NAN: not sent */
 	unsigned metrics_target; /* label of the LLM metrics */
+	struct token_price price;
 };
 
 /* What one HTTP exchange came to: for metrics, the breaker and the rate limits. */
@@ -76,6 +79,8 @@ struct llm_call_env {
 	/* Optional. Told when a provider's turn, which began then, is over in vain. */
 	void (*gave_up)(void *ctx, const struct llm_target *target, uint64_t began_us,
 	    const struct llm_error *e);
+	/* Masked in what providers answer: one may quote its key. May be NULL. */
+	const struct secrets *secrets;
 };
 
 struct llm_call {
