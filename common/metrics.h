@@ -72,6 +72,7 @@ enum {
 	X(QUEUE_ALONE,       "queue_alone",                   LEVEL,     NULL,          1,                        "Jobs waiting for the quarantine worker") \
 	X(QUEUE_DEAD,        "queue_dead",                    LEVEL,     NULL,          1,                        "Dead letters")                   \
 	X(QUEUE_OLDEST_MS,   "queue_oldest_age_seconds",      LEVEL,     NULL,          1,                        "Age of the oldest queued job (counted in ms)") \
+	X(QUEUE_PAUSED,      "queue_paused",                  LEVEL,     NULL,          1,                        "1 while an operator has paused the queue") \
 	X(REDIS_UP,          "redis_up",                      LEVEL,     NULL,          1,                        "1 when the scheduler reaches Redis") \
 	X(REDIS_MAY_EVICT,   "redis_may_evict",               LEVEL,     NULL,          1,                        "1 when Redis' maxmemory-policy lets it throw jobs away") \
 	X(STORE_UP,          "store_up",                      LEVEL,     NULL,          1,                        "1 when a worker reaches the result store") \

@@ -41,6 +41,11 @@ static const struct ctl_option wait_options[] = {
 	{ OPT_TIMEOUT, "timeout", 't', VALUE_SECONDS, "SEC", "give up waiting after SEC (default: 0, never)", false },
 	{ .name = NULL },
 };
+static const struct ctl_option pause_options[] = {
+	{ OPT_AWAIT,   "wait",    'w', VALUE_NONE,    NULL,  "return when no job runs any more", false },
+	{ OPT_TIMEOUT, "timeout", 't', VALUE_SECONDS, "SEC", "give up waiting after SEC (default: 0, never)", false },
+	{ .name = NULL },
+};
 static const struct ctl_option result_options[] = {
 	{ OPT_RAW,    "raw",    'r', VALUE_NONE, NULL,   "the stored value, byte for byte", false },
 	{ OPT_OUTPUT, "output", 0,   VALUE_FILE, "FILE", "write the value to FILE (implies --raw)", false },
@@ -83,8 +88,18 @@ static const struct command commands[] = {
 	  "print a stored result", NULL, false },
 	{ "job", "JOB_ID", 1, 1, no_options, ctl_job,
 	  "show where a job is", NULL, false },
-	{ "cancel", "JOB_ID", 1, 1, no_options, ctl_cancel,
-	  "cancel a job", NULL, false },
+	{ "cancel", "JOB_ID...", 1, CTL_WORDS_MAX, no_options, ctl_cancel,
+	  "cancel jobs",
+	  "A running job stops within two seconds, a waiting one ends without running; its\n"
+	  "result is a failed one of type cancelled. With --json a line for each job.", false },
+	{ "queue pause", "", 0, 0, pause_options, ctl_queue_pause,
+	  "begin no more jobs, on any host",
+	  "Running jobs finish. The pause outlives restarts, of Redis too.", false },
+	{ "queue resume", "", 0, 0, no_options, ctl_queue_resume,
+	  "begin jobs again", NULL, false },
+	{ "queue", "", 0, 0, no_options, ctl_queue_show,
+	  "show how many jobs are where",
+	  "See also 'agentctl queue pause' and 'agentctl queue resume'.", false },
 	{ "status", "", 0, 0, no_options, ctl_status,
 	  "show the daemon's processes and the queue's counts", NULL, false },
 	{ "intent", "TEXT|-", 1, CTL_WORDS_MAX, no_options, ctl_intent,

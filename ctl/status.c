@@ -124,30 +124,6 @@ show_providers(const struct ctl *ctl, struct buf *out, const struct control_metr
 	table_write(out, t, ctl->width, ctl->has_colour);
 }
 
-static void
-show_queue(const struct ctl *ctl, struct buf *out, const struct queue_answer *a)
-{
-	static const char *const heads[] = { "queued", "held", "delayed", "parked",
-		"alone", "dead", "holders", "oldest" };
-	const int64_t counts[] = { a->stats.queued, a->stats.held, a->stats.delayed,
-		a->stats.parked, a->stats.alone, a->stats.dead, a->stats.holders };
-	CLEANUP(table_freep) struct table *t = table_new();
-	int64_t created_ms;
-	char age[32] = "";
-
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_column(t, heads[i]);
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
-		table_int(t, counts[i]);
-	if (clock_parse_iso(a->stats.head_created_at.p, a->stats.head_created_at.n,
-		&created_ms) == 0 &&
-	    a->stats.now_ms >= created_ms)
-		(void)ctl_duration(a->stats.now_ms - created_ms, age);
-	table_text(t, age);
-	buf_addc(out, '\n');
-	table_write(out, t, ctl->width, ctl->has_colour);
-}
-
 /* ---- for programs ---- */
 
 static void
@@ -216,32 +192,6 @@ write_daemon(struct json_writer *w, const struct control_status *s)
 }
 
 static void
-write_queue(struct json_writer *w, const struct queue_answer *a)
-{
-	jw_object_begin(w);
-	put_int(w, "queued", a->stats.queued);
-	put_int(w, "held", a->stats.held);
-	put_int(w, "delayed", a->stats.delayed);
-	put_int(w, "parked", a->stats.parked);
-	put_int(w, "alone", a->stats.alone);
-	put_int(w, "dead", a->stats.dead);
-	put_int(w, "holders", a->stats.holders);
-	jw_key(w, "counters");
-	jw_object_begin(w);
-	for (size_t i = 0; i + 1 < a->stats.counters.n; i += 2) {
-		CLEANUP_BUF struct buf name = BUF_INIT;
-		struct queue_text key = queue_list_text(&a->stats.counters, i);
-		struct queue_text value = queue_list_text(&a->stats.counters, i + 1);
-
-		buf_add(&name, key.p, key.n);
-		jw_key(w, buf_str(&name));
-		jw_int(w, value.n < 20 ? strtoll(value.p, NULL, 10) : 0);
-	}
-	jw_object_end(w);
-	jw_object_end(w);
-}
-
-static void
 write_providers(struct json_writer *w, const struct conf *conf,
     const struct control_metrics *m)
 {
@@ -276,7 +226,7 @@ write_view(const struct ctl *ctl, struct buf *out, const struct view *v)
 	write_providers(&w, ctl->conf, v->metrics);
 	jw_key(&w, "queue");
 	if (v->has_queue)
-		write_queue(&w, &v->queue);
+		ctl_write_queue(&w, &v->queue);
 	else
 		jw_null(&w);
 	jw_object_end(&w);
@@ -353,7 +303,7 @@ ctl_status(struct ctl *ctl)
 	if (!ctl->is_json && v.metrics != NULL)
 		show_providers(ctl, &out, v.metrics);
 	if (!ctl->is_json && v.has_queue)
-		show_queue(ctl, &out, &v.queue);
+		ctl_show_queue(ctl, &out, &v.queue);
 	r = ctl_put(&out);
 	return daemon_r != CTL_OK ? daemon_r : queue_r != CTL_OK ? queue_r : r;
 }

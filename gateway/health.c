@@ -118,6 +118,8 @@ collect(struct reasons *r, const struct health_facts *facts)
 
 	if (facts->redis_away != NULL)
 		add(r, facts->redis_away);
+	if (facts->queue_paused != NULL)
+		add(r, facts->queue_paused);
 	if (status == NULL) {
 		add(r, "the supervisor does not answer");
 		return;

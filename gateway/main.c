@@ -54,6 +54,12 @@ ask_redis(void *ctx UNUSED, char *why, size_t size)
 	return waiters_redis_is_up(waiters, why, size);
 }
 
+static bool
+ask_pause(void *ctx UNUSED, char *text, size_t size)
+{
+	return waiters_queue_is_paused(waiters, text, size);
+}
+
 static int
 submit(void *ctx UNUSED, struct chat_job *job, wait_done_fn done, void *arg)
 {
@@ -70,6 +76,7 @@ static const struct gateway_services services = {
 	.status = ask_status,
 	.metrics = ask_metrics,
 	.redis_is_up = ask_redis,
+	.queue_is_paused = ask_pause,
 	.submit = submit,
 	.abandon = abandon,
 };

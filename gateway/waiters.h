@@ -57,4 +57,10 @@ size_t waiters_count(struct waiters *w);
 /* Does Redis answer? False: why holds a sentence. */
 bool waiters_redis_is_up(struct waiters *w, char *why, size_t size);
 
+enum {
+	WAITERS_PAUSED_MAX = 256
+};
+/* Has an operator paused the queue? True: text says since when and who. */
+bool waiters_queue_is_paused(struct waiters *w, char *text, size_t size);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "scheduler/scheduler.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/queue/queue_dead.h"
 #include "common/queue/queue_rights.h"
@@ -39,6 +40,7 @@ struct scheduler {
 	bool may_evict;         /* has been told */
 	uint64_t head_since_ms; /* the head of the queue has been the same since */
 	char head_digest[44];
+	int64_t paused_ms;  /* since then, as the log was told; 0: it is not */
 	bool is_redis_away; /* has been told */
 };
 
@@ -401,6 +403,25 @@ oldest_ms(struct scheduler *s, const struct queue_stats *stats, uint64_t now_ms)
 				     : (int64_t)(now_ms - s->head_since_ms);
 }
 
+/* Told once when it begins and once when it ends. */
+static void
+tell_pause(struct scheduler *s, const struct queue_stats *stats)
+{
+	char since[CLOCK_ISO_MAX];
+
+	gauge(s, METRIC_QUEUE_PAUSED, stats->paused_ms > 0);
+	if (stats->paused_ms == s->paused_ms)
+		return;
+	if (stats->paused_ms > 0)
+		log_warning("the queue is paused since %s by %s: no job is begun until "
+			    "'agentctl queue resume'",
+		    clock_iso(stats->paused_ms, since), stats->paused_by);
+	else
+		log_info("the queue goes on; it was paused since %s",
+		    clock_iso(s->paused_ms, since));
+	s->paused_ms = stats->paused_ms;
+}
+
 static int
 show_gauges(struct scheduler *s, uint64_t now_ms, struct err *err)
 {
@@ -416,6 +437,7 @@ show_gauges(struct scheduler *s, uint64_t now_ms, struct err *err)
 	gauge(s, METRIC_QUEUE_ALONE, stats.alone);
 	gauge(s, METRIC_QUEUE_DEAD, stats.dead);
 	gauge(s, METRIC_QUEUE_OLDEST_MS, oldest_ms(s, &stats, now_ms));
+	tell_pause(s, &stats);
 	if (now_ms < s->trim_due_ms)
 		return 0;
 	s->trim_due_ms = now_ms + TRIM_MS;

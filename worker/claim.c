@@ -10,6 +10,10 @@
  *
  * A claim is one BLMOVE; while it hits, LMOVEs follow in a pipeline, doubling up to the
  * free places, and the first miss goes back to BLMOVE.
+ *
+ * While an operator has paused the queue nothing is claimed. The flag is read on every new
+ * connection before the first claim, published when it changes, and asked for each second;
+ * begin refuses whatever was faster.
  */
 #include "config.h"
 
@@ -39,6 +43,8 @@ struct claim {
 	unsigned in_flight;  /* moves without a reply */
 	unsigned burst;      /* LMOVEs to send next; 0: BLMOVE */
 	bool is_adopting, must_adopt, is_ready, is_stopping;
+	bool is_queue_paused; /* by an operator, or not known yet */
+	bool is_taking;       /* a cancelled job is being taken */
 	bool is_paused; /* after an error of the server: until the timer's next turn */
 	struct loop_timer adopt_timer;
 	bool was_down;
@@ -79,7 +85,7 @@ store_is_long_away(const struct worker *w)
 static bool
 may_claim(const struct claim *c)
 {
-	return c->is_ready && !c->is_stopping && !c->is_paused &&
+	return c->is_ready && !c->is_stopping && !c->is_paused && !c->is_queue_paused &&
 	    !c->worker->is_fenced && !store_is_long_away(c->worker);
 }
 
@@ -377,6 +383,56 @@ on_beat(void *ctx, const struct redisReply *reply)
 		worker_fenced(c->worker);
 }
 
+/* ---- a cancelled job that nobody claims ---- */
+
+struct taking {
+	struct claim *claim;
+	size_t n;
+	char id[QUEUE_ID_MAX];
+};
+
+static void
+take_run(void *ctx)
+{
+	struct taking *t = ctx;
+	struct claim *c = t->claim;
+	struct worker *w = c->worker;
+	struct queue_command cmd;
+	struct queue_answer answer = { .word = QUEUE_GONE };
+	struct err e = ERR_INIT;
+	int r;
+
+	queue_cmd_take(&cmd, &w->setup, w->role->holder,
+	    (struct queue_text){ t->id, t->n });
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	free(t);
+	c->is_taking = false;
+	if (r == 0 && answer.word == QUEUE_FENCED)
+		worker_fenced(w);
+	else if (r < 0 || answer.word == QUEUE_OK) /* adoption brings it in hand */
+		c->must_adopt = true;
+	claim_next(c);
+}
+
+/* Who waits in a BLMOVE has it already, or will have it at once. */
+void
+claim_cancelled(struct claim *c, const char *id, size_t n)
+{
+	struct taking *t;
+
+	if (c->in_flight > 0 || c->is_taking || !c->is_ready || c->is_stopping ||
+	    c->worker->is_fenced || is_quarantine(c->worker) || n > QUEUE_ID_MAX)
+		return;
+	t = malloc(sizeof(*t));
+	if (t == NULL)
+		return;
+	*t = (struct taking){ .claim = c, .n = n };
+	memcpy(t->id, id, n);
+	c->is_taking = fiber_start(c->worker->fibers, take_run, t) != NULL;
+	if (!c->is_taking)
+		free(t);
+}
+
 /*
  * A move may be served for a connection that is long dead: look every few seconds. Who
  * is fenced and idle hears of it here, before it claims what it cannot begin.
@@ -422,6 +478,32 @@ on_client_id(void *ctx, const struct redisReply *reply)
 }
 
 static void
+on_pause_flag(void *ctx, const struct redisReply *reply)
+{
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
+		claim_set_paused(ctx, reply->integer != 0);
+}
+
+static void
+ask_paused(struct claim *c, struct redis_link *link)
+{
+	const char *argv[] = { "HEXISTS", c->worker->setup.meta, "paused_ms" };
+
+	(void)redis_link_send(link, 3, argv, NULL, on_pause_flag, c);
+}
+
+/* Messages may be missed. */
+void
+claim_look(struct claim *c)
+{
+	if (!c->is_ready)
+		return;
+	ask_paused(c, c->worker->redis);
+	if (c->is_queue_paused || free_places(c) == 0)
+		claim_cancelled(c, "", 0);
+}
+
+static void
 on_up(void *ctx)
 {
 	struct claim *c = ctx;
@@ -431,7 +513,9 @@ on_up(void *ctx)
 		log_info("claim connection to Redis is back");
 	c->was_down = false;
 	c->client_id = 0;
+	c->is_queue_paused = true;
 	(void)redis_link_send(c->link, 2, argv, NULL, on_client_id, c);
+	ask_paused(c, c->link);
 	c->is_ready = true;
 	c->must_adopt = true;
 	claim_next(c);
@@ -496,21 +580,40 @@ on_unblocked(void *ctx, const struct redisReply *reply)
 	(void)reply;
 }
 
-void
-claim_stop(struct claim *c)
+/* An open BLMOVE is answered with nothing. */
+static void
+let_go(struct claim *c)
 {
 	char id[24];
 	const char *argv[] = { "CLIENT", "UNBLOCK", id };
 
+	if (c->in_flight == 0 || c->client_id == 0)
+		return;
+	(void)snprintf(id, sizeof(id), "%lld", c->client_id);
+	(void)redis_link_send(c->worker->redis, 3, argv, NULL, on_unblocked, c);
+}
+
+void
+claim_set_paused(struct claim *c, bool is_paused)
+{
+	if (c->is_queue_paused == is_paused)
+		return;
+	c->is_queue_paused = is_paused;
+	if (is_paused)
+		let_go(c);
+	else
+		claim_next(c);
+}
+
+void
+claim_stop(struct claim *c)
+{
 	if (c->is_stopping)
 		return;
 	c->is_stopping = true;
 	c->must_adopt =
 	    true; /* one last look at the list, once the moves are answered */
-	if (c->in_flight > 0 && c->client_id != 0) {
-		(void)snprintf(id, sizeof(id), "%lld", c->client_id);
-		(void)redis_link_send(c->worker->redis, 3, argv, NULL, on_unblocked, c);
-	}
+	let_go(c);
 	c->is_paused = false;
 	claim_next(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
@@ -520,5 +623,6 @@ claim_stop(struct claim *c)
 bool
 claim_is_idle(const struct claim *c)
 {
-	return c->in_flight == 0 && !c->is_adopting && (!c->must_adopt || !c->is_ready);
+	return c->in_flight == 0 && !c->is_adopting && !c->is_taking &&
+	    (!c->must_adopt || !c->is_ready);
 }

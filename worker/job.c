@@ -200,6 +200,21 @@ note_begin(struct job *j, const struct queue_answer *a)
 	metric_add(m, METRIC_JOBS_TAKEN, 0, 1);
 }
 
+/* The queue was paused while the job was on its way here. */
+static int
+hand_back(struct job *j)
+{
+	struct worker *w = j->worker;
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+
+	claim_set_paused(w->claim, true);
+	queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
+	    (struct queue_text){ j->element, j->element_len }, j->is_id);
+	return redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+}
+
 /* What to do about a begin that did not give the job to us. */
 static int
 not_ours(struct job *j, enum queue_word word)
@@ -223,6 +238,8 @@ not_ours(struct job *j, enum queue_word word)
 	case QUEUE_FENCED:
 		worker_fenced(j->worker);
 		break;
+	case QUEUE_PAUSED:
+		return hand_back(j);
 	default:
 		log_debug("an element of the held list is gone; ignoring");
 		break;
@@ -413,6 +430,28 @@ run(struct job *j, struct err *err)
 				   : job_fail_with(j, &result);
 }
 
+/* What earlier attempts have spent stands in the journal: the conversation reads it and
+   stops where it would go on. */
+static int
+end_cancelled(struct job *j, struct err *err)
+{
+	CLEANUP(conversation_result_release) struct conversation_result result;
+	int r;
+
+	conversation_result_init(&result);
+	if (j->n_records == 0 || j->fault_status < 0)
+		return job_fail(j, ERROR_TYPE_CANCELLED, "cancelled before it ran");
+	j->deadline_ms = clock_mono_ms() + BEGIN_MS;
+	job_stop(j, JOB_STOP_CANCEL);
+	r = job_converse(j, &result, err);
+	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
+		return -ESTALE;
+	if (r < 0)
+		return r;
+	return result.is_completed ? job_complete(j, &result)
+				   : job_fail_with(j, &result);
+}
+
 /* begin, and what the store knows of the job, both asked at once. The caller releases
  *stored in any case. */
 static int
@@ -472,8 +511,8 @@ go(struct job *j, struct err *err)
 	r = judge_stored(j, found, &stored, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;
-	if (answer.word == QUEUE_CANCELLED)
-		return job_fail(j, ERROR_TYPE_CANCELLED, "cancelled before it ran");
+	if (answer.word == QUEUE_CANCELLED || j->is_cancel_told)
+		return end_cancelled(j, err);
 	if (answer.word == QUEUE_SPENT)
 		return job_bury(j);
 	if (j->fault_status < 0)
@@ -589,16 +628,30 @@ job_stop(struct job *j, enum job_stop why)
 	fiber_interrupt(j->fiber);
 }
 
-struct job *
-job_find(struct worker *w, const char *id, size_t n)
+static bool
+is_of(const struct job *j, const char *id, size_t n)
 {
+	if (j->msg.job_id != NULL)
+		return strlen(j->msg.job_id) == n && memcmp(j->msg.job_id, id, n) == 0;
+	return j->is_id && j->element_len == n && memcmp(j->element, id, n) == 0;
+}
+
+bool
+job_cancel(struct worker *w, const char *id, size_t n)
+{
+	bool is_found = false;
 	struct job *j;
 
-	TAILQ_FOREACH (j, &w->jobs, link)
-		if (j->is_begun && strlen(j->msg.job_id) == n &&
-		    memcmp(j->msg.job_id, id, n) == 0)
-			return j;
-	return NULL;
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		if (!is_of(j, id, n))
+			continue;
+		if (j->is_begun)
+			job_stop(j, JOB_STOP_CANCEL);
+		else /* begin may have been answered before the cancel */
+			j->is_cancel_told = true;
+		is_found = true;
+	}
+	return is_found;
 }
 
 void

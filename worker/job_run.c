@@ -125,7 +125,7 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 		.request = &r };
 	int status;
 
-	status = job_prove(j);
+	status = j->stop != JOB_RUNS ? -ECANCELED : job_prove(j);
 	if (status == -ESTALE || status == -ECANCELED)
 		return err_set(err, -ECANCELED, "stopped");
 	if (status < 0) /* nobody cancelled it: another attempt may do better */
@@ -355,7 +355,7 @@ run_tool(void *ctx, const struct tool *tool, const struct tool_call *call,
     struct tool_outcome *outcome)
 {
 	struct job *j = ctx;
-	int r = job_prove(j);
+	int r = j->stop != JOB_RUNS ? -ECANCELED : job_prove(j);
 
 	if (r < 0)
 		return r;

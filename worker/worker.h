@@ -87,8 +87,9 @@ struct job {
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
-	bool is_probe;  /* claimed to try whether the providers are back */
-	bool is_ending; /* its result is decided: a cancel comes too late */
+	bool is_probe;       /* claimed to try whether the providers are back */
+	bool is_cancel_told; /* it was cancelled before begin's answer was here */
+	bool is_ending;      /* its result is decided: a cancel comes too late */
 };
 
 TAILQ_HEAD(job_list, job);
@@ -141,6 +142,11 @@ void claim_wake(struct claim *c); /* a place became free */
 void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */
 void claim_missed(struct claim *c);
+/* The queue was paused (an open BLMOVE is let go), or goes on. */
+void claim_set_paused(struct claim *c, bool is_paused);
+void claim_look(struct claim *c); /* each second: a message may have been missed */
+/* Somebody cancelled a job that is not in hand: ends it if nobody else can. */
+void claim_cancelled(struct claim *c, const char *id, size_t n);
 /* Ends claiming: lets the open BLMOVE go and hands back what came meanwhile. is_idle is
    true from then on. */
 void claim_stop(struct claim *c);
@@ -151,7 +157,8 @@ bool claim_is_idle(const struct claim *c);
    a later adoption brings it back). */
 int job_new(struct worker *w, char *element, size_t n, bool is_id);
 void job_stop(struct job *j, enum job_stop why);
-struct job *job_find(struct worker *w, const char *id, size_t n);
+/* Somebody cancelled it. False: no job of that id is in hand. */
+bool job_cancel(struct worker *w, const char *id, size_t n);
 void worker_fenced(struct worker *w); /* drops every job; the process will end */
 /* The job whose fiber runs waited so long for a server that was away: that is not its
    running time, and its deadline moves. */

@@ -52,6 +52,10 @@ if is_mine and j[4] == claim and call('LPOS', held, id) then
 end
 
 if not call('LPOS', held, element) then return { 'GONE' } end
+-- it stays where it is; the worker hands it back. What was cancelled ends all the same
+if not j[10] and call('HEXISTS', P .. 'meta', 'paused_ms') == 1 then
+	return { 'PAUSED' }
+end
 local function drop(name, word, extra)
 	call('LREM', held, 1, element)
 	count(name)

@@ -441,6 +441,24 @@ queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_pause(struct queue_command *c, const struct queue_setup *q, bool is_paused,
+    const char *by)
+{
+	start(c, q, QUEUE_OP_PAUSE);
+	add_bool(c, is_paused);
+	add_str(c, by);
+}
+
+void
+queue_cmd_take(struct queue_command *c, const struct queue_setup *q, const char *holder,
+    struct queue_text id)
+{
+	start(c, q, QUEUE_OP_TAKE);
+	add_str(c, holder);
+	add_text(c, id);
+}
+
+void
 queue_cmd_stats(struct queue_command *c, const struct queue_setup *q)
 {
 	start(c, q, QUEUE_OP_STATS);

@@ -51,6 +51,8 @@
 	X(SESSION_READ)  /* worker, operator: a session's turns                           */ \
 	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
 	X(CACHE_PUT)     /* worker                                                        */ \
+	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
+	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
 	X(JOB_SHOW)      /* operator: one job                                             */ \
@@ -78,6 +80,7 @@ enum queue_op {
 	X(CONFLICT)    /* begin: same id, other content; the copy is a dead letter now    */ \
 	X(REPUBLISHED) /* begin: finished before; its message is on the list              */ \
 	X(CANCELLED)   /* begin: yours, but cancelled: finish it as failed "cancelled"    */ \
+	X(PAUSED)      /* begin: the queue is paused; hand it back, claim no more         */ \
 	X(SPENT)       /* begin: yours, but its counters are spent: bury it, do not run   */ \
 	X(MISMATCH)    /* journal: the journal has another length or record               */ \
 	X(WAIT)        /* reserve: others have reserved the rest and may give it back     */ \
@@ -268,6 +271,13 @@ void queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
     const char *lines);
 void queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
     const char *store_id); /* "": this process knows no store */
+/* by: who paused, for people; "" with is_paused false. */
+void queue_cmd_pause(struct queue_command *c, const struct queue_setup *q,
+    bool is_paused, const char *by);
+/* OK: the payload of that cancelled job ("": of any) stands in the holder's list now;
+   GONE: it is not at the head of the queue. */
+void queue_cmd_take(struct queue_command *c, const struct queue_setup *q,
+    const char *holder, struct queue_text id);
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_survey(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
@@ -369,7 +379,13 @@ struct queue_answer {
 			int64_t now_ms;
 			struct queue_text head_digest, head_created_at;
 			struct queue_list counters; /* name, value, name, ... */
+			int64_t paused_ms;          /* wall time; 0: not paused */
+			struct queue_text paused_by;
 		} stats;
+		struct { /* PAUSE: since when and by whom it is, or was, paused */
+			int64_t since_ms;
+			struct queue_text by;
+		} pause;
 		struct {                           /* SURVEY */
 			struct queue_list holders; /* name, beat, name, ... */
 			struct queue_list leftovers;

@@ -252,6 +252,15 @@ read_stats(struct reader *r, struct queue_answer *a)
 	a->stats.head_digest = take_text(r);
 	a->stats.head_created_at = take_text(r);
 	a->stats.counters = take_list(r);
+	a->stats.paused_ms = take_int(r);
+	a->stats.paused_by = take_text(r);
+}
+
+static void
+read_pause(struct reader *r, struct queue_answer *a)
+{
+	a->pause.since_ms = take_int(r);
+	a->pause.by = take_text(r);
 }
 
 static void
@@ -314,6 +323,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_META] = read_meta,
 	[QUEUE_OP_SESSION_READ] = read_session,
 	[QUEUE_OP_CACHE_GET] = read_cache,
+	[QUEUE_OP_PAUSE] = read_pause,
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
 	[QUEUE_OP_JOB_SHOW] = read_job,

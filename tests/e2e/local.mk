@@ -121,6 +121,18 @@ test_e2e_secrets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_secrets_LDADD = tests/support/libhttpprobe.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of secrets
+# --- what operators do to jobs
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_cancel test_e2e_pause
+TESTS += test_e2e_cancel test_e2e_pause
+test_e2e_cancel_SOURCES = tests/e2e/test_cancel.c
+test_e2e_cancel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_cancel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_pause_SOURCES = tests/e2e/test_pause.c
+test_e2e_pause_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_pause_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what operators do
 # --- signals under load, stops, a reboot
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_storms

@@ -8,8 +8,9 @@ begin, journal, retry, release, promote, finish, recover (to the queue or to qua
 the sweep of fenced holders, and the store's row. Two journalled turns a job.
 
 Besides, one at a time: a drain, in which a worker hands back (unclaim) what stands in its
-list and is in nobody's hand; a cancel at any point, also before the first push; and a run
-that may fail, with a second copy of a higher retry_count that runs a failed job again
+list and is in nobody's hand; a pause, in which begin refuses and the worker hands back; a
+cancel at any point, also before the first push, after which a worker may take the payload
+out of turn; and a run that may fail, with a second copy of a higher retry_count that runs a failed job again
 (base_token, the row replaced by the higher token), or an operator who sends a dead job
 back. A begin may miss the row, as when the look at the store is older; what it publishes
 it has read after begin. Or the owner has a budget: reserve before each call, settled by
@@ -180,8 +181,16 @@ class Model:
         elif job.state == 'alone' and s.alone:
             s, is_out = s._replace(alone=s.alone - (1 if self.on['move_out'] else 0)), True
         if is_out:
-            s = s._replace(jobs=s.jobs + (job.payload,), job=job._replace(state='queued'))
+            s = s._replace(jobs=(job.payload,) + s.jobs, job=job._replace(state='queued'))
         return s
+
+    def take(self, s, holder):
+        """A worker without a free place, or in a pause, takes the cancelled payload."""
+        if holder in s.fenced or not s.cancel or s.job and s.job.state != 'queued':
+            return
+        for e in set(s.jobs):
+            after = s._replace(jobs=without(s.jobs, e))
+            yield self.set_held(after, holder, self.held(s, holder) + (e,))
 
     def operator(self, s):
         """dead retry: the same payload once more, with the counters at zero."""
@@ -319,6 +328,9 @@ class Model:
         if self.extra == 'drain' and (p.phase == 'idle' or not self.on['in_hand']):
             for e in set(mine):
                 yield self.unclaim(s, p.holder, e), False
+        if self.extra == 'cancel':
+            for after in self.take(s, p.holder):
+                yield after, False
         if p.phase == 'idle':
             taken = []
             if s.jobs:
@@ -337,6 +349,12 @@ class Model:
             if is_fenced:
                 yield become(s, Proc(p.holder + "'", **IDLE)), False
         elif p.phase in ('raw', 'id'):
+            is_begun = s.job and s.job.holder == p.holder and s.job.claim == p.claim
+            if self.extra == 'pause' and not is_begun:  # answered PAUSED, handed back
+                element = 'i' if p.phase == 'id' else p.element
+                yield become(self.unclaim(s, p.holder, element), idle), False
+                if s.budget:  # answered PAUSED, and forgotten
+                    yield become(s._replace(budget=s.budget - 1), idle), True
             after, q = self.begin(s, p)
             yield become(after, q), False
             if q.phase == 'run' and s.row and not self.is_superseded(q, s.row):
@@ -511,7 +529,7 @@ def main():
             print('   ', s)
         failures += why is not None
     fewer = max(1, budget - 1)
-    for extra in ('drain', 'cancel', 'rerun', 'operator', 'budget'):
+    for extra in ('drain', 'pause', 'cancel', 'rerun', 'operator', 'budget'):
         n, why, way = Model(2, fewer, extra=extra).search()
         print(f'protocol with {extra}, 2 copies, {fewer} faults: {n} states:',
               why or 'holds')

@@ -293,6 +293,12 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "no worker is live") != NULL);
 	buf_clear(&out);
+	fill();
+	facts.queue_paused = "the queue is paused since noon by ann@host";
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data,
+		      "[\"the queue is paused since noon by ann@host\"]") != NULL);
+	buf_clear(&out);
 	facts.status = NULL;
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "supervisor does not answer") != NULL);
