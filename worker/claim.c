@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/fault_point.h"
 #include "common/log.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -66,7 +67,11 @@ free_places(const struct claim *c)
 	const struct worker *w = c->worker;
 	unsigned max =
 	    is_quarantine(w) ? 1 : (unsigned)w->conf->service.jobs_per_worker;
+	bool is_due;
 
+	if (providers_are_dark(c->worker, &is_due)) /* one job may try */
+		return is_due && w->n_probes == 0 && c->in_flight == 0 &&
+		    w->n_jobs < max;
 	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
 }
 
@@ -174,6 +179,13 @@ void
 claim_wake(struct claim *c)
 {
 	claim_next(c);
+}
+
+void
+claim_look_soon(struct claim *c)
+{
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
 }
 
 void
@@ -457,14 +469,15 @@ static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	bool was_paused = c->is_paused;
+	bool was_paused = c->is_paused, is_due;
 
 	c->is_paused = false;
 	claim_next(c);
 	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
-		(was_paused || c->must_adopt || store_is_long_away(c->worker)
+		(was_paused || c->must_adopt || store_is_long_away(c->worker) ||
+			    providers_are_dark(c->worker, &is_due)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));
 }

@@ -129,6 +129,15 @@ test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what jobs cost
+# --- providers that are away
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_providers
+TESTS += test_e2e_providers
+test_e2e_providers_SOURCES = tests/e2e/test_providers.c
+test_e2e_providers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_providers_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the providers
 # --- secrets
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_secrets
