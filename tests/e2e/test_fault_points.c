@@ -311,22 +311,19 @@ end(void)
 	harness_free(h);
 }
 
+/* Each place whose number leaves this rest, so that the slow ones can be shared out. */
 static void
-strike_everywhere(enum fault_action action)
+strike_everywhere(enum fault_action action, unsigned rest, unsigned of)
 {
-	bool is_hit[FAULT_POINT_COUNT] = { false };
-
 	begin();
 	harness_start(h);
-	for (unsigned p = 0; p < FAULT_POINT_COUNT; p++) {
+	for (unsigned p = rest; p < FAULT_POINT_COUNT; p += of) {
 		if (ways[p] == WAY_REDIS)
 			continue;
 		strike((enum fault_point)p, action);
-		is_hit[p] = atomic_load(&page->struck[p][action]) > 0;
+		cr_expect(gt(uint, atomic_load(&page->struck[p][action]), 0),
+		    "%s was not hit", fault_point_name((enum fault_point)p));
 	}
-	for (unsigned p = 0; p < FAULT_POINT_COUNT; p++)
-		cr_expect(is_hit[p] || ways[p] == WAY_REDIS, "%s was not hit",
-		    fault_point_name((enum fault_point)p));
 	end();
 }
 
@@ -334,17 +331,22 @@ TestSuite(fault_points, .timeout = 900);
 
 Test(fault_points, killed_at_every_place)
 {
-	strike_everywhere(FAULT_KILL);
+	strike_everywhere(FAULT_KILL, 0, 1);
 }
 
-Test(fault_points, stopped_past_the_lease_at_every_place)
+Test(fault_points, stopped_past_the_lease_at_every_place_1)
 {
-	strike_everywhere(FAULT_STOP);
+	strike_everywhere(FAULT_STOP, 0, 2);
+}
+
+Test(fault_points, stopped_past_the_lease_at_every_place_2)
+{
+	strike_everywhere(FAULT_STOP, 1, 2);
 }
 
 Test(fault_points, held_up_at_every_place)
 {
-	strike_everywhere(FAULT_DELAY);
+	strike_everywhere(FAULT_DELAY, 0, 1);
 }
 
 /* Each start of the daemon begins with its private server. */
