@@ -151,7 +151,8 @@ request_read(const struct zygote *z, struct request *q, struct failure *f)
 		memcpy(q->owner, owner->text, owner->len);
 	fresh = json_get(meta, "fresh");
 	/* without an owner nothing is shared */
-	q->is_fresh = q->owner[0] == '\0' || json_is_true(fresh);
+	q->is_fresh = q->owner[0] == '\0' || json_is_true(fresh) ||
+	    json_eq_str(json_get(meta, "format"), "yaml");
 	take_limits(z, meta, q);
 	return true;
 }

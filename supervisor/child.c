@@ -31,6 +31,7 @@ enum {
 	CHILD_MAGIC = 0x43484c44,
 	BACK_OFF_FIRST_MS = 100,
 	BACK_OFF_MAX_MS = 30000,
+	BACK_OFF_REDIS_MS = 1000, /* all others wait for it */
 	CALM_MS =
 	    10000, /* a life without jobs to finish is a success after this long */
 	CLOSE_LIMIT_MS = 10000, /* gateway, scheduler, ...: from DRAIN to RELEASE */
@@ -276,15 +277,16 @@ child_kill(struct child *c)
 }
 
 static uint64_t
-back_off_ms(unsigned failures)
+back_off_ms(enum role role, unsigned failures)
 {
+	uint64_t max_ms = role == ROLE_REDIS ? BACK_OFF_REDIS_MS : BACK_OFF_MAX_MS;
+	uint64_t wait_ms = BACK_OFF_FIRST_MS;
+
 	if (failures == 0)
 		return 0;
-	if (failures > 10)
-		return BACK_OFF_MAX_MS;
-	return BACK_OFF_FIRST_MS << (failures - 1) < BACK_OFF_MAX_MS
-	    ? BACK_OFF_FIRST_MS << (failures - 1)
-	    : BACK_OFF_MAX_MS;
+	while (--failures > 0 && wait_ms < max_ms)
+		wait_ms *= 2;
+	return wait_ms < max_ms ? wait_ms : max_ms;
 }
 
 /* During a storm workers wait for its end. */
@@ -315,7 +317,7 @@ child_back_off(struct child *c)
 		(void)snprintf(c->said, sizeof(c->said),
 		    "redis-server ended; its words are in %s/redis/redis.log or above",
 		    c->generation->conf->service.state_dir);
-	wait_ms = back_off_ms(c->failures - 1);
+	wait_ms = back_off_ms(c->role, c->failures - 1);
 	start_in(c, wait_ms);
 	if (c->said[0] != '\0')
 		(void)snprintf(c->supervisor->complaint,

@@ -17,6 +17,7 @@
 #include "worker/agent/conversation.h"
 #include "worker/buffers.h"
 #include "worker/job_skim.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -563,6 +564,7 @@ job_end(struct job *j)
 
 	TAILQ_REMOVE(&w->jobs, j, link);
 	w->n_jobs--;
+	w->n_probes -= j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
@@ -619,6 +621,7 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	unsigned row = row_take(w);
+	bool is_due;
 
 	if (j == NULL || row == SLOT_ROWS)
 		goto failed;
@@ -638,6 +641,8 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 	fiber_set_tag(j->fiber, row + 1);
 	TAILQ_INSERT_TAIL(&w->jobs, j, link);
 	w->n_jobs++;
+	j->is_probe = providers_are_dark(w, &is_due);
+	w->n_probes += j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	return 0;

@@ -15,6 +15,7 @@
 #include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/job_session.h"
+#include "worker/llm/retry.h"
 #include "worker/preview.h"
 #include "worker/result_message.h"
 #include "worker/worker.h"
@@ -401,6 +402,18 @@ deserves_retry(const struct job *j, const struct conversation_result *r)
 	    j->attempts + 1 < j->worker->conf->queue.max_attempts;
 }
 
+/* Nothing is wrong with the job: it goes on when somebody may be asked again. */
+static int
+put_off(struct job *j, const struct conversation_result *r)
+{
+	uint64_t delay_ms = llm_put_off_ms(r->error.retry_after_ms, drand48());
+
+	metric_add(worker_metrics(j->worker), METRIC_JOBS_PUT_OFF, 0, 1);
+	log_debug("job %s: put off for %llu ms: %s", j->msg.job_id,
+	    (unsigned long long)delay_ms, r->error.text);
+	return job_release(j, (int64_t)delay_ms, "every provider rests");
+}
+
 static int
 retry(struct job *j, enum error_type type, int64_t delay_ms)
 {
@@ -428,6 +441,8 @@ job_fail_with(struct job *j, struct conversation_result *r)
 {
 	struct result_facts f;
 
+	if (r->is_put_off)
+		return put_off(j, r);
 	if (deserves_retry(j, r))
 		return retry(j, r->error.type, retry_delay_ms(j, r));
 	base_facts(j, r, &f);

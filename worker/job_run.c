@@ -18,6 +18,7 @@
 #include "worker/agent/prompt.h"
 #include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -61,16 +62,13 @@ static int class_errno(enum http_class class)
 static void
 note_wait_headers(struct llm_http_response *res, const struct http_result *result)
 {
-	static const char *const names[] = { "retry-after", "retry-after-ms",
-		"x-ratelimit-reset-requests", "x-ratelimit-reset-tokens",
-		"x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens",
-		"x-should-retry" };
+	const char *name;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *value = http_result_header(result, names[i]);
+	for (size_t i = 0; (name = llm_wait_name(i)) != NULL; i++) {
+		const char *value = http_result_header(result, name);
 
 		if (value != NULL)
-			llm_wait_note(&res->wait, names[i], strlen(names[i]), value,
+			llm_wait_note(&res->wait, name, strlen(name), value,
 			    strlen(value));
 	}
 }
@@ -196,6 +194,20 @@ note_exchange(void *ctx, const struct llm_exchange *x)
 	metric_add(m, METRIC_COST_MICROUSD, target, x->cost_microusd);
 	j->tokens += x->usage.input + x->usage.output;
 	slot_row_tokens(j->worker->role->slots, j->row, j->tokens);
+	providers_note(j, x);
+}
+
+static bool
+may_ask(void *ctx, const struct llm_target *t)
+{
+	return providers_may_ask(ctx, t);
+}
+
+static void
+gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
+    const struct llm_error *e)
+{
+	providers_gave_up(ctx, t, began_us, e);
 }
 
 static int
@@ -209,13 +221,19 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.now_us = now_us,
 		.wall_ms = wall_ms,
 		.random = random_unit,
+		.may_ask = may_ask,
 		.secrets = j->worker->role->secrets,
-		.note = note_exchange };
+		.note = note_exchange,
+		.gave_up = gave_up };
+	uint64_t began_ms = clock_mono_ms();
 	int r;
 
 	slot_row_step(j->worker->role->slots, j->row, "llm");
 	r = llm_call(&env, call, a, out, account, e);
 	job_budget_paid(j, account, r == 0);
+	providers_judge(j, account, r == -EIO ? e : NULL);
+	if (r == -EIO && e->is_outage) /* waiting for who is away is no running time */
+		job_waited(j->worker, clock_mono_ms() - began_ms);
 	return r;
 }
 

@@ -21,6 +21,7 @@
 #include "worker/check.h"
 #include "worker/control.h"
 #include "worker/pipeline_tool.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -172,6 +173,8 @@ prepare(struct worker *w, struct err *err)
 		r = queue_setup_init(&w->setup, w->conf);
 	if (r == 0)
 		r = definitions_new(w->conf, &w->agents, NULL, err);
+	if (r == 0 && providers_new(w) < 0)
+		return err_set(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = open_network(w, err);
 	if (r == 0)

@@ -91,6 +91,9 @@ enum {
 	NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
 	THREAD_FLAGS = CLONE_THREAD | CLONE_VM,
+	NEVER_WITH_CLONE =
+	    NEW_NAMESPACES | CLONE_PTRACE | CLONE_UNTRACED | CLONE_PARENT,
+	FORK_FLAGS = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CSIGNAL,
 	SOCKET_TYPE_MASK = 0xf
 };
 
@@ -111,8 +114,9 @@ static const struct rule rules[] = {
 
 	/* A filter cannot read clone3's flags: the C library falls back to clone. */
 	{ "clone3", 0, { { 0 } }, 0, 0, ENOSYS },
-	{ "clone", 1, { MASKED(0, THREAD_FLAGS, THREAD_FLAGS) }, GRANT_THREADS, 0, 0 },
-	{ "clone", 1, { MASKED(0, NEW_NAMESPACES | CLONE_PTRACE | CLONE_UNTRACED, 0) }, GRANT_FORK, 0, 0 },
+	{ "clone", 1, { MASKED(0, THREAD_FLAGS | NEVER_WITH_CLONE, THREAD_FLAGS) }, GRANT_THREADS, 0, 0 },
+	/* fork() and nothing else: shares nothing, is nobody else's child */
+	{ "clone", 1, { MASKED(0, ~(uint64_t)FORK_FLAGS, 0) }, GRANT_FORK, 0, 0 },
 
 	/* The resolver opens a netlink socket for names with both address families, and
 	   asks nscd over a Unix socket; both take a refusal calmly. */
@@ -127,19 +131,19 @@ static const struct rule rules[] = {
 	{ "socket", 1, { EQ(0, AF_NETLINK) }, GRANT_SOCKET_INET, 0, EAFNOSUPPORT },
 	{ "socketpair", 1, { EQ(0, AF_UNIX) }, GRANT_SOCKETPAIR, 0, 0 },
 
-	{ "ioctl", 1, { EQ(1, FIONREAD) }, 0, 0, 0 },
-	{ "ioctl", 1, { EQ(1, FIONBIO) }, 0, 0, 0 },
+	{ "ioctl", 1, { EQ(1, FIONREAD) }, GRANT_SOCKET_INET, 0, 0 },
+	{ "ioctl", 1, { EQ(1, FIONBIO) }, GRANT_SOCKET_INET, 0, 0 },
 	{ "ioctl", 1, { EQ(1, TCGETS) }, 0, 0, ENOTTY },
 
-	{ "prctl", 1, { EQ(0, PR_SET_NAME) }, 0, 0, 0 },
-	{ "prctl", 1, { EQ(0, PR_SET_PDEATHSIG) }, 0, 0, 0 },
-	{ "prctl", 1, { EQ(0, PR_SET_NO_NEW_PRIVS) }, 0, 0, 0 },
-	{ "prctl", 2, { EQ(0, PR_SET_DUMPABLE), EQ(1, 0) }, 0, 0, 0 },
-	{ "prctl", 1, { EQ(0, PR_GET_DUMPABLE) }, 0, 0, 0 },
+	/* Threads name themselves; a child on its way into the jail gives things up. */
+	{ "prctl", 1, { EQ(0, PR_SET_NAME) }, GRANT_THREADS, 0, 0 },
+	{ "prctl", 2, { EQ(0, PR_SET_PDEATHSIG), EQ(1, SIGKILL) }, GRANT_FORK, 0, 0 },
+	{ "prctl", 2, { EQ(0, PR_SET_NO_NEW_PRIVS), EQ(1, 1) }, GRANT_FORK, 0, 0 },
+	{ "prctl", 2, { EQ(0, PR_SET_DUMPABLE), EQ(1, 0) }, GRANT_FORK, 0, 0 },
 	{ "seccomp", 1, { EQ(0, SECCOMP_SET_MODE_FILTER) }, GRANT_STACK_FILTER, 0, 0 },
 
 	/* Reading limits is what the C library does; setting them is for compute alone. */
-	{ "prlimit64", 2, { EQ(0, 0), EQ(2, 0) }, 0, GRANT_LIMITS, 0 },
+	{ "prlimit64", 2, { EQ(0, 0), EQ(2, 0) }, 0, GRANT_LIMITS | GRANT_CONFINED, 0 },
 	{ "prlimit64", 1, { EQ(0, 0) }, GRANT_LIMITS, 0, 0 },
 
 	{ "kill", 1, { EQ(1, SIGKILL) }, GRANT_KILL, 0, 0 },

@@ -70,12 +70,30 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	return r;
 }
 
+static void
+tell_error(struct conversation_error *out, const struct llm_error *e)
+{
+	memset(out, 0, sizeof(*out));
+	out->has_retry_after = e->has_retry_after;
+	out->retry_after_ms = e->retry_after_ms;
+	out->type = e->type;
+	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
+}
+
+/* The journal needs no record of it: the attempt goes on where it stands. */
+static int
+put_off(struct conversation *c, const struct llm_error *e)
+{
+	tell_error(&c->result->error, e);
+	c->result->is_put_off = true;
+	return CONVERSATION_OVER;
+}
+
 static int
 failed_call(struct conversation *c, const struct llm_error *e)
 {
-	struct conversation_error *out = &c->result->error;
-	int r;
-
+	if (e->is_outage)
+		return put_off(c, e);
 	if (e->type == ERROR_TYPE_TIMEOUT ||
 	    (c->job->deadline_ms != 0 &&
 		c->env->now_ms(c->env->ctx) >= c->job->deadline_ms))
@@ -83,13 +101,8 @@ failed_call(struct conversation *c, const struct llm_error *e)
 		    "the job's time is over: %s", e->text);
 	if (e->type == ERROR_TYPE_LLM_LENGTH)
 		return conversation_limit(c, "context_length", e->type, "%s", e->text);
-	memset(out, 0, sizeof(*out));
-	out->has_retry_after = e->has_retry_after;
-	out->retry_after_ms = e->retry_after_ms;
-	out->type = e->type;
-	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
-	r = conversation_fail_as(c, out);
-	return r;
+	tell_error(&c->result->error, e);
+	return conversation_fail_as(c, &c->result->error);
 }
 
 static int
@@ -168,7 +181,7 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 	}
 	if (r != 0)
 		return r;
-	budget_note_call(c, bytes, answer->usage.input);
+	budget_note_call(c, bytes, answer);
 	c->result->turns++;
 	return 0;
 }
