@@ -32,6 +32,8 @@
  X(JOB_PARSED)                                                                        \
  X(BEGIN_SEND)          X(BEGIN_REPLY)                                                \
  X(LOOKED_UP)           /* what the store knows of the job */                         \
+ X(DEAD_SEND)           X(DEAD_REPLY)          /* of a payload without an id */       \
+ X(RESERVE_SEND)        X(RESERVE_REPLY)       /* a share of the budget */            \
  X(LLM_SEND)            X(LLM_ANSWER)                                                 \
  X(JOURNAL_ANSWER_SEND) X(JOURNAL_ANSWER_REPLY)                                       \
  X(JOURNAL_INTENT_SEND) X(JOURNAL_INTENT_REPLY)                                       \
