@@ -36,10 +36,9 @@ enum {
 enum {
 	IS_STRICT = 1
 };
-# define DEFAULT_ACTION SCMP_ACT_KILL_PROCESS
+/* The fault handler notes the call's number and the job, then the process dies. */
+# define DEFAULT_ACTION SCMP_ACT_TRAP
 #endif
-
-static bool explains;
 
 bool
 sandbox_is_strict(void)
@@ -74,7 +73,6 @@ sandbox_explain(bool on)
 	struct sigaction act = { .sa_sigaction = tell_refused_call,
 		.sa_flags = SA_SIGINFO | SA_RESETHAND };
 
-	explains = on;
 	if (on)
 		(void)sigaction(SIGSYS, &act, NULL);
 }
@@ -165,7 +163,12 @@ static const struct rule rules[] = {
 };
 /* clang-format on */
 
-static const int abort_signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+static const int abort_signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS,
+	SIGTRAP,
+#ifdef WITH_FAULT_POINTS
+	SIGKILL, SIGSTOP
+#endif
+};
 
 static int
 add(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
@@ -235,8 +238,7 @@ static int
 build(enum sandbox_profile profile, scmp_filter_ctx *out, struct err *err)
 {
 	const struct sandbox_rules *list = sandbox_rules(profile);
-	uint32_t refused = explains && IS_STRICT ? SCMP_ACT_TRAP : DEFAULT_ACTION;
-	CLEANUP(filter_release) scmp_filter_ctx ctx = seccomp_init(refused);
+	CLEANUP(filter_release) scmp_filter_ctx ctx = seccomp_init(DEFAULT_ACTION);
 	int r;
 
 	if (ctx == NULL)
@@ -248,7 +250,8 @@ build(enum sandbox_profile profile, scmp_filter_ctx *out, struct err *err)
 		r = add_rules(ctx, list->grants);
 	if (r == 0)
 		r = add_own_end(ctx, list->grants);
-	if (r == 0 && !IS_STRICT)
+	/* A process that tries these is lost: not one more instruction of it. */
+	if (r == 0)
 		r = add_names(ctx, SCMP_ACT_KILL_PROCESS, sandbox_never);
 	if (r < 0)
 		return err_set(err, r, "sandbox: rules of %s: %s", list->name,
