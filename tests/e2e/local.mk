@@ -214,3 +214,12 @@ test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what belongs to an owner
+# --- the memory of each process
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_memory
+TESTS += test_e2e_memory
+test_e2e_memory_SOURCES = tests/e2e/test_memory.c
+test_e2e_memory_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_memory_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the memory
