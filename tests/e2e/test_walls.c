@@ -118,6 +118,7 @@ Test(walls, a_kernel_that_cannot_hold_processes_is_refused_with_its_reason)
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		CLEANUP(harness_freep)
 		struct harness *h = new_without(calls[i], ENOSYS);
+		int status;
 
 		harness_servers(h);
 		harness_launch(h);
