@@ -14,6 +14,7 @@
 #include "worker/agent/conversation.h"
 #include "worker/agent/intent.h"
 #include "worker/agent/prompt.h"
+#include "worker/found_tools.h"
 #include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
 #include "worker/worker.h"
@@ -425,6 +426,7 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.ask = ask,
 		.run_tool = run_tool,
 		.append = append,
+		.find_tool = found_tools_find,
 		.keep = keep,
 		.load = load,
 		.is_cancelled = is_cancelled,

@@ -109,6 +109,8 @@ const struct conf_option conf_options[] = {
 	  "seconds that a pipeline's result is remembered; 0: not at all" },
 	{ "pipeline.cache_get", OPT_BOOL, AT(pipeline.cache_get), "false", 0, 0, TO_WORKERS, true,
 	  "remember also what pipelines made of answers to GET" },
+	{ "pipeline.promote_after", OPT_INT, AT(pipeline.promote_after), "2", 0, 1000000, TO_WORKERS, true,
+	  "jobs of an owner after which a pipeline becomes a tool; 0: never" },
 	{ "orchestrator.api_url", OPT_URL, AT(orchestrator.api_url), "", 0, 0, TO_WORKERS, true,
 	  "base URL of the orchestrator API, up to /api/v1 (empty: none)" },
 	{ "storage.max_inline_bytes", OPT_INT, AT(storage.max_inline_bytes), "10485760", 1024, 1024 * MiB, TO_WORKERS, true,

@@ -16,7 +16,7 @@ common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 
 queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
 	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
-	dead_drop meta session_read cache_get cache_put stats survey job_show fsck_job fsck_held fsck_key
+	dead_drop meta session_read cache_get cache_put use stats survey job_show fsck_job fsck_held fsck_key
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
 	common/queue/lib/mine.lua common/queue/lib/terminal.lua common/queue/lib/session.lua \
@@ -28,7 +28,7 @@ queue_lua = \
 	common/queue/cancel.lua common/queue/dead_payload.lua common/queue/dead_page.lua \
 	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
 	common/queue/session_read.lua common/queue/cache_get.lua \
-	common/queue/cache_put.lua common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
+	common/queue/cache_put.lua common/queue/use.lua common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
 	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
 	common/queue/fsck_key.lua
 EXTRA_DIST += common/queue/embed.sh $(queue_lua)
