@@ -99,19 +99,21 @@ static const struct command *
 find_command(const char *first, const char *second, bool *has_second)
 {
 	size_t n, len = strlen(first);
-	const struct command *c = ctl_commands(&n);
+	const struct command *c = ctl_commands(&n), *whole = NULL;
 
 	*has_second = false;
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(c[i].name, first) == 0)
-			return &c[i];
+			whole = &c[i];
 		if (strncmp(c[i].name, first, len) != 0 || c[i].name[len] != ' ')
 			continue;
 		*has_second = true;
 		if (second != NULL && strcmp(c[i].name + len + 1, second) == 0)
 			return &c[i];
 	}
-	return NULL;
+	if (whole != NULL) /* "queue" alone, beside "queue pause" */
+		*has_second = false;
+	return whole;
 }
 
 static int

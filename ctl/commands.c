@@ -41,6 +41,11 @@ static const struct ctl_option wait_options[] = {
 	{ OPT_TIMEOUT, "timeout", 't', VALUE_SECONDS, "SEC", "give up waiting after SEC (default: 0, never)", false },
 	{ .name = NULL },
 };
+static const struct ctl_option pause_options[] = {
+	{ OPT_AWAIT,   "wait",    'w', VALUE_NONE,    NULL,  "return when no job runs any more", false },
+	{ OPT_TIMEOUT, "timeout", 't', VALUE_SECONDS, "SEC", "give up waiting after SEC (default: 0, never)", false },
+	{ .name = NULL },
+};
 static const struct ctl_option result_options[] = {
 	{ OPT_RAW,    "raw",    'r', VALUE_NONE, NULL,   "the stored value, byte for byte", false },
 	{ OPT_OUTPUT, "output", 0,   VALUE_FILE, "FILE", "write the value to FILE (implies --raw)", false },
@@ -92,8 +97,18 @@ static const struct command commands[] = {
 	  "print a stored result", NULL, false },
 	{ "job", "JOB_ID", 1, 1, no_options, ctl_job,
 	  "show where a job is", NULL, false },
-	{ "cancel", "JOB_ID", 1, 1, no_options, ctl_cancel,
-	  "cancel a job", NULL, false },
+	{ "cancel", "JOB_ID...", 1, CTL_WORDS_MAX, no_options, ctl_cancel,
+	  "cancel jobs",
+	  "A running job stops within two seconds, a waiting one ends without running; its\n"
+	  "result is a failed one of type cancelled. With --json a line for each job.", false },
+	{ "queue pause", "", 0, 0, pause_options, ctl_queue_pause,
+	  "begin no more jobs, on any host",
+	  "Running jobs finish. The pause outlives restarts, of Redis too.", false },
+	{ "queue resume", "", 0, 0, no_options, ctl_queue_resume,
+	  "begin jobs again", NULL, false },
+	{ "queue", "", 0, 0, no_options, ctl_queue_show,
+	  "show how many jobs are where",
+	  "See also 'agentctl queue pause' and 'agentctl queue resume'.", false },
 	{ "status", "", 0, 0, no_options, ctl_status,
 	  "show the daemon's processes and the queue's counts", NULL, false },
 	{ "intent", "TEXT|-", 1, CTL_WORDS_MAX, no_options, ctl_intent,
@@ -105,6 +120,11 @@ static const struct command commands[] = {
 	  "Steps run in the same jail and behind the same network guard as a job's.", false },
 	{ "agents", "[NAME]", 0, 1, no_options, ctl_agents,
 	  "list the agent definitions, or show one", NULL, false },
+	{ "budget", "[OWNER]", 0, 1, no_options, ctl_budget,
+	  "show what owners have spent today of their budgets",
+	  "Counted are jobs that run under limits.owner_usd_per_day or\n"
+	  "limits.owner_tokens_per_day. Reserved is what model calls that are under way\n"
+	  "may cost at most.", false },
 	{ "fsck", "", 0, 0, fsck_options, ctl_fsck,
 	  "check that jobs and results are in their places", NULL, false },
 	{ "dead list", "", 0, 0, no_options, ctl_dead_list,

@@ -28,6 +28,7 @@ struct ctl {
 	struct conf *conf;
 	struct queue_setup queue;
 	bool has_queue;
+	struct redis_target *redis_target;
 	struct redis_sync *redis;
 	struct store *store;
 };
@@ -40,9 +41,13 @@ int ctl_result(struct ctl *ctl);
 int ctl_job(struct ctl *ctl);
 int ctl_status(struct ctl *ctl);
 int ctl_cancel(struct ctl *ctl);
+int ctl_queue_show(struct ctl *ctl);
+int ctl_queue_pause(struct ctl *ctl);
+int ctl_queue_resume(struct ctl *ctl);
 int ctl_intent(struct ctl *ctl);
 int ctl_pipeline(struct ctl *ctl);
 int ctl_agents(struct ctl *ctl);
+int ctl_budget(struct ctl *ctl);
 int ctl_fsck(struct ctl *ctl);
 int ctl_dead_list(struct ctl *ctl);
 int ctl_dead_show(struct ctl *ctl);
@@ -107,6 +112,11 @@ struct ctl_fact {
 void ctl_show_facts(struct buf *out, const struct ctl_fact *facts, size_t n);
 /* "3.2 s", "5 min", "2 h": a duration for people. */
 const char *ctl_duration(int64_t ms, char out[32]);
+
+/* ---- queue.c: the answer to STATS ---- */
+void ctl_show_queue(const struct ctl *ctl, struct buf *out,
+    const struct queue_answer *a);
+void ctl_write_queue(struct json_writer *w, const struct queue_answer *a);
 
 /* ---- progress.c: a line on standard error while something is awaited ---- */
 

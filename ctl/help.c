@@ -116,6 +116,14 @@ ctl_help_names(struct buf *out)
 
 /* ---- completion ---- */
 
+static bool
+is_same_first_word(const char *a, const char *b)
+{
+	size_t n = strcspn(a, " ");
+
+	return n == strcspn(b, " ") && strncmp(a, b, n) == 0;
+}
+
 /* The words that may stand at that place (0: first) after the given first word. */
 static void
 put_words(struct buf *out, const char *first)
@@ -133,7 +141,7 @@ put_words(struct buf *out, const char *first)
 			if (strncmp(word, first, len) != 0 || word[len] != ' ')
 				continue;
 			buf_addf(out, "%s ", word + len + 1);
-		} else if (strncmp(last, word, strcspn(word, " ") + 1) != 0) {
+		} else if (!is_same_first_word(last, word)) {
 			buf_addf(out, "%.*s ", (int)strcspn(word, " "), word);
 		}
 		last = word;
@@ -196,13 +204,17 @@ ctl_help_completion(struct buf *out)
 	put_option_words(out, ctl_global_options(), false);
 	buf_adds(out, "\" ;;\n\t'completion') words=\"bash\" ;;\n\t'dead') words=\"");
 	put_words(out, "dead");
+	buf_adds(out, "\" ;;\n\t'queue') words=\"");
+	put_words(out, "queue");
+	put_option_words(out, ctl_global_options(), false);
 	buf_adds(out, "\" ;;\n\t'help'*) words=\"");
 	put_words(out, NULL);
 	buf_adds(out, "\" ;;\n");
 	put_options_of_all(out);
 	buf_adds(out,
 	    "\tesac\n"
-	    "\tif [[ $cur == -* || -z $line || $line == dead || $line == completion ||"
+	    "\tif [[ $cur == -* || -z $line || $line == dead || $line == queue ||"
+	    " $line == completion ||"
 	    " $line == help ]]; then\n"
 	    "\t\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
 	    "\telse\n"

@@ -4,7 +4,8 @@
  *
  * Owns:   nothing.
  * Called: by main.c.
- * Fails:  a job that neither the queue nor the store knows is CTL_NOT_FOUND.
+ * Fails:  a job that neither the queue nor the store knows is CTL_NOT_FOUND, for cancel
+ *         none: an id may be cancelled before its job comes.
  */
 #include "config.h"
 
@@ -225,33 +226,109 @@ ctl_job(struct ctl *ctl)
 
 /* ---- cancel ---- */
 
+/* What became of the wish to cancel one job. */
+enum wish {
+	WISH_RUNNING, /* its worker was told */
+	WISH_WAITING, /* it stood in the queue, or somewhere else to wait */
+	WISH_UNSEEN,  /* nothing is known of the id; should it come, it ends at once */
+	WISH_ENDED,   /* too late */
+	WISH_COUNT
+};
+
+static const struct {
+	const char *name; /* for programs */
+	const char *text; /* for people */
+} wishes[WISH_COUNT] = {
+	[WISH_RUNNING] = { "stopping", "is stopped" },
+	[WISH_WAITING] = { "cancelled", "ends without running" },
+	[WISH_UNSEEN] = { "unseen",
+	    "is not known here; if it comes, it ends without running" },
+	[WISH_ENDED] = { "ended", "has ended already" },
+};
+
+/* Redis forgets ended jobs after a time; the store does not. A store that cannot be asked
+   keeps nobody from cancelling. */
+static bool
+has_ended_long_ago(struct ctl *ctl, const char *id)
+{
+	CLEANUP(store_result_release) struct store_result r = STORE_RESULT_INIT;
+	CLEANUP(queue_job_release) struct queue_job job = { .state = "" };
+	struct err err = ERR_INIT;
+
+	return queue_job_read(ctl->redis, &ctl->queue, queue_text(id), &job, &err) ==
+	    -ENOENT &&
+	    ctl_open_store(ctl, &err) == CTL_OK &&
+	    store_get_by_job(ctl->store, id, 0, &r, &err) == 0;
+}
+
+/* state: where the job was. 0, or a negative errno. */
+static int
+cancel_one(struct ctl *ctl, const char *id, enum wish *wish, char state[16],
+    struct err *err)
+{
+	int r;
+
+	*wish = WISH_ENDED;
+	state[0] = '\0';
+	if (has_ended_long_ago(ctl, id))
+		return 0;
+	r = queue_cancel(ctl->redis, &ctl->queue, queue_text(id), state, err);
+	if (r == -EALREADY)
+		return 0;
+	if (r == 0)
+		*wish = strcmp(state, "held") == 0 ? WISH_RUNNING
+		    : state[0] != '\0'             ? WISH_WAITING
+						   : WISH_UNSEEN;
+	return r;
+}
+
+static void
+write_wish(struct ctl *ctl, struct buf *out, const char *id, enum wish wish,
+    const char *state)
+{
+	struct json_writer w;
+
+	if (!ctl->is_json && wish == WISH_ENDED) {
+		ctl_warn("job %s %s", id, wishes[wish].text);
+		return;
+	}
+	if (!ctl->is_json) {
+		buf_addf(out, "job %s %s\n", id, wishes[wish].text);
+		return;
+	}
+	jw_init(&w, out);
+	jw_object_begin(&w);
+	write_text(&w, "job_id", id);
+	write_text(&w, "state", state);
+	write_text(&w, "cancel", wishes[wish].name);
+	jw_object_end(&w);
+	buf_addc(out, '\n');
+}
+
+/* All are tried; a job that has ended makes the status CTL_FAILED. */
 int
 ctl_cancel(struct ctl *ctl)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	const char *id = ctl->args.words[0];
-	struct err err = ERR_INIT;
-	struct json_writer w;
-	char state[16] = "";
-	int r = ctl_need_redis(ctl);
+	int status = ctl_need_redis(ctl), shown;
 
-	if (r != CTL_OK)
-		return r;
-	r = queue_cancel(ctl->redis, &ctl->queue, queue_text(id), state, &err);
-	if (r == -EALREADY)
-		return ctl_fail(CTL_FAILED, "job %s has ended already", id);
-	if (r < 0)
-		return ctl_fail_code(r, &err);
-	if (ctl->is_json) {
-		jw_init(&w, &out);
-		jw_object_begin(&w);
-		write_text(&w, "job_id", id);
-		write_text(&w, "state", state);
-		jw_object_end(&w);
-		buf_addc(&out, '\n');
-	} else {
-		buf_addf(&out, "job %s will end as cancelled (it %s%s)\n", id,
-		    state[0] != '\0' ? "is " : "has not been begun yet", state);
+	if (status != CTL_OK)
+		return status;
+	for (size_t i = 0; i < ctl->args.n_words; i++) {
+		const char *id = ctl->args.words[i];
+		struct err err = ERR_INIT;
+		enum wish wish;
+		char state[16];
+		int r = cancel_one(ctl, id, &wish, state, &err);
+
+		if (r < 0) {
+			status = ctl_fail_code(r, &err);
+			break;
+		}
+		if (wish == WISH_ENDED)
+			status = CTL_FAILED;
+		write_wish(ctl, &out, id, wish, state);
 	}
-	return ctl_put(&out);
+	shown = ctl_put(&out);
+	return status != CTL_OK ? status : shown;
 }

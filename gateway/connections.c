@@ -38,12 +38,12 @@ TAILQ_HEAD(connection_list, connection);
 struct connections {
 	pthread_mutex_t lock;
 	struct connection_list list;
-	size_t n;
+	size_t n, max;
 	uint32_t limit_ms;
 };
 
 struct connections *
-connections_new(uint32_t limit_ms)
+connections_new(uint32_t limit_ms, size_t max)
 {
 	struct connections *c = calloc(1, sizeof(*c));
 
@@ -52,6 +52,7 @@ connections_new(uint32_t limit_ms)
 	(void)pthread_mutex_init(&c->lock, NULL);
 	TAILQ_INIT(&c->list);
 	c->limit_ms = limit_ms;
+	c->max = max;
 	return c;
 }
 
@@ -128,16 +129,26 @@ is_late(const struct connections *c, const struct connection *k, uint64_t now)
 	return now - k->since_ms >= limit;
 }
 
+/* It has a place and no request yet. */
+static bool
+is_crowding(const struct connection *k)
+{
+	return k->phase == CONNECTION_RECEIVING && !k->is_cut;
+}
+
 uint32_t
 connections_sweep(struct connections *c, void (*gone)(void *ctx, const void *arg),
     void *ctx)
 {
 	uint64_t now = clock_mono_ms();
 	struct connection *k;
+	size_t crowd;
 
 	(void)pthread_mutex_lock(&c->lock);
-	TAILQ_FOREACH (k, &c->list, entry) {
-		if (is_late(c, k, now)) {
+	crowd = c->n > c->max / 4 * 3 ? c->n - c->max / 4 * 3 : 0;
+	TAILQ_FOREACH (k, &c->list, entry) { /* the oldest first */
+		if (is_late(c, k, now) || (crowd > 0 && is_crowding(k))) {
+			crowd -= crowd > 0;
 			k->is_cut = true;
 			/* Both ways: bytes that arrive after SHUT_RD alone are still
 			   read, so a slow client would live on. */

@@ -20,7 +20,10 @@ enum connection_phase {
 	CONNECTION_SENDING
 };
 
-struct connections *connections_new(uint32_t limit_ms); /* NULL: no memory */
+/* limit_ms: how long a request may take to come. In a crowd, when fewer than a quarter of
+   max places are free, the slowest are cut off at once, so that they keep nobody out.
+   NULL: no memory. */
+struct connections *connections_new(uint32_t limit_ms, size_t max);
 void connections_free(struct connections *c);
 
 /* NULL when memory is short. Thread-safe, as all of these. */

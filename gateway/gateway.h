@@ -19,6 +19,7 @@ struct gateway_services {
 	int (*status)(void *ctx, struct control_status *out);
 	int (*metrics)(void *ctx, struct control_metrics *out);
 	bool (*redis_is_up)(void *ctx, char *why, size_t size);
+	bool (*queue_is_paused)(void *ctx, char *text, size_t size);
 	int (*submit)(void *ctx, struct chat_job *job, wait_done_fn done, void *arg);
 	void (*abandon)(void *ctx, const void *arg);
 };

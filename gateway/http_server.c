@@ -24,7 +24,7 @@
 
 enum {
 	CONNECTION_BYTES = 16 * 1024, /* line and headers: beyond it 431 */
-	CONNECTIONS_EXTRA = 128,      /* beside those that may wait for a job */
+	CONNECTIONS_EXTRA = 1024,     /* beside those that may wait for a job */
 };
 
 static const struct route routes[] = {
@@ -301,9 +301,10 @@ http_server_start(struct gateway *gateway, int listen_fd, struct http_server **o
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	unsigned timeout_sec = (unsigned)gateway->conf->http.request_timeout_sec;
+	unsigned max = (unsigned)gateway->conf->http.max_waiting + CONNECTIONS_EXTRA;
 
 	if (s != NULL)
-		s->connections = connections_new(timeout_sec * 1000);
+		s->connections = connections_new(timeout_sec * 1000, max);
 	if (s == NULL || s->connections == NULL) {
 		free(s);
 		(void)close(listen_fd);
@@ -315,8 +316,7 @@ http_server_start(struct gateway *gateway, int listen_fd, struct http_server **o
 	    0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_library_message, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-	    on_connection, s, MHD_OPTION_CONNECTION_LIMIT,
-	    (unsigned)(gateway->conf->http.max_waiting + CONNECTIONS_EXTRA),
+	    on_connection, s, MHD_OPTION_CONNECTION_LIMIT, max,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 	    MHD_OPTION_CONNECTION_TIMEOUT, timeout_sec + 5,
 	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,

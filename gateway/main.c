@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/queue/redis_target.h"
 #include "common/role/role.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ enum {
 
 static struct role_process role;
 static struct gateway gateway;
+static struct redis_target *target; /* outlives the waiters */
 static struct waiters *waiters;
 static struct http_server *server;
 static char socket_path[108];
@@ -52,6 +54,12 @@ ask_redis(void *ctx UNUSED, char *why, size_t size)
 	return waiters_redis_is_up(waiters, why, size);
 }
 
+static bool
+ask_pause(void *ctx UNUSED, char *text, size_t size)
+{
+	return waiters_queue_is_paused(waiters, text, size);
+}
+
 static int
 submit(void *ctx UNUSED, struct chat_job *job, wait_done_fn done, void *arg)
 {
@@ -68,6 +76,7 @@ static const struct gateway_services services = {
 	.status = ask_status,
 	.metrics = ask_metrics,
 	.redis_is_up = ask_redis,
+	.queue_is_paused = ask_pause,
 	.submit = submit,
 	.abandon = abandon,
 };
@@ -110,7 +119,7 @@ start(struct err *err)
 	gateway.conf = role.conf;
 	gateway.metrics = &role.slots->metrics;
 	gateway.services = services;
-	r = waiters_new(role.conf, &waiters, err);
+	r = waiters_new(role.conf, target, &waiters, err);
 	if (r < 0)
 		return r;
 	return http_server_start(&gateway, TAKE_FD(role.listen_fd), &server, err);
@@ -147,6 +156,8 @@ main(int argc, char **argv)
 	if (role.listen_fd < 0)
 		return role_failed(&role, EXIT_STATUS_PROTOCOL,
 		    "no listening socket was given");
+	if (redis_target_from_conf(role.conf, &target, &err) < 0)
+		return role_failed(&role, EXIT_STATUS_CONFIG, "%s", err_text(&err));
 	r = role_sandbox(&role); /* before any thread */
 	if (r != 0)
 		return r;
@@ -157,6 +168,7 @@ main(int argc, char **argv)
 		turn();
 	drain();
 	role_drained(&role);
+	redis_target_free(target);
 	conf_free(role.conf);
 	return EXIT_STATUS_OK;
 }

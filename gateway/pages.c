@@ -14,19 +14,27 @@
 
 #include <string.h>
 
+/* Texts that the facts point to. */
+struct texts {
+	char why[256];
+	char paused[WAITERS_PAUSED_MAX];
+};
+
 static void
-gather(struct http_server *s, struct health_facts *facts, char why[256],
+gather(struct http_server *s, struct health_facts *facts, struct texts *t,
     bool with_metrics)
 {
 	const struct gateway_services *v = &s->gateway->services;
 
-	*facts = (struct health_facts){ 0 };
+	*facts = (struct health_facts){ .conf = s->gateway->conf };
 	if (v->status(v->ctx, &s->status) == 0)
 		facts->status = &s->status;
 	if (with_metrics && v->metrics(v->ctx, &s->metrics) == 0)
 		facts->metrics = &s->metrics;
-	if (!v->redis_is_up(v->ctx, why, 256))
-		facts->redis_away = why;
+	if (!v->redis_is_up(v->ctx, t->why, sizeof(t->why)))
+		facts->redis_away = t->why;
+	if (v->queue_is_paused(v->ctx, t->paused, sizeof(t->paused)))
+		facts->queue_paused = t->paused;
 }
 
 enum MHD_Result
@@ -37,9 +45,9 @@ page_health(struct exchange *x)
 	struct buf body = BUF_INIT;
 	struct health_facts facts;
 	bool asks = ready != NULL && strcmp(ready, "0") != 0, is_ready = true;
-	char why[256];
+	struct texts texts;
 
-	gather(x->server, &facts, why, asks);
+	gather(x->server, &facts, &texts, asks);
 	if (asks)
 		is_ready = health_write_ready(&body, &facts);
 	else
@@ -68,9 +76,9 @@ page_status(struct exchange *x)
 {
 	struct buf body = BUF_INIT;
 	struct health_facts facts;
-	char why[256];
+	struct texts texts;
 
-	gather(x->server, &facts, why, true);
+	gather(x->server, &facts, &texts, true);
 	health_write_page(&body, x->server->gateway->conf, &facts);
 	return exchange_send(x, MHD_HTTP_OK, "text/html; charset=utf-8", &body, NULL,
 	    NULL);

@@ -55,6 +55,8 @@ struct waiters {
 	size_t n, max;
 	bool is_up;
 	char why[256];
+	char paused[WAITERS_PAUSED_MAX]; /* "": the queue is not paused */
+	uint64_t look_due_ms;            /* of the thread */
 
 	struct queue_setup queue; /* constant */
 	struct redis_sync *redis; /* of the thread */
@@ -228,16 +230,47 @@ wait_for_results(struct waiters *w)
 		finish(w, v, WAIT_RESULT, text.p, text.n);
 }
 
-/* Nobody waits: a look at Redis now and then, for /health. */
 static void
-idle(struct waiters *w)
+note_pause(struct waiters *w, const struct queue_list *fields)
+{
+	struct queue_text since = queue_list_text(fields, 0);
+	struct queue_text by = queue_list_text(fields, 1);
+	char iso[CLOCK_ISO_MAX];
+
+	(void)pthread_mutex_lock(&w->lock);
+	w->paused[0] = '\0';
+	if (since.n > 0)
+		(void)snprintf(w->paused, sizeof(w->paused),
+		    "the queue is paused since %s by %.*s",
+		    clock_iso(strtoll(since.p, NULL, 10), iso), (int)by.n, by.p);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* For /health: does Redis answer, and is the queue paused? */
+static void
+look(struct waiters *w)
 {
 	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
 	struct err err = ERR_INIT;
-	struct timespec until;
-	int r = redis_sync_call(w->redis, &reply, &err, "PING", NULL);
+	struct queue_list fields;
+	int r = redis_sync_call(w->redis, &reply, &err, "HMGET", w->queue.meta,
+	    "paused_ms", "paused_by", NULL);
 
+	w->look_due_ms = clock_mono_ms() + IDLE_MS;
 	note_redis(w, r, &err);
+	if (r < 0)
+		return;
+	fields = queue_list_of(reply);
+	note_pause(w, &fields);
+}
+
+/* Nobody waits: a look at Redis now and then. */
+static void
+idle(struct waiters *w)
+{
+	struct timespec until;
+
+	look(w);
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_MS / 1000;
 	(void)pthread_mutex_lock(&w->lock);
@@ -265,10 +298,12 @@ run(void *arg)
 		(void)pthread_mutex_unlock(&w->lock);
 		if (is_ending)
 			return NULL;
-		if (waiters_count(w) > 0)
-			wait_for_results(w);
-		else
+		if (waiters_count(w) == 0)
 			idle(w);
+		else
+			wait_for_results(w);
+		if (clock_mono_ms() >= w->look_due_ms)
+			look(w);
 	}
 }
 
@@ -290,10 +325,10 @@ start_thread(struct waiters *w, struct err *err)
 }
 
 int
-waiters_new(const struct conf *conf, struct waiters **out, struct err *err)
+waiters_new(const struct conf *conf, const struct redis_target *target,
+    struct waiters **out, struct err *err)
 {
-	const struct redis_sync_options options = { .url = conf->redis.url,
-		.run_dir = conf->service.run_dir };
+	const struct redis_sync_options options = { .target = target };
 	struct waiters *w = calloc(1, sizeof(*w));
 	int r;
 
@@ -425,4 +460,13 @@ waiters_redis_is_up(struct waiters *w, char *why, size_t size)
 	(void)snprintf(why, size, "%s", w->why);
 	(void)pthread_mutex_unlock(&w->lock);
 	return is_up;
+}
+
+bool
+waiters_queue_is_paused(struct waiters *w, char *text, size_t size)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	(void)snprintf(text, size, "%s", w->paused);
+	(void)pthread_mutex_unlock(&w->lock);
+	return text[0] != '\0';
 }

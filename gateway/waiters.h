@@ -31,7 +31,11 @@ enum wait_outcome {
 typedef void (
     *wait_done_fn)(void *ctx, enum wait_outcome outcome, const char *text, size_t n);
 
-int waiters_new(const struct conf *conf, struct waiters **out, struct err *err);
+struct redis_target;
+
+/* target outlives the waiters. */
+int waiters_new(const struct conf *conf, const struct redis_target *target,
+    struct waiters **out, struct err *err);
 /* Answers all who still wait with WAIT_STOPPED, ends the thread, frees. */
 void waiters_free(struct waiters *w);
 
@@ -52,5 +56,11 @@ size_t waiters_count(struct waiters *w);
 
 /* Does Redis answer? False: why holds a sentence. */
 bool waiters_redis_is_up(struct waiters *w, char *why, size_t size);
+
+enum {
+	WAITERS_PAUSED_MAX = 256
+};
+/* Has an operator paused the queue? True: text says since when and who. */
+bool waiters_queue_is_paused(struct waiters *w, char *text, size_t size);
 
 #endif

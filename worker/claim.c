@@ -10,11 +10,17 @@
  *
  * A claim is one BLMOVE; while it hits, LMOVEs follow in a pipeline, doubling up to the
  * free places, and the first miss goes back to BLMOVE.
+ *
+ * While an operator has paused the queue nothing is claimed. The flag is read on every new
+ * connection before the first claim, published when it changes, and asked for each second;
+ * begin refuses whatever was faster.
  */
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -38,6 +44,8 @@ struct claim {
 	unsigned in_flight;  /* moves without a reply */
 	unsigned burst;      /* LMOVEs to send next; 0: BLMOVE */
 	bool is_adopting, must_adopt, is_ready, is_stopping;
+	bool is_queue_paused; /* by an operator, or not known yet */
+	bool is_taking;       /* a cancelled job is being taken */
 	bool is_paused; /* after an error of the server: until the timer's next turn */
 	struct loop_timer adopt_timer;
 	bool was_down;
@@ -59,7 +67,11 @@ free_places(const struct claim *c)
 	const struct worker *w = c->worker;
 	unsigned max =
 	    is_quarantine(w) ? 1 : (unsigned)w->conf->service.jobs_per_worker;
+	bool is_due;
 
+	if (providers_are_dark(c->worker, &is_due)) /* one job may try */
+		return is_due && w->n_probes == 0 && c->in_flight == 0 &&
+		    w->n_jobs < max;
 	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
 }
 
@@ -74,7 +86,7 @@ store_is_long_away(const struct worker *w)
 static bool
 may_claim(const struct claim *c)
 {
-	return c->is_ready && !c->is_stopping && !c->is_paused &&
+	return c->is_ready && !c->is_stopping && !c->is_paused && !c->is_queue_paused &&
 	    !c->worker->is_fenced && !store_is_long_away(c->worker);
 }
 
@@ -94,6 +106,14 @@ take(struct claim *c, const char *bytes, size_t n)
 }
 
 static void
+pause_for_a_moment(struct claim *c)
+{
+	c->is_paused = true;
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
+}
+
+static void
 on_move(void *ctx, const struct redisReply *reply)
 {
 	struct claim *c = ctx;
@@ -104,6 +124,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		return; /* on_up goes on */
 	}
 	if (reply->type == REDIS_REPLY_STRING) {
+		FAULT_POINT(CLAIM_REPLY);
 		take(c, reply->str, reply->len);
 		if (c->in_flight == 0)
 			c->burst = c->burst > 0 ? c->burst * 2 : 1;
@@ -113,7 +134,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		if (!c->is_paused && reply->type == REDIS_REPLY_ERROR)
 			log_warning("claim: %s; trying again", reply->str);
 		c->must_adopt = true;
-		c->is_paused = true;
+		pause_for_a_moment(c);
 		c->burst = 0;
 	}
 	claim_next(c);
@@ -128,6 +149,7 @@ send_move(struct claim *c, bool is_blocking)
 		is_quarantine(c->worker) ? q->alone : q->jobs, buf_str(&c->held),
 		"LEFT", "RIGHT", timeout };
 
+	FAULT_POINT(CLAIM_SEND);
 	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
 	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)
 		c->in_flight++;
@@ -157,6 +179,13 @@ void
 claim_wake(struct claim *c)
 {
 	claim_next(c);
+}
+
+void
+claim_look_soon(struct claim *c)
+{
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
 }
 
 void
@@ -279,7 +308,7 @@ adopt_strays(struct adoption *a)
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
-			a->claim->must_adopt = true;
+			a->has_failed = true;
 	}
 }
 
@@ -318,12 +347,14 @@ adopt_run(void *ctx)
 		struct queue_command cmd;
 
 		queue_cmd_adopt(&cmd, &w->setup, w->role->holder, from, ADOPT_PAGE);
+		FAULT_POINT(ADOPT_SEND);
 		r = redis_op(w->redis, &cmd, copy_rows, &a, &answer, 0, &e);
+		FAULT_POINT(ADOPT_REPLY);
 		if (a.has_failed || a.n_rows < from + ADOPT_PAGE)
 			break;
 	}
 	if (r < 0 || a.has_failed) {
-		c->must_adopt = true;
+		a.has_failed = true;
 	} else if (answer.word == QUEUE_FENCED) {
 		worker_fenced(w);
 	} else {
@@ -335,7 +366,10 @@ adopt_run(void *ctx)
 		free(a.rows[i].bytes);
 	free(a.rows);
 	c->is_adopting = false;
-	c->is_paused |= c->must_adopt; /* it failed: again at the timer's next turn */
+	if (a.has_failed) { /* a reconnection meanwhile is no failure: again at once */
+		c->must_adopt = true;
+		pause_for_a_moment(c);
+	}
 	claim_next(c);
 }
 
@@ -365,6 +399,56 @@ on_beat(void *ctx, const struct redisReply *reply)
 		worker_fenced(c->worker);
 }
 
+/* ---- a cancelled job that nobody claims ---- */
+
+struct taking {
+	struct claim *claim;
+	size_t n;
+	char id[QUEUE_ID_MAX];
+};
+
+static void
+take_run(void *ctx)
+{
+	struct taking *t = ctx;
+	struct claim *c = t->claim;
+	struct worker *w = c->worker;
+	struct queue_command cmd;
+	struct queue_answer answer = { .word = QUEUE_GONE };
+	struct err e = ERR_INIT;
+	int r;
+
+	queue_cmd_take(&cmd, &w->setup, w->role->holder,
+	    (struct queue_text){ t->id, t->n });
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	free(t);
+	c->is_taking = false;
+	if (r == 0 && answer.word == QUEUE_FENCED)
+		worker_fenced(w);
+	else if (r < 0 || answer.word == QUEUE_OK) /* adoption brings it in hand */
+		c->must_adopt = true;
+	claim_next(c);
+}
+
+/* Who waits in a BLMOVE has it already, or will have it at once. */
+void
+claim_cancelled(struct claim *c, const char *id, size_t n)
+{
+	struct taking *t;
+
+	if (c->in_flight > 0 || c->is_taking || !c->is_ready || c->is_stopping ||
+	    c->worker->is_fenced || is_quarantine(c->worker) || n > QUEUE_ID_MAX)
+		return;
+	t = malloc(sizeof(*t));
+	if (t == NULL)
+		return;
+	*t = (struct taking){ .claim = c, .n = n };
+	memcpy(t->id, id, n);
+	c->is_taking = fiber_start(c->worker->fibers, take_run, t) != NULL;
+	if (!c->is_taking)
+		free(t);
+}
+
 /*
  * A move may be served for a connection that is long dead: look every few seconds. Who
  * is fenced and idle hears of it here, before it claims what it cannot begin.
@@ -385,14 +469,15 @@ static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	bool was_paused = c->is_paused;
+	bool was_paused = c->is_paused, is_due;
 
 	c->is_paused = false;
 	claim_next(c);
 	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
-		(was_paused || c->must_adopt || store_is_long_away(c->worker)
+		(was_paused || c->must_adopt || store_is_long_away(c->worker) ||
+			    providers_are_dark(c->worker, &is_due)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));
 }
@@ -409,6 +494,32 @@ on_client_id(void *ctx, const struct redisReply *reply)
 }
 
 static void
+on_pause_flag(void *ctx, const struct redisReply *reply)
+{
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
+		claim_set_paused(ctx, reply->integer != 0);
+}
+
+static void
+ask_paused(struct claim *c, struct redis_link *link)
+{
+	const char *argv[] = { "HEXISTS", c->worker->setup.meta, "paused_ms" };
+
+	(void)redis_link_send(link, 3, argv, NULL, on_pause_flag, c);
+}
+
+/* Messages may be missed. */
+void
+claim_look(struct claim *c)
+{
+	if (!c->is_ready)
+		return;
+	ask_paused(c, c->worker->redis);
+	if (c->is_queue_paused || free_places(c) == 0)
+		claim_cancelled(c, "", 0);
+}
+
+static void
 on_up(void *ctx)
 {
 	struct claim *c = ctx;
@@ -418,7 +529,9 @@ on_up(void *ctx)
 		log_info("claim connection to Redis is back");
 	c->was_down = false;
 	c->client_id = 0;
+	c->is_queue_paused = true;
 	(void)redis_link_send(c->link, 2, argv, NULL, on_client_id, c);
+	ask_paused(c, c->link);
 	c->is_ready = true;
 	c->must_adopt = true;
 	claim_next(c);
@@ -441,14 +554,14 @@ int
 claim_new(struct worker *w, struct err *err)
 {
 	struct claim *c = calloc(1, sizeof(*c));
-	struct redis_hooks hooks = { c, on_up, on_down, NULL };
+	struct redis_hooks hooks = { .ctx = c, .on_up = on_up, .on_down = on_down };
 
 	if (c == NULL)
 		return err_set(err, -ENOMEM, "no memory");
 	c->worker = w;
 	c->adopt_timer = (struct loop_timer){ .fn = on_adopt_timer, .ctx = c };
 	queue_key_held(&c->held, w->role->holder);
-	c->link = redis_link_new(w->loop, &w->url, SILENCE_MS, &hooks);
+	c->link = redis_link_new(w->loop, w->target, SILENCE_MS, &hooks);
 	if (c->link == NULL || buf_status(&c->held) != 0) {
 		claim_free(c);
 		return err_set(err, -ENOMEM, "no memory");
@@ -483,21 +596,40 @@ on_unblocked(void *ctx, const struct redisReply *reply)
 	(void)reply;
 }
 
-void
-claim_stop(struct claim *c)
+/* An open BLMOVE is answered with nothing. */
+static void
+let_go(struct claim *c)
 {
 	char id[24];
 	const char *argv[] = { "CLIENT", "UNBLOCK", id };
 
+	if (c->in_flight == 0 || c->client_id == 0)
+		return;
+	(void)snprintf(id, sizeof(id), "%lld", c->client_id);
+	(void)redis_link_send(c->worker->redis, 3, argv, NULL, on_unblocked, c);
+}
+
+void
+claim_set_paused(struct claim *c, bool is_paused)
+{
+	if (c->is_queue_paused == is_paused)
+		return;
+	c->is_queue_paused = is_paused;
+	if (is_paused)
+		let_go(c);
+	else
+		claim_next(c);
+}
+
+void
+claim_stop(struct claim *c)
+{
 	if (c->is_stopping)
 		return;
 	c->is_stopping = true;
 	c->must_adopt =
 	    true; /* one last look at the list, once the moves are answered */
-	if (c->in_flight > 0 && c->client_id != 0) {
-		(void)snprintf(id, sizeof(id), "%lld", c->client_id);
-		(void)redis_link_send(c->worker->redis, 3, argv, NULL, on_unblocked, c);
-	}
+	let_go(c);
 	c->is_paused = false;
 	claim_next(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
@@ -507,5 +639,6 @@ claim_stop(struct claim *c)
 bool
 claim_is_idle(const struct claim *c)
 {
-	return c->in_flight == 0 && !c->is_adopting && (!c->must_adopt || !c->is_ready);
+	return c->in_flight == 0 && !c->is_adopting && !c->is_taking &&
+	    (!c->must_adopt || !c->is_ready);
 }

@@ -11,11 +11,13 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/store/digest.h"
 #include "worker/agent/conversation.h"
 #include "worker/buffers.h"
 #include "worker/job_skim.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -64,6 +66,21 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 
 	slot_row_set(j->worker->role->slots, j->row, id, strlen(id), step,
 	    j->started_ms, deadline_ms);
+}
+
+/* Until begin has named the job: should this payload take the process down, it alone is
+   charged, and not those beside it. */
+static void
+show_element(struct job *j)
+{
+	struct slot_file *slots = j->worker->role->slots;
+	char sha1[SHA1_HEX_MAX];
+
+	if (j->is_id)
+		slot_row_set(slots, j->row, j->element, j->element_len, "begin",
+		    j->started_ms, UINT64_MAX);
+	else if (sha1_of(j->element, j->element_len, sha1) == 0)
+		slot_row_payload(slots, j->row, sha1, j->started_ms);
 }
 
 /* ---- begin ---- */
@@ -163,11 +180,15 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 		.digest = queue_text(j->is_id ? "" : j->msg.digest),
 		.retry_count = j->msg.retry_count,
 		.min_token = min_token };
+	int r;
 
 	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
 	queue_cmd_begin(&cmd, &w->setup, &b);
 	j->proved_ms = clock_mono_ms();
-	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+	FAULT_POINT_OF(BEGIN_SEND, j->msg.job_id);
+	r = redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+	FAULT_POINT_OF(BEGIN_REPLY, j->msg.job_id);
+	return r;
 }
 
 static void
@@ -183,6 +204,7 @@ note_begin(struct job *j, const struct queue_answer *a)
 	j->run_ms_before = a->begin.run_ms;
 	j->base_token = a->begin.base_token;
 	j->is_rerun = a->begin.is_rerun;
+	j->has_family = a->begin.has_family;
 	j->queue_ms = -1;
 	j->age_ms = a->begin.now_ms -
 	    (j->msg.created_at_ms >= 0 ? j->msg.created_at_ms : a->begin.first_ms);
@@ -196,6 +218,21 @@ note_begin(struct job *j, const struct queue_answer *a)
 			    (uint64_t)j->queue_ms * 1000);
 	}
 	metric_add(m, METRIC_JOBS_TAKEN, 0, 1);
+}
+
+/* The queue was paused while the job was on its way here. */
+static int
+hand_back(struct job *j)
+{
+	struct worker *w = j->worker;
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+
+	claim_set_paused(w->claim, true);
+	queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
+	    (struct queue_text){ j->element, j->element_len }, j->is_id);
+	return redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
 }
 
 /* What to do about a begin that did not give the job to us. */
@@ -221,6 +258,8 @@ not_ours(struct job *j, enum queue_word word)
 	case QUEUE_FENCED:
 		worker_fenced(j->worker);
 		break;
+	case QUEUE_PAUSED:
+		return hand_back(j);
 	default:
 		log_debug("an element of the held list is gone; ignoring");
 		break;
@@ -411,6 +450,28 @@ run(struct job *j, struct err *err)
 				   : job_fail_with(j, &result);
 }
 
+/* What earlier attempts have spent stands in the journal: the conversation reads it and
+   stops where it would go on. */
+static int
+end_cancelled(struct job *j, struct err *err)
+{
+	CLEANUP(conversation_result_release) struct conversation_result result;
+	int r;
+
+	conversation_result_init(&result);
+	if (j->n_records == 0 || j->fault_status < 0)
+		return job_fail(j, ERROR_TYPE_CANCELLED, "cancelled before it ran");
+	j->deadline_ms = clock_mono_ms() + BEGIN_MS;
+	job_stop(j, JOB_STOP_CANCEL);
+	r = job_converse(j, &result, err);
+	if (j->stop == JOB_STOP_FENCED || r == -ESTALE)
+		return -ESTALE;
+	if (r < 0)
+		return r;
+	return result.is_completed ? job_complete(j, &result)
+				   : job_fail_with(j, &result);
+}
+
 /* begin, and what the store knows of the job, both asked at once. The caller releases
  *stored in any case. */
 static int
@@ -428,6 +489,7 @@ begin_and_look(struct job *j, struct queue_answer *answer, int *found,
 	r = begin_op(j, 0, answer, err);
 	if (can_look)
 		*found = store_client_lookup_end(&lookup, stored, &ignored);
+	FAULT_POINT_OF(LOOKED_UP, j->msg.job_id);
 	return r;
 }
 
@@ -451,10 +513,14 @@ go(struct job *j, struct err *err)
 {
 	CLEANUP(store_result_release) struct store_result stored = STORE_RESULT_INIT;
 	struct queue_answer answer = { .word = QUEUE_OK };
-	int found = 0, r = j->is_id ? 0 : read_payload(j, j->element, j->element_len);
+	int found = 0, r = 0;
 
+	show_element(j);
+	if (!j->is_id)
+		r = read_payload(j, j->element, j->element_len);
 	if (r < 0)
 		return r;
+	FAULT_POINT_OF(JOB_PARSED, j->msg.job_id);
 	if (j->fault_status == -ENOMSG)
 		return file_dead_payload(j, err);
 	r = begin_and_look(j, &answer, &found, &stored, err);
@@ -470,8 +536,8 @@ go(struct job *j, struct err *err)
 	r = judge_stored(j, found, &stored, &answer.word, err);
 	if (r != BACK_TO_RUN)
 		return r;
-	if (answer.word == QUEUE_CANCELLED)
-		return job_fail(j, ERROR_TYPE_CANCELLED, "cancelled before it ran");
+	if (answer.word == QUEUE_CANCELLED || j->is_cancel_told)
+		return end_cancelled(j, err);
 	if (answer.word == QUEUE_SPENT)
 		return job_bury(j);
 	if (j->fault_status < 0)
@@ -486,6 +552,7 @@ job_end(struct job *j)
 
 	TAILQ_REMOVE(&w->jobs, j, link);
 	w->n_jobs--;
+	w->n_probes -= j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
@@ -542,6 +609,7 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	unsigned row = row_take(w);
+	bool is_due;
 
 	if (j == NULL || row == SLOT_ROWS)
 		goto failed;
@@ -561,6 +629,8 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 	fiber_set_tag(j->fiber, row + 1);
 	TAILQ_INSERT_TAIL(&w->jobs, j, link);
 	w->n_jobs++;
+	j->is_probe = providers_are_dark(w, &is_due);
+	w->n_probes += j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	return 0;
@@ -583,16 +653,30 @@ job_stop(struct job *j, enum job_stop why)
 	fiber_interrupt(j->fiber);
 }
 
-struct job *
-job_find(struct worker *w, const char *id, size_t n)
+static bool
+is_of(const struct job *j, const char *id, size_t n)
 {
+	if (j->msg.job_id != NULL)
+		return strlen(j->msg.job_id) == n && memcmp(j->msg.job_id, id, n) == 0;
+	return j->is_id && j->element_len == n && memcmp(j->element, id, n) == 0;
+}
+
+bool
+job_cancel(struct worker *w, const char *id, size_t n)
+{
+	bool is_found = false;
 	struct job *j;
 
-	TAILQ_FOREACH (j, &w->jobs, link)
-		if (j->is_begun && strlen(j->msg.job_id) == n &&
-		    memcmp(j->msg.job_id, id, n) == 0)
-			return j;
-	return NULL;
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		if (!is_of(j, id, n))
+			continue;
+		if (j->is_begun)
+			job_stop(j, JOB_STOP_CANCEL);
+		else /* begin may have been answered before the cancel */
+			j->is_cancel_told = true;
+		is_found = true;
+	}
+	return is_found;
 }
 
 void

@@ -6,6 +6,7 @@
 --@include dead
 --@include publish
 --@include mine
+--@include budget
 --@include terminal
 --@include session
 local id, reason, detail = ARGV[4], ARGV[9], ARGV[10]

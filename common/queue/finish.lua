@@ -5,6 +5,7 @@
 --@include head
 --@include publish
 --@include mine
+--@include budget
 --@include terminal
 --@include session
 return finish(ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], function(at)

@@ -27,6 +27,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 		.dead = strdup(QUEUE_PREFIX "dead"),
 		.holders = strdup(QUEUE_PREFIX "holders"),
 		.cancel_channel = strdup(QUEUE_PREFIX "cancel"),
+		.pause_channel = strdup(QUEUE_PREFIX "pause"),
 		.meta = strdup(QUEUE_PREFIX "meta"),
 		.result_ttl_sec = conf->queue.result_ttl_sec,
 		.max_attempts = conf->queue.max_attempts,
@@ -37,7 +38,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 	if (q->jobs == NULL || q->results_prefix == NULL ||
 	    q->completion_queue == NULL || q->alone == NULL || q->delayed == NULL ||
 	    q->parked == NULL || q->dead == NULL || q->cancel_channel == NULL ||
-	    q->holders == NULL || q->meta == NULL)
+	    q->pause_channel == NULL || q->holders == NULL || q->meta == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -54,6 +55,7 @@ queue_setup_release(struct queue_setup *q)
 	free(q->dead);
 	free(q->holders);
 	free(q->cancel_channel);
+	free(q->pause_channel);
 	free(q->meta);
 	*q = (struct queue_setup){ 0 };
 }

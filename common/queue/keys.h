@@ -33,6 +33,7 @@ struct queue_setup {
 	char *dead;
 	char *holders;        /* ZSET: who lives, and its beat */
 	char *cancel_channel; /* PUBLISH of cancelled ids */
+	char *pause_channel;  /* PUBLISH of "1" and "0" */
 	char *meta;
 	int64_t result_ttl_sec;
 	int64_t max_attempts;

@@ -30,6 +30,9 @@
 	X(BEGIN)         /* worker: starts a job that it has claimed                      */ \
 	X(JOURNAL)       /* worker: one record                                            */ \
 	X(JOURNAL_RESET) /* worker: a job that runs again starts from its beginning       */ \
+	X(RESERVE)       /* worker: of shared budgets, before a model call                */ \
+	X(SETTLE)        /* worker: a call that brought no answer to journal              */ \
+	X(SPAWN)         /* worker: a job that draws on the budget of this one            */ \
 	X(FINISH)        /* worker: done or failed, message published                     */ \
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
 	X(RETRY)         /* worker: a failed attempt, next one after a delay              */ \
@@ -49,12 +52,15 @@
 	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
 	X(CACHE_PUT)     /* worker                                                        */ \
 	X(USE)           /* worker: one more job used a shape of pipeline                 */ \
+	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
+	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
 	X(JOB_SHOW)      /* operator: one job                                             */ \
 	X(FSCK_JOB)      /* operator: is one job where its state says?                    */ \
 	X(FSCK_HELD)     /* operator: one holder's list                                   */ \
-	X(FSCK_KEY)      /* operator: any other key                                       */
+	X(FSCK_KEY)      /* operator: any other key                                       */ \
+	X(RIGHTS)        /* start check: which commands Redis refuses to this user         */
 /* clang-format on */
 
 enum queue_op {
@@ -75,8 +81,11 @@ enum queue_op {
 	X(CONFLICT)    /* begin: same id, other content; the copy is a dead letter now    */ \
 	X(REPUBLISHED) /* begin: finished before; its message is on the list              */ \
 	X(CANCELLED)   /* begin: yours, but cancelled: finish it as failed "cancelled"    */ \
+	X(PAUSED)      /* begin: the queue is paused; hand it back, claim no more         */ \
 	X(SPENT)       /* begin: yours, but its counters are spent: bury it, do not run   */ \
 	X(MISMATCH)    /* journal: the journal has another length or record               */ \
+	X(WAIT)        /* reserve: others have reserved the rest and may give it back     */ \
+	X(EXCEEDED)    /* reserve: that budget is spent                                   */ \
 	X(ALIVE)       /* recover: the beat has changed, it is not dead                   */ \
 	X(FINISHED)    /* cancel, dead_retry: it has ended already                        */ \
 	X(BUSY)        /* dead_retry: the job is on its way already                       */ \
@@ -158,8 +167,37 @@ struct queue_job_ref {
 	struct queue_text id;
 	int64_t token; /* from begin */
 };
+/* What the call of a turn cost, for the budgets of which it had reserved. */
+struct queue_spent {
+	unsigned turn;
+	int64_t tokens, microusd;
+};
+/* spent: NULL when nothing was reserved. */
 void queue_cmd_journal(struct queue_command *c, const struct queue_setup *q,
-    const struct queue_job_ref *job, int64_t index, struct queue_text record);
+    const struct queue_job_ref *job, int64_t index, struct queue_text record,
+    const struct queue_spent *spent);
+
+struct queue_reserve {
+	unsigned turn; /* one reservation a job: an earlier turn's is given back */
+	struct queue_text owner;
+	int64_t day_tokens, day_microusd;     /* the owner's caps; 0: none */
+	int64_t want_tokens, want_microusd;   /* what the call costs at most */
+	int64_t least_tokens, least_microusd; /* with less there is no point in it */
+};
+void queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_reserve *r);
+void queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spent *spent);
+
+/* A child of the job. After the first one the job draws on the shared budget as well and
+   must reserve before its own calls. */
+struct queue_spawn {
+	struct queue_text child, payload;
+	int64_t cap_tokens, cap_microusd; /* of the job, for itself and all below it */
+	int64_t used_tokens, used_microusd; /* by the job so far */
+};
+void queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spawn *s);
 void queue_cmd_journal_reset(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job);
 /* message: as read back from the store's row. */
@@ -206,8 +244,12 @@ void queue_cmd_promote(struct queue_command *c, const struct queue_setup *q);
 enum queue_blame {
 	QUEUE_BLAME_NONE,
 	QUEUE_BLAME_CULPRIT,
-	QUEUE_BLAME_UNKNOWN
+	QUEUE_BLAME_PAYLOAD,
+	QUEUE_BLAME_UNKNOWN,
+	QUEUE_BLAME_COUNT
 };
+
+const char *queue_blame_name(enum queue_blame blame); /* "culprit" */
 
 struct queue_recover {
 	const char *holder;
@@ -215,7 +257,7 @@ struct queue_recover {
 	/* not told: the beat as SURVEY answered it, a lease ago */
 	const char *seen_beat;
 	enum queue_blame blame;     /* NONE after an orderly end */
-	struct queue_text culprit;  /* id, for CULPRIT */
+	struct queue_text culprit;  /* CULPRIT: id; PAYLOAD: SHA-1 in hex */
 	struct queue_text evidence; /* "signal 11 in step llm, ...", for people */
 	bool may_bury; /* false while a storm lasts: payloads are not made dead letters
 			*/
@@ -233,8 +275,17 @@ void queue_cmd_dead_retry(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
 void queue_cmd_dead_drop(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
+void queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines);
 void queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
     const char *store_id); /* "": this process knows no store */
+/* by: who paused, for people; "" with is_paused false. */
+void queue_cmd_pause(struct queue_command *c, const struct queue_setup *q,
+    bool is_paused, const char *by);
+/* OK: the payload of that cancelled job ("": of any) stands in the holder's list now;
+   GONE: it is not at the head of the queue. */
+void queue_cmd_take(struct queue_command *c, const struct queue_setup *q,
+    const char *holder, struct queue_text id);
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_survey(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
@@ -262,6 +313,14 @@ struct queue_list queue_list_list(const struct queue_list *l, size_t i);
 /* The items of a plain command's reply; empty when it is no array. */
 struct queue_list queue_list_of(const struct redisReply *reply);
 
+/* Whose budget a RESERVE met. */
+enum queue_budget {
+	QUEUE_BUDGET_NONE,
+	QUEUE_BUDGET_OWNER,  /* the owner's day */
+	QUEUE_BUDGET_FAMILY, /* of the job that delegated it; cap 0: it is gone */
+	QUEUE_BUDGET_COUNT
+};
+
 struct queue_answer {
 	enum queue_word word;
 	union {
@@ -279,6 +338,7 @@ struct queue_answer {
 			bool is_rerun;      /* runs again after a failure (base_token is
 					  set) with the journal of the run that failed */
 			bool is_alone;      /* runs in quarantine */
+			bool has_family; /* draws on a budget that other jobs share */
 			struct queue_text evidence; /* of the last crash or suspicion */
 			struct queue_text payload;  /* with is_id: the job's payload */
 			struct queue_list journal;  /* texts, in order */
@@ -290,6 +350,14 @@ struct queue_answer {
 			bool is_cancelled;
 			int64_t len;
 		} journal;
+		struct {                          /* RESERVE */
+			int64_t tokens, microusd; /* OK, ALREADY: granted */
+			enum queue_budget
+			    budget;    /* that was tight; NONE: all granted */
+			bool is_money; /* in millionths, else in tokens */
+			int64_t used, cap, reserved; /* WAIT, EXCEEDED */
+			int64_t renews_ms;           /* the server's wall time */
+		} reserve;
 		struct { /* ADOPT: lists of {is_id, element} */
 			struct queue_list rows;
 		} adopt;
@@ -319,7 +387,13 @@ struct queue_answer {
 			int64_t now_ms;
 			struct queue_text head_digest, head_created_at;
 			struct queue_list counters; /* name, value, name, ... */
+			int64_t paused_ms;          /* wall time; 0: not paused */
+			struct queue_text paused_by;
 		} stats;
+		struct { /* PAUSE: since when and by whom it is, or was, paused */
+			int64_t since_ms;
+			struct queue_text by;
+		} pause;
 		struct {                           /* SURVEY */
 			struct queue_list holders; /* name, beat, name, ... */
 			struct queue_list leftovers;
@@ -329,6 +403,10 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
+		struct { /* RIGHTS */
+			struct queue_text first; /* with its arguments; "" */
+			int64_t n_refused;
+		} rights;
 		struct {                 /* SESSION_READ: texts, oldest first */
 			int64_t ttl_sec; /* -2: there is none */
 			struct queue_list turns;

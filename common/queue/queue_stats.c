@@ -43,7 +43,9 @@ queue_stats_read(struct redis_sync *s, const struct queue_setup *q,
 		.alone = a.stats.alone,
 		.dead = a.stats.dead,
 		.holders = a.stats.holders,
-		.oldest_ms = -1 };
+		.oldest_ms = -1,
+		.paused_ms = a.stats.paused_ms };
+	copy_text(out->paused_by, sizeof(out->paused_by), a.stats.paused_by);
 	copy_text(out->head_digest, sizeof(out->head_digest), a.stats.head_digest);
 	if (clock_parse_iso(a.stats.head_created_at.p, a.stats.head_created_at.n,
 		&created_ms) == 0)

@@ -7,10 +7,16 @@
 
 #include "common/queue/redis_sync.h"
 
+enum {
+	QUEUE_PAUSED_BY_MAX = 128
+};
+
 struct queue_stats {
 	int64_t queued, held, delayed, parked, alone, dead;
 	int64_t holders;   /* live ones of all hosts */
 	int64_t oldest_ms; /* age of the queue's head by its created_at; -1: unknown */
+	int64_t paused_ms; /* wall time; 0: the queue is not paused */
+	char paused_by[QUEUE_PAUSED_BY_MAX];
 	char head_digest[44]; /* tells whether the head has changed; "" when empty */
 };
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- stats(): how many are where, in one moment; the head of the queue by its digest and its
--- created_at; and the counters.
+-- created_at; the counters; since when the queue is paused (0: it is not) and by whom.
 --@include head
 local held, holders = 0, 0
 for _, set in ipairs({ 'holders', 'fenced' }) do
@@ -19,6 +19,8 @@ if head then
 		end
 	end
 end
+local paused = call('HMGET', P .. 'meta', 'paused_ms', 'paused_by')
 return { 'OK', call('LLEN', JOBS), held, call('ZCARD', P .. 'delayed'),
 	call('HLEN', P .. 'parked'), call('LLEN', P .. 'jobs:alone'), call('LLEN', P .. 'dead'),
-	holders, now_ms(), digest, created, call('HGETALL', P .. 'counters') }
+	holders, now_ms(), digest, created, call('HGETALL', P .. 'counters'),
+	tonumber(paused[1] or 0), paused[2] or '' }

@@ -4,6 +4,7 @@
  * scripted model, with the demonstration as the job.
  *
  *   bench_jobs throughput  jobs a second and CPU a job, by role
+ *   bench_jobs flight      the same with 5,000 jobs in flight at two slow calls each
  *   bench_jobs latency     one job at a time: p50 and p99 beside the model's own time
  *   bench_jobs memory      of the idle daemon, and of each job in flight
  *
@@ -118,6 +119,8 @@ usage_print(const struct options *o, const struct usage *before,
 
 /* ---- jobs ---- */
 
+static const char *extra = ""; /* members of every job */
+
 static void
 push_all(struct harness *h, const char *prefix, unsigned n)
 {
@@ -129,8 +132,8 @@ push_all(struct harness *h, const char *prefix, unsigned n)
 
 		for (; k < PUSH_BATCH && done < n; k++, done++) {
 			(void)snprintf(text[k], sizeof(text[k]),
-			    "{\"version\":\"1.0\",\"job_id\":\"%s-%u\",\"prompt\":\"%s\"}",
-			    prefix, done, prompt);
+			    "{\"version\":\"1.0\",\"job_id\":\"%s-%u\",\"prompt\":\"%s\"%s}",
+			    prefix, done, prompt, extra);
 			argv[2 + k] = text[k];
 		}
 		harness_redis_argv(h, k + 2, argv);
@@ -181,8 +184,45 @@ start(const struct options *o)
 	harness_llm_arg(h, delay);
 	harness_llm_no_log(h);
 	harness_llm_timeout(h, 30 + o->delay_ms / 1000);
+	harness_write_file(h, "agents.d/two.conf",
+	    "tools = ( \"execute_pipeline\" ); finish_tools = ( );\n");
 	harness_start(h);
 	return h;
+}
+
+/* When so many were done, in microseconds. */
+static uint64_t
+done_at_us(struct harness *h, unsigned n)
+{
+	harness_wait_until(h, all_are_done, &n, 600000, "jobs");
+	return clock_mono_us();
+}
+
+/*
+ * As many jobs in flight as the workers hold, each asking the model twice. The rate is
+ * that between a tenth and nine tenths of the jobs, when all places are taken.
+ */
+static void
+flight(const struct options *o)
+{
+	struct harness *h = start(o);
+	struct usage before, after;
+	unsigned n = o->jobs, part = n / 10;
+	uint64_t first_us, last_us;
+
+	extra = ",\"agent\":\"two\"";
+	push_all(h, "job", n);
+	first_us = done_at_us(h, part);
+	usage_read(&before);
+	last_us = done_at_us(h, n - part);
+	usage_read(&after);
+	(void)done_at_us(h, n);
+	verify(h, "job", n);
+	(void)printf("%s.rate %.0f jobs/s\n", o->label,
+	    (double)(n - 2 * part) * 1e6 / (double)(last_us - first_us));
+	usage_print(o, &before, &after, n - 2 * part);
+	harness_stop(h);
+	harness_free(h);
 }
 
 static void
@@ -299,6 +339,7 @@ static const struct {
 	unsigned jobs, workers, per_worker, delay_ms;
 } modes[] = {
 	{ "throughput", throughput, 20000, 2, 32, 0 },
+	{ "flight", flight, 50000, 5, 1000, 1000 },
 	{ "latency", latency, 500, 2, 8, 0 },
 	{ "memory", memory, 1000, 2, 500, 20000 },
 };
@@ -317,7 +358,7 @@ __attribute__((noreturn)) static void
 usage(void)
 {
 	(void)fprintf(stderr,
-	    "usage: bench_jobs throughput|latency|memory [--jobs N] [--workers N] "
+	    "usage: bench_jobs throughput|flight|latency|memory [--jobs N] [--workers N] "
 	    "[--per-worker N] [--delay-ms N] [--label NAME] [--sqlite]\n");
 	exit(EXIT_STATUS_USAGE);
 }

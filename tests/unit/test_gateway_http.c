@@ -61,6 +61,12 @@ fake_redis(void *ctx UNUSED, char *why, size_t size)
 	return false;
 }
 
+static bool
+fake_pause(void *ctx UNUSED, char *text UNUSED, size_t size UNUSED)
+{
+	return false;
+}
+
 static void *
 answer_job(void *arg UNUSED)
 {
@@ -120,7 +126,7 @@ start_server(const char *text)
 	cr_assert(eq(int, getsockname(fd, (struct sockaddr *)&a, &len), 0));
 	port = ntohs(a.sin_port);
 	gateway = (struct gateway){ conf, &page,
-		{ NULL, fake_status, fake_metrics, fake_redis, fake_submit,
+		{ NULL, fake_status, fake_metrics, fake_redis, fake_pause, fake_submit,
 		    fake_abandon } };
 	cr_assert(eq(int, http_server_start(&gateway, fd, &server, &err), 0), "%s",
 	    err.text);

@@ -245,7 +245,7 @@ fill(void)
 Test(health, the_plain_answer_has_three_fields)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	struct health_facts facts = { &status, NULL, NULL };
+	struct health_facts facts = { .status = &status };
 
 	fill();
 	health_write(&out, &facts);
@@ -255,7 +255,7 @@ Test(health, the_plain_answer_has_three_fields)
 
 Test(health, every_reason_not_to_be_ready_is_told)
 {
-	struct health_facts facts = { &status, &metrics, NULL };
+	struct health_facts facts = { .status = &status, .metrics = &metrics };
 	CLEANUP_BUF struct buf out = BUF_INIT;
 
 	fill();
@@ -293,6 +293,12 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "no worker is live") != NULL);
 	buf_clear(&out);
+	fill();
+	facts.queue_paused = "the queue is paused since noon by ann@host";
+	cr_expect(not(health_write_ready(&out, &facts)));
+	cr_expect(strstr(out.data,
+		      "[\"the queue is paused since noon by ann@host\"]") != NULL);
+	buf_clear(&out);
 	facts.status = NULL;
 	cr_expect(not(health_write_ready(&out, &facts)));
 	cr_expect(strstr(out.data, "supervisor does not answer") != NULL);
@@ -302,7 +308,7 @@ Test(health, the_page_escapes_what_it_shows)
 {
 	struct conf *conf =
 	    conf_of("service: { name = \"<b>&\\\"\"; node = \"n1\"; };");
-	struct health_facts facts = { &status, &metrics, NULL };
+	struct health_facts facts = { .status = &status, .metrics = &metrics };
 	CLEANUP_BUF struct buf out = BUF_INIT;
 
 	fill();

@@ -99,6 +99,107 @@ Test(operator, cancel_and_resume_say_what_they_met)
 	cr_expect_str_eq(state, "failed");
 }
 
+static enum queue_word
+pause_queue(bool is_paused)
+{
+	struct queue_command c;
+
+	queue_cmd_pause(&c, &f.setup, is_paused, is_paused ? "ann@host" : "");
+	return run(&f, &c);
+}
+
+static enum queue_word
+unclaim(const char *element)
+{
+	struct queue_command c;
+
+	queue_cmd_unclaim(&c, &f.setup, W0, queue_text(element), false);
+	return run(&f, &c);
+}
+
+Test(operator, nobody_begins_a_job_while_the_queue_is_paused)
+{
+	struct queue_stats stats;
+	struct err err = ERR_INIT;
+	int64_t running = take(&f, W0, "{r}", "running"), since;
+
+	push(&f, "{p}");
+	push(&f, "{q}");
+	cr_assert(claim(&f, W0)); /* it was faster than the pause */
+	cr_assert(pause_queue(true) == QUEUE_OK);
+	since = f.answer.pause.since_ms;
+	cr_assert(pause_queue(true) == QUEUE_ALREADY);
+	cr_expect(f.answer.pause.since_ms == since && since > 0);
+	cr_expect(f.answer.pause.by.n == 8);
+	cr_expect(begin(&f, W0, "{p}", "j") == QUEUE_PAUSED);
+	cr_expect_str_eq(state_of(&f, "j"), "");
+	cr_assert(unclaim("{p}") == QUEUE_OK);
+	cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:jobs", "0"), "{p}");
+	cr_assert(queue_stats_read(f.redis, &f.setup, &stats, &err) == 0);
+	cr_expect(stats.paused_ms == since);
+	cr_expect_str_eq(stats.paused_by, "ann@host");
+	/* what runs goes on to its end */
+	cr_expect(write_journal(&f, W0, "running", running, 0, "r") == QUEUE_OK);
+	cr_expect(finish(&f, W0, "running", running, "m") == QUEUE_OK);
+	cr_assert(pause_queue(false) == QUEUE_OK);
+	cr_expect(f.answer.pause.since_ms == since);
+	cr_assert(pause_queue(false) == QUEUE_ALREADY);
+	cr_assert(claim(&f, W0));
+	cr_expect(begin(&f, W0, "{p}", "j") == QUEUE_OK);
+}
+
+/* The reply was lost, not the job. */
+Test(operator, a_begin_that_is_sent_twice_is_answered_in_a_pause_too)
+{
+	struct queue_begin b = { .holder = W0,
+		.element = queue_text("{p}"),
+		.id = queue_text("j"),
+		.claim = 77,
+		.digest = queue_text("d") };
+	struct queue_command c;
+
+	push(&f, "{p}");
+	cr_assert(claim(&f, W0));
+	queue_cmd_begin(&c, &f.setup, &b);
+	cr_assert(run(&f, &c) == QUEUE_OK);
+	cr_assert(pause_queue(true) == QUEUE_OK);
+	cr_expect(run(&f, &c) == QUEUE_OK);
+	cr_expect(f.answer.begin.token == 1);
+}
+
+static enum queue_word
+take_cancelled(const char *holder, const char *id)
+{
+	struct queue_command c;
+
+	queue_cmd_take(&c, &f.setup, holder, queue_text(id));
+	return run(&f, &c);
+}
+
+Test(operator, a_cancelled_job_leaves_the_queue_in_a_pause_and_out_of_turn)
+{
+	static const char payload[] = "{\"job_id\":\"j\",\"prompt\":\"x\"}";
+
+	cr_assert(pause_queue(true) == QUEUE_OK);
+	for (int i = 0; i < 30; i++)
+		push(&f, "{\"job_id\":\"k\",\"prompt\":\"about j\"}");
+	push(&f, payload);
+	cr_expect(take_cancelled(W0, "j") == QUEUE_GONE); /* nobody cancelled it */
+	cr_assert(cancel(&f, "j") == QUEUE_OK);
+	cr_expect(f.answer.state.what.n == strlen("queued"));
+	cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:jobs", "0"), payload);
+	cr_expect(take_cancelled(W0, "j") == QUEUE_OK);
+	cr_expect(take_cancelled(W0, "j") == QUEUE_GONE);
+	cr_expect(INT(&f, "LLEN", "agent:jobs") == 30);
+	cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:held:" W0, "0"), payload);
+	cr_expect(begin(&f, W0, payload, "j") == QUEUE_CANCELLED);
+	cr_expect(take_cancelled("n.b.9.9", "j") == QUEUE_FENCED);
+	/* the message was missed */
+	cr_expect(take_cancelled(W0, "") == QUEUE_GONE);
+	cr_assert(cancel(&f, "k") == QUEUE_OK);
+	cr_expect(take_cancelled(W0, "") == QUEUE_OK);
+}
+
 /* ---- dead letters ---- */
 
 static int
