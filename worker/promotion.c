@@ -15,6 +15,7 @@
 #include "worker/promotion.h"
 
 #include "common/clock.h"
+#include "common/fnv.h"
 #include "common/log.h"
 #include "common/store/store_tools.h"
 #include "worker/agent/args_view.h"
@@ -47,6 +48,19 @@ holds_secret(const struct json *args)
 	return buf_status(&plain) != 0 || buf_status(&view) != 0 ||
 	    plain.len != view.len ||
 	    memcmp(buf_str(&plain), buf_str(&view), plain.len) != 0;
+}
+
+/* Where this worker notes that this shape of this owner is a tool, and as what. */
+static uint64_t *
+note_of(struct job *j, const char *shape, uint64_t *hash)
+{
+	struct fnv f;
+
+	fnv_init(&f);
+	fnv_adds(&f, j->msg.owner);
+	fnv_adds(&f, shape);
+	*hash = (uint64_t)(f.h >> 64);
+	return &j->worker->known_tools[*hash % ARRAY_LEN(j->worker->known_tools)];
 }
 
 static int
@@ -112,6 +126,7 @@ promotion_note(struct job *j, struct arena *a, const struct json *args,
 	int64_t after = j->worker->conf->pipeline.promote_after;
 	struct pipeline_shape shape;
 	struct queue_answer answer;
+	uint64_t hash, *note;
 	int r;
 
 	if (after == 0)
@@ -119,8 +134,14 @@ promotion_note(struct job *j, struct arena *a, const struct json *args,
 	r = pipeline_shape_of(a, args, facts, &shape);
 	if (r == -EINVAL || (r == 0 && (shape.looks_secret || holds_secret(args))))
 		return 0;
-	if (r == 0)
-		r = count_use(j, shape.digest, false, &answer);
+	if (r < 0)
+		return put_off(r);
+	note = note_of(j, shape.digest, &hash);
+	if (*note == hash)
+		return 0;
+	r = count_use(j, shape.digest, false, &answer);
+	if (r == 0 && answer.use.is_tool)
+		*note = hash;
 	if (r < 0 || answer.use.is_tool || answer.use.count < after)
 		return put_off(r);
 	r = store_shape(j, &shape, answer.use.count);

@@ -122,6 +122,8 @@ struct worker {
 	uint64_t jobs_done;
 	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
 	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	/* hashes of owner and shape of pipelines that are tools already */
+	uint64_t known_tools[256];
 	bool is_draining;        /* takes no more work */
 	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */

@@ -207,7 +207,7 @@ if HAVE_CRITERION
 check_PROGRAMS += test_e2e_owner
 TESTS += test_e2e_owner
 test_e2e_owner_SOURCES = tests/e2e/test_owner.c tests/e2e/test_owner_cache.c \
-	tests/e2e/test_owner_tools.c \
+	tests/e2e/test_owner_tools.c tests/e2e/test_owner_hostile.c \
 	tests/e2e/owner_support.h tests/e2e/owner_support.c
 test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
