@@ -4,8 +4,8 @@
  *
  * Owns:   the search's lists during a call; a found tool lives in the job's arena.
  * Called: by the conversation and by search_tools' row, in a job's fiber.
- * Fails:  with an outcome that the model is told; a store that is away is a failure of
- *         the call that another attempt may repair.
+ * Fails:  with an outcome that the model is told. A store that is away is waited for as
+ *         long as the job may live: its tools are not gone.
  *
  * A tool is looked up anew for every conversation, by the owner of the job: what another
  * owner has, and has not been published, is not there.
@@ -26,7 +26,7 @@
 
 enum {
 	LISTED_MAX = 500, /* tools that one search looks through */
-	WAIT_MS = 5000
+	COUNT_WAIT_MS = 1000
 };
 
 /* What a found tool is run with; in the job's arena. */
@@ -71,7 +71,8 @@ run_composite(const struct tool_call *call, struct tool_outcome *o)
 	r = pipeline_tool_run(call, args, c->name, o);
 	if (r == 0 && o->error == ERROR_TYPE_NONE)
 		(void)store_client_call(j->worker, count_now, &naming,
-		    clock_mono_ms() + WAIT_MS, NULL); /* a count is worth no failure */
+		    clock_mono_ms() + COUNT_WAIT_MS,
+		    NULL); /* a count is worth no failure */
 	return r;
 }
 
@@ -137,7 +138,7 @@ found_tools_find(void *ctx, struct arena *a, const char *name, size_t n,
 
 	if (s.name == NULL)
 		return -ENOMEM;
-	r = store_client_call(j->worker, get_now, &s, clock_mono_ms() + WAIT_MS, NULL);
+	r = store_client_call(j->worker, get_now, &s, j->deadline_ms, NULL);
 	if (r == 0)
 		r = make_tool(a, &s.tool, out);
 	store_tool_release(&s.tool);
@@ -280,8 +281,7 @@ search(const struct tool_call *call, struct tool_outcome *o)
 	struct job *j = call->job;
 	CLEANUP(listing_release) struct listing l = { .owner = j->msg.owner };
 	struct err err = ERR_INIT;
-	int r =
-	    store_client_call(j->worker, list_now, &l, clock_mono_ms() + WAIT_MS, &err);
+	int r = store_client_call(j->worker, list_now, &l, j->deadline_ms, &err);
 
 	if (r == -ECANCELED || r == -ENOMEM)
 		return r;
