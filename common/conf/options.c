@@ -123,7 +123,7 @@ const struct conf_option conf_options[] = {
 	  "share of a rate limit that agents of class batch may use while interactive jobs wait" },
 	{ "sessions.ttl_sec", OPT_INT, AT(sessions.ttl_sec), "86400", 1, INT32_MAX, TO_WORKERS, true,
 	  "seconds after its last job in which a session is forgotten" },
-	{ "sessions.max_turns", OPT_INT, AT(sessions.max_turns), "20", 1, 1000, TO_WORKERS, true,
+	{ "sessions.max_turns", OPT_INT, AT(sessions.max_turns), "20", 1, 200, TO_WORKERS, true,
 	  "jobs that a session remembers, the last ones" },
 	{ "pipeline.cache_ttl_sec", OPT_INT, AT(pipeline.cache_ttl_sec), "3600", 0, INT32_MAX, TO_WORKERS, true,
 	  "seconds that a pipeline's result is remembered; 0: not at all" },

@@ -19,7 +19,7 @@ static void
 start(void)
 {
 	h = e2e_new();
-	harness_set(h, "sessions.max_turns", "1000");
+	harness_set(h, "sessions.max_turns", "200");
 	page = faults_new(h);
 	harness_start(h);
 }
