@@ -39,6 +39,7 @@ enum ctl_option_id {
 	OPT_REPAIR,
 	OPT_ALL,
 	OPT_ALL_NAMES,
+	OPT_UNDO,
 	OPT_COUNT
 };
 

@@ -6,7 +6,7 @@ ctl_libctl_a_SOURCES = \
 	ctl/width.h ctl/width.c \
 	ctl/table.h ctl/table.c \
 	ctl/context.c ctl/print.c ctl/progress.c \
-	ctl/submit.c ctl/result.c ctl/job.c ctl/session.c ctl/status.c \
+	ctl/submit.c ctl/result.c ctl/job.c ctl/session.c ctl/tools.c ctl/status.c \
 	ctl/queue.c \
 	ctl/budget.c \
 	ctl/dead.c ctl/fsck.c ctl/intent.c ctl/agents.c ctl/meta.c \

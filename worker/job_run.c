@@ -16,6 +16,7 @@
 #include "worker/agent/intent.h"
 #include "worker/agent/journal.h"
 #include "worker/agent/prompt.h"
+#include "worker/found_tools.h"
 #include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
 #include "worker/providers.h"
@@ -487,6 +488,7 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.ask = ask,
 		.run_tool = run_tool,
 		.append = append,
+		.find_tool = found_tools_find,
 		.keep = keep,
 		.load = load,
 		.is_cancelled = is_cancelled,

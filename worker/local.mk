@@ -17,6 +17,8 @@ agent_runner_worker_SOURCES = \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/pipeline_cache.h worker/pipeline_cache.c \
 	worker/job_refs.h worker/job_refs.c \
+	worker/promotion.h worker/promotion.c \
+	worker/found_tools.h worker/found_tools.c \
 	worker/job.c worker/job_run.c worker/job_end.c \
 	worker/job_session.h worker/job_session.c \
 	worker/job_budget.c \

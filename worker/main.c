@@ -20,6 +20,7 @@
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
+#include "worker/found_tools.h"
 #include "worker/pipeline_tool.h"
 #include "worker/providers.h"
 #include "worker/pulse.h"
@@ -320,6 +321,7 @@ worker_main(struct role_process *p)
 	TAILQ_INIT(&w.jobs);
 	seed_random();
 	pipeline_tool_install();
+	found_tools_install();
 	r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);

@@ -122,6 +122,8 @@ struct worker {
 	uint64_t jobs_done;
 	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
 	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	/* hashes of owner and shape of pipelines that are tools already */
+	uint64_t known_tools[256];
 	bool is_draining;        /* takes no more work */
 	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
@@ -243,6 +245,10 @@ int store_client_place(struct worker *w, const char *result_id, const void *byte
     size_t len, int fd, struct store_place *out, uint64_t due_ms, struct err *err);
 int store_client_put_blob(struct worker *w, const void *bytes, size_t len,
     char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err);
+/* Any other operation; it may run several times while it answers -EAGAIN. */
+int store_client_call(struct worker *w,
+    int (*run)(struct store *store, void *ctx, struct err *err), void *ctx,
+    uint64_t due_ms, struct err *err);
 int store_client_get_blob(struct worker *w, const char *ref, size_t max_len,
     char **bytes, size_t *len, uint64_t due_ms, struct err *err);
 

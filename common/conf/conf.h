@@ -162,6 +162,7 @@ struct conf {
 	struct {
 		int64_t cache_ttl_sec; /* 0: no cache */
 		bool cache_get;        /* also pipelines that fetch by GET */
+		int64_t promote_after; /* jobs; 0: no tools are made */
 	} pipeline;
 	struct {
 		struct conf_provider *providers;

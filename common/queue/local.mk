@@ -51,6 +51,7 @@ queue_script_names += meta
 queue_script_names += session_read
 queue_script_names += cache_get
 queue_script_names += cache_put
+queue_script_names += use
 queue_script_names += pause
 queue_script_names += take
 queue_script_names += stats

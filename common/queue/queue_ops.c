@@ -301,6 +301,17 @@ queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_use(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text job_id, int64_t ttl_sec, bool is_mark)
+{
+	start(c, q, QUEUE_OP_USE);
+	add_text(c, key);
+	add_text(c, job_id);
+	add_int(c, ttl_sec);
+	add_bool(c, is_mark);
+}
+
+void
 queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
     int64_t ran_ms)

@@ -51,6 +51,7 @@
 	X(SESSION_READ)  /* worker, operator: a session's turns                           */ \
 	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
 	X(CACHE_PUT)     /* worker                                                        */ \
+	X(USE)           /* worker: one more job used a shape of pipeline                 */ \
 	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
 	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
@@ -222,6 +223,9 @@ void queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
     struct queue_text key);
 void queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
     struct queue_text key, struct queue_text text, int64_t ttl_sec);
+/* key: of queue_key_cache(); is_mark: the shape is a tool now. */
+void queue_cmd_use(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text job_id, int64_t ttl_sec, bool is_mark);
 /* ran_ms: running time of this attempt, added to the job's (begin answers the sum). */
 void queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
@@ -410,6 +414,10 @@ struct queue_answer {
 		struct { /* CACHE_GET: "" when there is none */
 			struct queue_text text;
 		} cache;
+		struct { /* USE */
+			int64_t count;
+			bool is_tool;
+		} use;
 		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
 			struct queue_list rows;
 		} fsck;

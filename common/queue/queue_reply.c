@@ -293,6 +293,13 @@ read_cache(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_use(struct reader *r, struct queue_answer *a)
+{
+	a->use.count = take_int(r);
+	a->use.is_tool = take_bool(r);
+}
+
+static void
 read_fsck(struct reader *r, struct queue_answer *a)
 {
 	a->fsck.rows = take_list(r);
@@ -323,6 +330,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_META] = read_meta,
 	[QUEUE_OP_SESSION_READ] = read_session,
 	[QUEUE_OP_CACHE_GET] = read_cache,
+	[QUEUE_OP_USE] = read_use,
 	[QUEUE_OP_PAUSE] = read_pause,
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
