@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "supervisor/hub.h"
 #include "supervisor/lanes.h"
@@ -213,6 +214,8 @@ child_ready(struct child *c)
 {
 	char label[48];
 
+	if (c->role == ROLE_REDIS)
+		FAULT_POINT(REDIS_READY);
 	c->ready_ms = c->alive_ms = clock_mono_ms();
 	log_line(c->is_short ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 	    "%s: ready after %llu ms%s%s", child_label(c, label),
@@ -394,14 +397,14 @@ tell_exit(const struct child *c, enum child_event event, int wait_status)
 {
 	enum log_level level = event == EVENT_DIED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 	const char *colon = c->said[0] != '\0' ? ": " : "";
-	char label[48];
+	char label[48], how[DEATH_TEXT_MAX];
 
 	if (c->is_short) /* whoever asked for it tells */
 		return;
+	live_set_tell_end(c, wait_status, how);
 	if (WIFSIGNALED(wait_status))
-		log_line(level, "%s[%ld]: killed by signal %d (%s)%s%s",
-		    child_label(c, label), (long)c->process.pid, WTERMSIG(wait_status),
-		    strsignal(WTERMSIG(wait_status)), colon, c->said);
+		log_line(level, "%s[%ld]: killed by %s%s%s", child_label(c, label),
+		    (long)c->process.pid, how, colon, c->said);
 	else if (WEXITSTATUS(wait_status) == EXIT_STATUS_OK && event != EVENT_DIED)
 		log_line(level, "%s[%ld]: ended", child_label(c, label),
 		    (long)c->process.pid);
@@ -418,6 +421,7 @@ child_exited(struct child *c, int wait_status, const struct rusage *used)
 	enum child_event event;
 
 	child_on_message(c, 0); /* last words are still in the socket */
+	FAULT_POINT(CHILD_REAPED);
 	event = event_of_exit(c, wait_status);
 	tell_exit(c, event, wait_status);
 	if (c->is_short)

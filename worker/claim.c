@@ -18,7 +18,9 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -65,7 +67,11 @@ free_places(const struct claim *c)
 	const struct worker *w = c->worker;
 	unsigned max =
 	    is_quarantine(w) ? 1 : (unsigned)w->conf->service.jobs_per_worker;
+	bool is_due;
 
+	if (providers_are_dark(c->worker, &is_due)) /* one job may try */
+		return is_due && w->n_probes == 0 && c->in_flight == 0 &&
+		    w->n_jobs < max;
 	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
 }
 
@@ -118,6 +124,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		return; /* on_up goes on */
 	}
 	if (reply->type == REDIS_REPLY_STRING) {
+		FAULT_POINT(CLAIM_REPLY);
 		take(c, reply->str, reply->len);
 		if (c->in_flight == 0)
 			c->burst = c->burst > 0 ? c->burst * 2 : 1;
@@ -142,6 +149,7 @@ send_move(struct claim *c, bool is_blocking)
 		is_quarantine(c->worker) ? q->alone : q->jobs, buf_str(&c->held),
 		"LEFT", "RIGHT", timeout };
 
+	FAULT_POINT(CLAIM_SEND);
 	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
 	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)
 		c->in_flight++;
@@ -171,6 +179,13 @@ void
 claim_wake(struct claim *c)
 {
 	claim_next(c);
+}
+
+void
+claim_look_soon(struct claim *c)
+{
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
 }
 
 void
@@ -332,7 +347,9 @@ adopt_run(void *ctx)
 		struct queue_command cmd;
 
 		queue_cmd_adopt(&cmd, &w->setup, w->role->holder, from, ADOPT_PAGE);
+		FAULT_POINT(ADOPT_SEND);
 		r = redis_op(w->redis, &cmd, copy_rows, &a, &answer, 0, &e);
+		FAULT_POINT(ADOPT_REPLY);
 		if (a.has_failed || a.n_rows < from + ADOPT_PAGE)
 			break;
 	}
@@ -452,14 +469,15 @@ static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	bool was_paused = c->is_paused;
+	bool was_paused = c->is_paused, is_due;
 
 	c->is_paused = false;
 	claim_next(c);
 	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
-		(was_paused || c->must_adopt || store_is_long_away(c->worker)
+		(was_paused || c->must_adopt || store_is_long_away(c->worker) ||
+			    providers_are_dark(c->worker, &is_due)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));
 }

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "worker/providers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -242,6 +243,7 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	watch_store(w);
 	if (w->must_ask_cancelled)
 		ask_cancelled(w);
+	providers_tick(w);
 	if (w->is_draining)
 		return;
 	claim_look(w->claim);

@@ -103,6 +103,41 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- faults at named points: builds that have them, and a proof that others do not
+EXTRA_DIST += tests/e2e/faults.h tests/e2e/faults.c tests/e2e/test_culprits.c \
+	tests/e2e/test_fault_points.c
+if FAULT_POINTS
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_culprits test_e2e_fault_points
+TESTS += test_e2e_culprits test_e2e_fault_points
+test_e2e_culprits_SOURCES = tests/e2e/test_culprits.c tests/e2e/faults.c
+test_e2e_culprits_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_culprits_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+test_e2e_fault_points_SOURCES = tests/e2e/test_fault_points.c tests/e2e/faults.c \
+	tests/e2e/ledger.c
+test_e2e_fault_points_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_fault_points_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+endif
+endif
+# --- end of faults at named points
+# --- what jobs cost
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_budgets
+TESTS += test_e2e_budgets
+test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
+test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what jobs cost
+# --- providers that are away
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_providers
+TESTS += test_e2e_providers
+test_e2e_providers_SOURCES = tests/e2e/test_providers.c
+test_e2e_providers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_providers_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the providers
 # --- secrets
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_secrets
