@@ -137,6 +137,7 @@ struct conf {
 		char *sentinel_user;
 		char *sentinel_password; /* secret */
 		bool allow_eviction;
+		bool wait_aof; /* producers wait for the append-only file */
 		char *program; /* redis-server to run in embedded mode */
 	} redis;
 	struct {

@@ -87,6 +87,8 @@ const struct conf_option conf_options[] = {
 	  "password at the sentinels (empty: they want none)" },
 	{ "redis.allow_eviction", OPT_BOOL, AT(redis.allow_eviction), "false", 0, 0, TO_REDIS_USERS, true,
 	  "start although the server may evict keys (jobs may then be lost)" },
+	{ "redis.wait_aof", OPT_BOOL, AT(redis.wait_aof), "false", 0, 0, TO_GATEWAY, true,
+	  "a push is acknowledged only when the server's append-only file holds it (Redis 7.2; older ones are not waited for)" },
 	{ "redis.program", OPT_STRING, AT(redis.program), "redis-server", 0, 0, 1U << ROLE_REDIS, false,
 	  "server program of the embedded mode, by path or name" },
 	{ "database.url", OPT_URL, AT(database.url), "sqlite", 0, 0, TO_STORE_USERS, false,

@@ -403,7 +403,7 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
-		struct { /* RIGHTS */
+		struct {                         /* RIGHTS */
 			struct queue_text first; /* with its arguments; "" */
 			int64_t n_refused;
 		} rights;
