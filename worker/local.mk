@@ -11,7 +11,7 @@ agent_runner_worker_SOURCES = \
 	worker/control.h worker/control.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
-	worker/store_client.c \
+	worker/store_client.c worker/retention.c \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/job.c worker/job_run.c worker/job_end.c \
 	worker/job_message.h worker/job_message.c \

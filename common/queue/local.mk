@@ -16,7 +16,7 @@ common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 
 queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
 	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
-	dead_drop meta pause take stats survey job_show fsck_job fsck_held fsck_key
+	dead_drop meta pause take refs leftovers purge_due stats survey job_show fsck_job fsck_held fsck_key
 queue_lua = \
 	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
 	common/queue/lib/names.lua common/queue/lib/mine.lua common/queue/lib/terminal.lua \
@@ -27,7 +27,8 @@ queue_lua = \
 	common/queue/resume.lua common/queue/promote.lua common/queue/recover.lua \
 	common/queue/cancel.lua common/queue/dead_payload.lua common/queue/dead_page.lua \
 	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
-	common/queue/pause.lua common/queue/take.lua \
+	common/queue/pause.lua common/queue/take.lua common/queue/refs.lua \
+	common/queue/leftovers.lua common/queue/purge_due.lua \
 	common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
 	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
 	common/queue/fsck_key.lua

@@ -322,12 +322,8 @@ dir_read(struct cas *cas, const char *hex, cas_sink_fn *sink, void *arg,
 /* ---- sweeping ---- */
 
 struct sweep {
-	struct cas_dir *d;
-	uint64_t min_age_ms;
-	bool dry_run;
-	cas_needed_fn *is_needed;
-	void *arg;
-	uint64_t *count;
+	const struct cas_sweep *what;
+	struct cas_swept *out;
 };
 
 typedef int entry_fn(struct sweep *s, int dir_fd, const char *name);
@@ -361,31 +357,37 @@ for_each(struct sweep *s, int at, const char *name, size_t name_len, entry_fn *f
 }
 
 static bool
-is_older(int dir_fd, const char *name, uint64_t min_age_ms)
+is_older(int dir_fd, const char *name, uint64_t min_age_ms, uint64_t *bytes)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && age_ms(&st) >= min_age_ms;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode) || age_ms(&st) < min_age_ms)
+		return false;
+	*bytes = (uint64_t)st.st_size;
+	return true;
 }
 
 static int
 sweep_file(struct sweep *s, int dir_fd, const char *name)
 {
 	char id[CAS_ID_MAX];
+	uint64_t bytes = 0;
 	int r;
 
 	(void)snprintf(id, sizeof(id), "sha256:%.64s", name);
-	if (!cas_is_id(id) || !is_older(dir_fd, name, s->min_age_ms))
+	if (!cas_is_id(id) || !is_older(dir_fd, name, s->what->min_age_ms, &bytes))
 		return 0;
-	r = s->is_needed(s->arg, id);
+	r = s->what->is_needed(s->what->arg, id);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	/* looked at once more: a put may have made it young meanwhile */
-	if (!s->dry_run && is_older(dir_fd, name, s->min_age_ms) &&
-	    unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+	if (!is_older(dir_fd, name, s->what->min_age_ms, &bytes))
+		return 0;
+	if (!s->what->is_dry_run && unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 		return -errno;
-	++*s->count;
+	s->out->files++;
+	s->out->bytes += bytes;
 	return 0;
 }
 
@@ -396,25 +398,22 @@ sweep_shelf(struct sweep *s, int dir_fd, const char *name)
 }
 
 static int
-sweep_top(struct sweep *s, int dir_fd, const char *name)
-{
-	return for_each(s, dir_fd, name, 2, sweep_shelf);
-}
-
-static int
 sweep_temp(struct sweep *s, int dir_fd, const char *name)
 {
-	if (!s->dry_run && is_older(dir_fd, name, DAY_MS))
+	uint64_t bytes;
+
+	if (!s->what->is_dry_run && is_older(dir_fd, name, DAY_MS, &bytes))
 		(void)unlinkat(dir_fd, name, 0); /* the next sweep tries again */
 	return 0;
 }
 
 static int
-dir_sweep(struct cas *cas, uint64_t min_age_ms, bool dry_run, cas_needed_fn *is_needed,
-    void *arg, uint64_t *count, struct err *err)
+dir_sweep(struct cas *cas, const struct cas_sweep *what, struct cas_swept *out,
+    struct err *err)
 {
 	struct cas_dir *d = (struct cas_dir *)cas;
-	struct sweep s = { d, min_age_ms, dry_run, is_needed, arg, count };
+	struct sweep s = { what, out };
+	char top[3];
 	int r;
 
 	r = open_root(d, false, err);
@@ -422,8 +421,9 @@ dir_sweep(struct cas *cas, uint64_t min_age_ms, bool dry_run, cas_needed_fn *is_
 		return 0;
 	if (r < 0)
 		return r;
-	r = for_each(&s, d->root_fd, ".", 2, sweep_top);
-	if (r == 0)
+	(void)snprintf(top, sizeof(top), "%02x", what->shelf & 0xff);
+	r = for_each(&s, d->root_fd, top, 2, sweep_shelf);
+	if (r == 0 && what->shelf == 0)
 		r = for_each(&s, d->root_fd, "tmp", STORE_ID_MAX - 1, sweep_temp);
 	return r < 0 ? fail(d, -r, "sweep", "", err) : 0;
 }

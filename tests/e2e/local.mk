@@ -105,8 +105,11 @@ endif
 # --- end of the queue's promises
 # --- what operators do to jobs
 if HAVE_CRITERION
-check_PROGRAMS += test_e2e_cancel test_e2e_pause
-TESTS += test_e2e_cancel test_e2e_pause
+check_PROGRAMS += test_e2e_cancel test_e2e_pause test_e2e_purge
+TESTS += test_e2e_cancel test_e2e_pause test_e2e_purge
+test_e2e_purge_SOURCES = tests/e2e/test_purge.c
+test_e2e_purge_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_purge_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_cancel_SOURCES = tests/e2e/test_cancel.c
 test_e2e_cancel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_cancel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
