@@ -52,6 +52,22 @@ translate(int error)
 	}
 }
 
+/* What cannot be written for reasons of its place can be written when an operator has put
+   that right. */
+static int
+fail_write(const struct cas_dir *d, int error, const char *what, const char *name,
+    struct err *err)
+{
+	static const int of_the_place[] = { EACCES, EPERM, EIO, ENOENT, ENOTDIR, ELOOP,
+		ENODEV, ESTALE };
+	int code = translate(error);
+
+	for (size_t i = 0; i < ARRAY_LEN(of_the_place); i++)
+		if (of_the_place[i] == error)
+			code = -EAGAIN;
+	return err_set(err, code, "%s %s/%s: %s", what, d->path, name, strerror(error));
+}
+
 static int
 fail(const struct cas_dir *d, int error, const char *what, const char *name,
     struct err *err)
@@ -93,10 +109,11 @@ open_root(struct cas_dir *d, bool for_writing, struct err *err)
 		return 0;
 	r = for_writing ? make_dir(AT_FDCWD, d->path) : 0;
 	if (r < 0)
-		return fail(d, -r, "make", "", err);
+		return fail_write(d, -r, "make", "", err);
 	fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(d, errno, "open", "", err);
+		return for_writing ? fail_write(d, errno, "open", "", err)
+				   : fail(d, errno, "open", "", err);
 	d->root_fd = fd;
 	return 0;
 }
@@ -224,10 +241,10 @@ write_new(struct cas_dir *d, const struct cas_source *src, char hex[], struct er
 	if (r >= 0)
 		r = store_new_id(temp + 4);
 	if (r < 0)
-		return fail(d, -r, "prepare", "tmp", err);
+		return fail_write(d, -r, "prepare", "tmp", err);
 	fd = openat(d->root_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fail(d, errno, "create", temp, err);
+		return fail_write(d, errno, "create", temp, err);
 	r = copy_out(src, fd, hex);
 	if (r == 0) {
 		p = place_of(hex);
@@ -236,7 +253,7 @@ write_new(struct cas_dir *d, const struct cas_source *src, char hex[], struct er
 	if (r < 0) {
 		(void)unlinkat(d->root_fd, temp,
 		    0); /* gone already if it was renamed */
-		return fail(d, -r, "write", temp, err);
+		return fail_write(d, -r, "write", temp, err);
 	}
 	return 0;
 }
@@ -258,7 +275,12 @@ dir_put(struct cas *cas, const struct cas_source *src, char hex[], struct err *e
 	p = place_of(hex);
 	if (is_there(d, &p, hex, len))
 		return 0;
-	return write_new(d, src, hex, err);
+	r = write_new(d, src, hex, err);
+	if (r == -EAGAIN) { /* it may be another directory when it is tried again */
+		(void)close(d->root_fd);
+		d->root_fd = -1;
+	}
+	return r;
 }
 
 /* ---- reading ---- */
