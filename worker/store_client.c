@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 
 enum {
+	LONG_AWAY_MS = 5000,
 	TRY_MS = 1000,
 	PAUSE_MS = 20
 };
@@ -40,6 +41,14 @@ static void
 on_done(struct store_request *r)
 {
 	wait_done(r->arg, 0);
+}
+
+bool
+store_client_is_long_away(const struct worker *w)
+{
+	uint64_t since = store_queue_away_since(w->store);
+
+	return since != 0 && clock_mono_ms() - since > LONG_AWAY_MS;
 }
 
 static int

@@ -187,6 +187,8 @@ int job_broke(struct job *j, const char *why);
  * content is released then.
  */
 int store_client_watch(struct worker *w); /* after store_queue_start */
+/* Away for so long that no more jobs should be claimed, and none begin to cost. */
+bool store_client_is_long_away(const struct worker *w);
 /* A read by job that goes on while the job does something else. Every begin needs its
    end, which waits (not for ever: a store that is away gives -EAGAIN). */
 struct store_lookup {

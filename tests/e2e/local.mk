@@ -103,6 +103,15 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- the result store's faults
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_store_faults
+TESTS += test_e2e_store_faults
+test_e2e_store_faults_SOURCES = tests/e2e/test_store_faults.c
+test_e2e_store_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS) $(SQLITE_CFLAGS)
+test_e2e_store_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS) $(SQLITE_LIBS) -lpthread
+endif
+# --- end of the result store's faults
 # --- what operators do to jobs
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_cancel test_e2e_pause test_e2e_purge
