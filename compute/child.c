@@ -11,6 +11,10 @@
 #include "compute/child.h"
 
 #include "common/lane.h"
+#include "common/role/fault_handler.h"
+#ifdef WITH_FAULT_POINTS
+# include "compute/flaw.h"
+#endif
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -108,6 +112,7 @@ child_lock_in(const struct child_start *s)
 	sigset_t none;
 	int e;
 
+	fault_handler_forget(); /* how it ends is for the zygote alone to see */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -163,6 +168,16 @@ send_answer(const struct child_start *s, uint64_t id, struct buf *meta,
 		_exit(CHILD_EXIT_PROTOCOL);
 }
 
+static int
+answer(const struct task *t, struct buf *meta, struct output *out)
+{
+#ifdef WITH_FAULT_POINTS
+	if (flaw_is_hit(t))
+		return flaw_answer(t, meta, out);
+#endif
+	return answer_task(t, meta, out);
+}
+
 /* Runs and answers; returns whether the child stays. */
 static bool
 answer_one(const struct child_start *s, const struct task *t, uint64_t id, unsigned run)
@@ -171,7 +186,7 @@ answer_one(const struct child_start *s, const struct task *t, uint64_t id, unsig
 	struct output out = { .fd = s->file_fd,
 		.inline_max = LANE_INLINE_MAX,
 		.max = s->limits.output_bytes };
-	int r = answer_task(t, &meta, &out);
+	int r = answer(t, &meta, &out);
 	bool stays = s->is_reusable && r == 0 && run < CHILD_RUNS_MAX &&
 	    out.file_bytes == 0 && cpu_ms() < CHILD_CPU_MAX_MS;
 	unsigned flags = stays ? 0 : CHILD_LEAVES;

@@ -148,6 +148,25 @@ make_shared(struct child *c)
 	return c->file_fd < 0 ? -errno : 0;
 }
 
+/* The child inherits its own request, and nobody else's. */
+static int
+fork_child(struct zygote *z, struct child *c, int theirs, uint64_t mapped)
+{
+	int r = request_show(c->request, true);
+
+	if (r < 0)
+		return r;
+	hidden_scrub_stack();
+	c->pid = fork();
+	if (c->pid == 0)
+		run_child(z, c, theirs, mapped);
+	r = c->pid < 0 ? -errno : 0;
+	/* What cannot be hidden again, the next child would inherit. */
+	ASSERT(request_show(c->request, false) == 0);
+	ASSERT(madvise(c->progress, PAGE, MADV_DONTFORK) == 0);
+	return r;
+}
+
 static int
 start_child(struct zygote *z, struct child *c)
 {
@@ -159,11 +178,9 @@ start_child(struct zygote *z, struct child *c)
 		r = make_socket(c, &theirs);
 	if (r < 0)
 		return r;
-	c->pid = fork();
-	if (c->pid < 0)
-		return -errno;
-	if (c->pid == 0)
-		run_child(z, c, theirs, mapped);
+	r = fork_child(z, c, theirs, mapped);
+	if (r < 0)
+		return r;
 	c->pidfd = pidfd_open(c->pid, 0);
 	if (c->pidfd < 0) {
 		r = -errno;
@@ -213,12 +230,24 @@ new_child(struct zygote *z, struct request *q)
 
 /* ---- handing over ---- */
 
+/* Nothing of one owner's data is left where another's parser may go astray. */
 static bool
-fits(const struct child *c, const struct request *q)
+has_owner(const struct zygote *z, const struct child *c, const char *owner)
+{
+#ifdef WITH_FAULT_POINTS
+	if (z->options.shares_children)
+		return true;
+#endif
+	(void)z;
+	return strcmp(c->owner, owner) == 0;
+}
+
+static bool
+fits(const struct zygote *z, const struct child *c, const struct request *q)
 {
 	return c->state == CHILD_IDLE &&
 	    memcmp(&c->limits, &q->limits, sizeof(q->limits)) == 0 &&
-	    strcmp(c->owner, q->owner) == 0;
+	    has_owner(z, c, q->owner);
 }
 
 static bool
@@ -243,7 +272,7 @@ children_take(struct zygote *z, struct request *q)
 	struct child *c, *idle = NULL;
 
 	TAILQ_FOREACH (c, &z->children, link) {
-		if (can_share(q) && fits(c, q) && hand_over(c, q))
+		if (can_share(q) && fits(z, c, q) && hand_over(c, q))
 			return true;
 		if (c->state == CHILD_IDLE && idle == NULL)
 			idle = c;

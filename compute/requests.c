@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "compute/zygote_private.h"
 
 #include <errno.h>
@@ -26,8 +27,7 @@ enum {
 static void
 part_release(struct part *p)
 {
-	free(p->meta);
-	free(p->data);
+	hidden_free(p->meta);
 	closep(&p->data_fd);
 }
 
@@ -43,26 +43,49 @@ request_free(struct request *q)
 void
 unsent_free(struct unsent *u)
 {
-	free(u->meta);
-	free(u->data);
+	hidden_free(u->meta);
 	closep(&u->data_fd);
 	free(u);
+}
+
+/* meta and data in one hidden piece; NULL when memory is short. */
+static char *
+copy_texts(const char *meta, size_t meta_len, const char *data, size_t data_len)
+{
+	char *p = hidden_alloc(meta_len + data_len + 1);
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p, meta, meta_len);
+	if (data_len > 0)
+		memcpy(p + meta_len, data, data_len);
+	return p;
 }
 
 int
 request_take_part(struct part *p, struct lane_message *m)
 {
+	bool is_inline = m->data_fd < 0;
+
 	p->meta_len = m->head.meta_len;
 	p->data_len = m->head.data_len;
 	p->data_fd = TAKE_FD(m->data_fd);
-	p->meta = malloc(p->meta_len + 1);
-	p->data = p->data_fd < 0 ? malloc((size_t)p->data_len + 1) : NULL;
-	if (p->meta == NULL || (p->data_fd < 0 && p->data == NULL))
+	p->meta =
+	    copy_texts(m->meta, p->meta_len, m->data, is_inline ? p->data_len : 0);
+	if (p->meta == NULL)
 		return -ENOMEM;
-	memcpy(p->meta, m->meta, p->meta_len);
-	if (p->data_fd < 0 && p->data_len > 0)
-		memcpy(p->data, m->data, (size_t)p->data_len);
+	p->data = is_inline ? p->meta + p->meta_len : NULL;
 	return 0;
+}
+
+int
+request_show(struct request *q, bool shown)
+{
+	int r = hidden_show(q->run.meta, shown);
+
+	for (size_t i = 0; r == 0 && i < q->n_inputs; i++)
+		r = hidden_show(q->inputs[i].meta, shown);
+	return r;
 }
 
 /* A whole number of the meta, within 1 and max; own when it is absent or 0. */
@@ -100,10 +123,19 @@ take_limits(const struct zygote *z, const struct json *meta, struct request *q)
 	q->deadline_ms = clock_mono_ms() + q->wall_ms;
 }
 
+/* Texts with escapes were copied into it. */
+static void
+forget(struct arena **a)
+{
+	if (*a != NULL)
+		arena_wipe(*a);
+	arena_freep(a);
+}
+
 bool
 request_read(const struct zygote *z, struct request *q, struct failure *f)
 {
-	CLEANUP(arena_freep) struct arena *a = arena_new(META_MEMORY_MAX);
+	CLEANUP(forget) struct arena *a = arena_new(META_MEMORY_MAX);
 	const struct json *meta = NULL, *owner, *fresh;
 	struct err err = ERR_INIT;
 
@@ -119,7 +151,8 @@ request_read(const struct zygote *z, struct request *q, struct failure *f)
 		memcpy(q->owner, owner->text, owner->len);
 	fresh = json_get(meta, "fresh");
 	/* without an owner nothing is shared */
-	q->is_fresh = q->owner[0] == '\0' || json_is_true(fresh);
+	q->is_fresh = q->owner[0] == '\0' || json_is_true(fresh) ||
+	    json_eq_str(json_get(meta, "format"), "yaml");
 	take_limits(z, meta, q);
 	return true;
 }
@@ -139,17 +172,14 @@ keep_unsent(struct lane *l, uint64_t id, const char *meta, size_t meta_len,
 	u->id = id;
 	u->meta_len = meta_len;
 	u->data_len = data_len;
-	u->meta = malloc(meta_len + 1);
-	u->data = data_fd < 0 ? malloc(data_len + 1) : NULL;
+	u->meta = copy_texts(meta, meta_len, data, data_fd < 0 ? data_len : 0);
 	u->data_fd = data_fd < 0 ? -1 : fcntl(data_fd, F_DUPFD_CLOEXEC, 0);
-	if (u->meta == NULL || (data_fd < 0 ? u->data == NULL : u->data_fd < 0)) {
+	if (u->meta == NULL || (data_fd >= 0 && u->data_fd < 0)) {
 		unsent_free(u);
 		l->is_gone = true;
 		return;
 	}
-	memcpy(u->meta, meta, meta_len);
-	if (data_fd < 0 && data_len > 0)
-		memcpy(u->data, data, data_len);
+	u->data = data_fd < 0 ? u->meta + meta_len : NULL;
 	TAILQ_INSERT_TAIL(&l->unsent, u, link);
 }
 
@@ -161,6 +191,7 @@ request_answer(struct zygote *z, struct request *q, const char *meta, size_t met
 	int r = -EAGAIN;
 
 	(void)z;
+	FAULT_POINT(COMPUTE_DONE);
 	if (l != NULL && !l->is_gone) {
 		if (TAILQ_EMPTY(&l->unsent))
 			r = lane_send(l->fd, COMPUTE_DONE, q->id, meta, meta_len, data,
@@ -182,6 +213,8 @@ request_fail(struct zygote *z, struct request *q, const struct failure *f)
 	if (buf_status(&meta) < 0 && q->lane != NULL)
 		q->lane->is_gone = true;
 	request_answer(z, q, buf_str(&meta), meta.len, "", 0, -1);
+	if (meta.data != NULL) /* a reason may quote the request */
+		explicit_bzero(meta.data, meta.len);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "compute/zygote.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "compute/zygote_private.h"
 
 #include <errno.h>
@@ -45,7 +46,10 @@ zygote_new(const struct zygote_options *o, struct zygote **out, struct err *err)
 	z->pid = getpid();
 	if (z->options.max_children == 0)
 		z->options.max_children = cores > 0 ? (unsigned)cores : 1;
-	z->buffer = malloc(LANE_MESSAGE_MAX);
+#ifdef WITH_FAULT_POINTS
+	hidden_is_off = o->shares_memory;
+#endif
+	z->buffer = hidden_alloc(LANE_MESSAGE_MAX);
 	if (z->buffer == NULL)
 		return err_set(err, -ENOMEM, "no memory for compute");
 	z->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -115,7 +119,7 @@ zygote_free(struct zygote *z)
 	closep(&z->statm_fd);
 	closep(&z->null_fd);
 	free(z->polls);
-	free(z->buffer);
+	hidden_free(z->buffer);
 	free(z);
 }
 
@@ -233,6 +237,7 @@ on_run(struct zygote *z, struct lane *l, struct lane_message *m)
 		l->is_gone = true;
 		return;
 	}
+	FAULT_POINT(COMPUTE_TAKEN);
 	TAILQ_REMOVE(&z->coming, q, link);
 	z->counts.runs++;
 	if (!request_read(z, q, &f)) {

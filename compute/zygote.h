@@ -24,6 +24,10 @@ struct zygote_options {
 	/* bounds of what a request may ask for, and what it gets when it does not
 	   say */
 	uint64_t cpu_sec, memory_mb, output_mb; /* 0: the defaults of compute_proto.h */
+#ifdef WITH_FAULT_POINTS
+	bool shares_children; /* with every owner: a test must see what that costs */
+	bool shares_memory;   /* children inherit what other owners sent */
+#endif
 };
 
 /* Before the caller's own sandbox: opens what it needs. 0 or negative errno. */

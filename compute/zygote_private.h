@@ -7,6 +7,7 @@
 
 #include "common/lane.h"
 #include "compute/child.h"
+#include "compute/hidden.h"
 #include "compute/zygote.h"
 
 #include <sys/queue.h>
@@ -16,7 +17,7 @@
 struct unsent {
 	TAILQ_ENTRY(unsent) link;
 	uint64_t id;
-	char *meta, *data; /* owned */
+	char *meta, *data; /* owned, one hidden piece that begins with meta */
 	size_t meta_len, data_len;
 	int data_fd; /* owned; -1 */
 };
@@ -30,7 +31,7 @@ struct lane {
 
 /* One message of a request: meta copied, data copied or a memory file. */
 struct part {
-	char *meta, *data; /* owned */
+	char *meta, *data; /* owned, one hidden piece that begins with meta */
 	size_t meta_len;
 	uint64_t data_len;
 	int data_fd; /* owned; -1 */
@@ -96,12 +97,13 @@ struct zygote {
 	struct zygote_counts counts;
 	struct pollfd *polls;
 	size_t n_polls;
-	char *buffer; /* LANE_MESSAGE_MAX */
+	char *buffer; /* LANE_MESSAGE_MAX, hidden */
 };
 
 /* requests.c */
 void request_free(struct request *q);
 int request_take_part(struct part *p, struct lane_message *m); /* 0 or -ENOMEM */
+int request_show(struct request *q, bool shown); /* to the child that is forked next */
 /* Reads the run's meta: false when it cannot be used, why is in f. */
 bool request_read(const struct zygote *z, struct request *q, struct failure *f);
 /* Answers and frees the request. data_fd stays the caller's. */

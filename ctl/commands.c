@@ -71,6 +71,10 @@ static const struct ctl_option all_options[] = {
 	{ OPT_ALL, "all", 0, VALUE_NONE, NULL, "every dead letter", false },
 	{ .name = NULL },
 };
+static const struct ctl_option owner_options[] = {
+	{ OPT_OWNER, "owner", 'o', VALUE_TEXT, "OWNER", "whose it is (default: nobody's)", false },
+	{ .name = NULL },
+};
 static const struct ctl_option help_options[] = {
 	{ OPT_ALL_NAMES, "all-names", 0, VALUE_NONE, NULL, "list all names, for tests", true },
 	{ .name = NULL },
@@ -119,6 +123,11 @@ static const struct command commands[] = {
 	  "remove old results for good",
 	  "Large values and journal records that nothing names any more go, too, once\n"
 	  "they are two days old. Asks first when standard input is a terminal.", false },
+	{ "budget", "[OWNER]", 0, 1, no_options, ctl_budget,
+	  "show what owners have spent today of their budgets",
+	  "Counted are jobs that run under limits.owner_usd_per_day or\n"
+	  "limits.owner_tokens_per_day. Reserved is what model calls that are under way\n"
+	  "may cost at most.", false },
 	{ "fsck", "", 0, 0, fsck_options, ctl_fsck,
 	  "check that jobs and results are in their places", NULL, false },
 	{ "dead list", "", 0, 0, no_options, ctl_dead_list,
@@ -129,6 +138,12 @@ static const struct command commands[] = {
 	  "queue dead letters again, all counters at zero", NULL, false },
 	{ "dead drop", "ID...|--all", 0, CTL_WORDS_MAX, all_options, ctl_dead_drop,
 	  "forget dead letters for good", NULL, false },
+	{ "session list", "", 0, 0, no_options, ctl_session_list,
+	  "list the sessions of all owners", NULL, false },
+	{ "session show", "ID", 1, 1, owner_options, ctl_session_show,
+	  "show what a session remembers", NULL, false },
+	{ "session drop", "ID", 1, 1, owner_options, ctl_session_drop,
+	  "forget a session; the results of its jobs stay", NULL, false },
 	{ "completion", "bash", 1, 1, no_options, ctl_completion,
 	  "print a completion script for the shell", NULL, false },
 	{ "help", "[COMMAND]", 0, 2, help_options, ctl_help,

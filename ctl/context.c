@@ -10,6 +10,7 @@
 
 #include "ctl/ctl.h"
 
+#include "common/queue/redis_target.h"
 #include "ctl/width.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ ctl_release(struct ctl *ctl)
 {
 	store_close(ctl->store);
 	redis_sync_free(ctl->redis);
+	redis_target_free(ctl->redis_target);
 	if (ctl->has_queue)
 		queue_setup_release(&ctl->queue);
 	conf_free(ctl->conf);
@@ -193,9 +195,10 @@ ctl_need_redis(struct ctl *ctl)
 	if (queue_setup_init(&ctl->queue, ctl->conf) < 0)
 		return ctl_fail(CTL_FAILED, "no memory");
 	ctl->has_queue = true;
-	options.url = ctl->conf->redis.url;
-	options.run_dir = ctl->conf->service.run_dir;
-	r = redis_sync_new(&options, &ctl->redis, &err);
+	r = redis_target_from_conf(ctl->conf, &ctl->redis_target, &err);
+	options.target = ctl->redis_target;
+	if (r == 0)
+		r = redis_sync_new(&options, &ctl->redis, &err);
 	if (r < 0)
 		return ctl_fail(CTL_CONFIG, "%s", err_text(&err));
 	r = redis_sync_connect(ctl->redis, &err);

@@ -28,6 +28,7 @@ struct ctl {
 	struct conf *conf;
 	struct queue_setup queue;
 	bool has_queue;
+	struct redis_target *redis_target;
 	struct redis_sync *redis;
 	struct store *store;
 };
@@ -47,11 +48,15 @@ int ctl_queue_resume(struct ctl *ctl);
 int ctl_intent(struct ctl *ctl);
 int ctl_pipeline(struct ctl *ctl);
 int ctl_agents(struct ctl *ctl);
+int ctl_budget(struct ctl *ctl);
 int ctl_fsck(struct ctl *ctl);
 int ctl_dead_list(struct ctl *ctl);
 int ctl_dead_show(struct ctl *ctl);
 int ctl_dead_retry(struct ctl *ctl);
 int ctl_dead_drop(struct ctl *ctl);
+int ctl_session_list(struct ctl *ctl);
+int ctl_session_show(struct ctl *ctl);
+int ctl_session_drop(struct ctl *ctl);
 int ctl_help(struct ctl *ctl);
 int ctl_completion(struct ctl *ctl);
 

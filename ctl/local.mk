@@ -7,6 +7,10 @@ ctl_libctl_a_SOURCES = \
 	ctl/table.h ctl/table.c \
 	ctl/context.c ctl/print.c ctl/queue.c ctl/purge.c ctl/progress.c \
 	ctl/submit.c ctl/result.c ctl/job.c ctl/status.c \
+	ctl/context.c ctl/print.c ctl/progress.c \
+	ctl/submit.c ctl/result.c ctl/job.c ctl/session.c ctl/status.c \
+	ctl/queue.c \
+	ctl/budget.c \
 	ctl/dead.c ctl/fsck.c ctl/intent.c ctl/agents.c ctl/meta.c \
 	ctl/helper.h ctl/helper.c ctl/pipeline.c \
 	common/queue/redis_reply.h common/queue/redis_reply.c
@@ -16,7 +20,7 @@ ctl_libctl_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 CTL_LIBS = ctl/libctl.a worker/libpipelinerun.a worker/libllm.a worker/agent/libintent.a \
 	common/libpipeline.a common/libqueue.a common/libstore.a \
 	common/libconf.a common/librole.a common/libjson.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(LIBPQ_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(LIBCONFIG_LIBS) \
+	$(REDIS_LIBS) $(LIBPQ_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(LIBCONFIG_LIBS) \
 	$(SECCOMP_LIBS) -lm
 
 bin_PROGRAMS += agentctl

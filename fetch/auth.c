@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth.c - auth profiles are bound to hosts, and their secrets never come back.
+ * auth.c - auth profiles are bound to hosts.
  *
  * Owns:   nothing; profiles are the configuration's.
- * Called: by fetch_request.c and by whatever writes an answer.
+ * Called: by fetch_request.c.
  * Fails:  with -EINVAL and a sentence that names profiles, never secrets.
  */
 #include "config.h"
@@ -13,12 +13,6 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
-
-enum {
-	MASK_SECRET_MIN = 4
-}; /* shorter ones would mask half of any text */
-
-static const char mask[] = "********";
 
 void
 auth_addition_release(struct auth_addition *a)
@@ -191,107 +185,4 @@ auth_apply(const struct conf_auth_profile *profile, struct auth_addition *out,
 			return types[i].apply(profile, out, err);
 	return err_set(err, -EINVAL, "the auth profile '%s' has no known type",
 	    profile->name);
-}
-
-/* ---- hiding ---- */
-
-typedef void (*form_fn)(void *ctx, const char *secret, size_t n);
-
-static void
-one_form(const struct buf *form, form_fn fn, void *ctx)
-{
-	if (form->len >= MASK_SECRET_MIN)
-		fn(ctx, form->data, form->len);
-}
-
-/* As it stands, escaped for a URL, and in base64. */
-static void
-each_form(const char *secret, form_fn fn, void *ctx)
-{
-	CLEANUP_BUF struct buf plain = BUF_INIT, escaped = BUF_INIT, encoded = BUF_INIT;
-
-	buf_adds(&plain, secret);
-	one_form(&plain, fn, ctx);
-	url_add_escaped(&escaped, secret, strlen(secret));
-	one_form(&escaped, fn, ctx);
-	add_base64(&encoded, secret, strlen(secret));
-	while (encoded.len > 0 && encoded.data[encoded.len - 1] == '=')
-		encoded.data[--encoded.len] = '\0';
-	one_form(&encoded, fn, ctx);
-}
-
-static void
-each_secret(const struct conf_auth_profile *profile, form_fn fn, void *ctx)
-{
-	CLEANUP_BUF struct buf pair = BUF_INIT;
-
-	each_form(profile->value, fn, ctx);
-	each_form(profile->token, fn, ctx);
-	each_form(profile->password, fn, ctx);
-	if (profile->password[0] == '\0')
-		return;
-	add_basic(&pair, profile);
-	one_form(&pair, fn, ctx);
-}
-
-/* Replaces each occurrence of secret in a text. */
-static void
-mask_one(void *ctx, const char *secret, size_t n)
-{
-	struct buf *text = ctx;
-	CLEANUP_BUF struct buf out = BUF_INIT;
-	const char *at = text->data, *end = at + text->len, *hit;
-
-	if (text->len < n)
-		return;
-	while ((hit = memmem(at, (size_t)(end - at), secret, n)) != NULL) {
-		buf_add(&out, at, (size_t)(hit - at));
-		buf_adds(&out, mask);
-		at = hit + n;
-	}
-	if (at == text->data)
-		return;
-	buf_add(&out, at, (size_t)(end - at));
-	buf_clear(text);
-	buf_add(text, buf_str(&out), out.len);
-}
-
-void
-auth_add_masked(struct buf *out, const struct conf_auth_profile *profile,
-    const char *text, size_t n)
-{
-	CLEANUP_BUF struct buf copy = BUF_INIT;
-
-	if (profile == NULL) {
-		buf_add(out, text, n);
-		return;
-	}
-	buf_add(&copy, text, n);
-	each_secret(profile, mask_one, &copy);
-	buf_add(out, buf_str(&copy), copy.len);
-}
-
-struct span {
-	char *bytes;
-	size_t n;
-};
-
-static void
-blank_one(void *ctx, const char *secret, size_t n)
-{
-	const struct span *span = ctx;
-	char *at = span->bytes, *end = at + span->n;
-
-	while ((at = memmem(at, (size_t)(end - at), secret, n)) != NULL) {
-		memset(at, '*', n);
-		at += n;
-	}
-}
-
-void
-auth_blank(const struct conf_auth_profile *profile, char *bytes, size_t n)
-{
-	struct span span = { bytes, n };
-
-	each_secret(profile, blank_one, &span);
 }

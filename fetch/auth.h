@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth.h - auth profiles: who may see which secret, how it is sent, how it is hidden.
+ * auth.h - auth profiles: who may see which secret, and how it is sent.
  */
 #ifndef FETCH_AUTH_H
 #define FETCH_AUTH_H
@@ -29,14 +29,5 @@ int auth_find(const struct conf *conf, const char *name, const struct url *url,
 /* 0, or -EINVAL when the profile has no secret, with what the operator has to do. */
 int auth_apply(const struct conf_auth_profile *profile, struct auth_addition *out,
     struct err *err);
-
-/* Appends n bytes of text to out with every form of the profile's secrets replaced by
-   "********". profile may be NULL: nothing is replaced. */
-void auth_add_masked(struct buf *out, const struct conf_auth_profile *profile,
-    const char *text, size_t n);
-
-/* The same in place, with as many '*' as the secret has bytes: a server that shows what
-   it was sent must not bring the secret into a result. */
-void auth_blank(const struct conf_auth_profile *profile, char *bytes, size_t n);
 
 #endif

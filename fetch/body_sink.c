@@ -16,14 +16,9 @@
 #include <sys/mman.h>
 
 void
-body_sink_init(struct body_sink *s)
-{
-	*s = (struct body_sink){ .fd = -1 };
-}
-
-void
 body_sink_release(struct body_sink *s)
 {
+	secrets_stream_release(&s->masked);
 	buf_release(&s->head);
 	if (s->fd >= 0)
 		(void)close(s->fd);
@@ -59,9 +54,10 @@ spill(struct body_sink *s)
 	return r;
 }
 
-int
-body_sink_add(struct body_sink *s, const char *bytes, size_t n)
+static int
+store(void *ctx, const char *bytes, size_t n)
 {
+	struct body_sink *s = ctx;
 	int r = 0;
 
 	s->bytes += n;
@@ -75,28 +71,25 @@ body_sink_add(struct body_sink *s, const char *bytes, size_t n)
 	return buf_status(&s->head);
 }
 
-static int
-blank_file(const struct body_sink *s, const struct conf_auth_profile *profile)
+void
+body_sink_init(struct body_sink *s, const struct secrets *secrets)
 {
-	void *map =
-	    mmap(NULL, (size_t)s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-
-	if (map == MAP_FAILED)
-		return -errno;
-	auth_blank(profile, map, (size_t)s->bytes);
-	return munmap(map, (size_t)s->bytes) < 0 ? -errno : 0;
+	*s = (struct body_sink){ .fd = -1,
+		.masked = { .secrets = secrets, .pass = store, .ctx = s } };
 }
 
 int
-body_sink_seal(struct body_sink *s, const struct conf_auth_profile *profile)
+body_sink_add(struct body_sink *s, const char *bytes, size_t n)
+{
+	return secrets_stream_add(&s->masked, bytes, n);
+}
+
+int
+body_sink_seal(struct body_sink *s)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-	int r = 0;
+	int r = secrets_stream_end(&s->masked);
 
-	if (profile != NULL && s->fd >= 0)
-		r = blank_file(s, profile);
-	else if (profile != NULL && s->head.len > 0)
-		auth_blank(profile, s->head.data, s->head.len);
 	if (r < 0)
 		return r;
 	if (s->fd >= 0 && fcntl(s->fd, F_ADD_SEALS, seals) < 0)

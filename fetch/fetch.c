@@ -49,6 +49,9 @@ fetch_init(struct fetch *f, const struct conf *conf, struct metrics_page *metric
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0)
 		return err_set(err, -errno, "epoll: %s", strerror(errno));
+	r = conf_secrets(conf, &f->secrets);
+	if (r < 0)
+		return err_set(err, r, "no memory for the secrets");
 	r = make_guard(f, err);
 	if (r < 0)
 		return r;
@@ -68,6 +71,7 @@ fetch_release(struct fetch *f)
 	lanes_close(f);
 	http_client_free(f->client);
 	addr_guard_free(f->guard);
+	secrets_free(f->secrets);
 	if (f->epoll_fd >= 0)
 		(void)close(f->epoll_fd);
 }

@@ -23,18 +23,20 @@ struct lane;
 TAILQ_HEAD(fetch_jobs, fetch_job);
 TAILQ_HEAD(lanes, lane);
 
-/* A body on its way from the server to the worker: in memory while it is small. */
+/* A body on its way from the server to the worker, secrets masked as it arrives: in
+   memory while it is small. */
 struct body_sink {
+	struct secrets_stream masked;
 	struct buf head; /* up to LANE_INLINE_MAX bytes */
 	int fd;          /* memory file that holds all of it, or -1; owned */
 	uint64_t bytes;
 };
 
-void body_sink_init(struct body_sink *s);
+/* Stays where it is until it is released. */
+void body_sink_init(struct body_sink *s, const struct secrets *secrets);
 void body_sink_release(struct body_sink *s);
 int body_sink_add(struct body_sink *s, const char *bytes, size_t n); /* 0, or -errno */
-/* Blanks the profile's secrets (NULL: none), then nothing can change any more. */
-int body_sink_seal(struct body_sink *s, const struct conf_auth_profile *profile);
+int body_sink_seal(struct body_sink *s); /* the end: nothing can change any more */
 
 /* One request of a worker, from its message to its answer. */
 struct fetch_job {
@@ -76,6 +78,7 @@ void lanes_close(struct fetch *f);
 struct fetch {
 	const struct conf *conf;
 	struct metrics_page *metrics;
+	struct secrets *secrets;    /* owned: those of all profiles */
 	struct addr_guard *guard;   /* owned */
 	struct http_client *client; /* owned */
 	int epoll_fd;               /* owned */

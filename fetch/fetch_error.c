@@ -11,7 +11,6 @@
 #include "fetch/fetch_error.h"
 
 #include "common/pipeline/fetch_proto.h"
-#include "fetch/auth.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -99,7 +98,7 @@ shown_length(const char *text, size_t n)
 
 static void
 judge_status(struct fetch_error *e, const struct http_result *r, const char *url,
-    const struct conf_auth_profile *profile)
+    const struct secrets *secrets)
 {
 	size_t i = 0;
 
@@ -108,12 +107,12 @@ judge_status(struct fetch_error *e, const struct http_result *r, const char *url
 	set_type(e, statuses[i].type, statuses[i].hint);
 	e->retry_after_ms = http_result_retry_after_ms(r);
 	buf_addf(&e->message, "HTTP %d from ", r->status);
-	auth_add_masked(&e->message, profile, url, strlen(url));
+	secrets_mask(secrets, &e->message, url, strlen(url));
 	if (r->body.len > 0) {
 		/* Masked first and cut then, lest half a secret remain. */
 		CLEANUP_BUF struct buf body = BUF_INIT;
 
-		auth_add_masked(&body, profile, buf_str(&r->body), r->body.len);
+		secrets_mask(secrets, &body, buf_str(&r->body), r->body.len);
 		buf_adds(&e->message, ": ");
 		buf_add(&e->message, buf_str(&body),
 		    shown_length(buf_str(&body), body.len));
@@ -122,20 +121,20 @@ judge_status(struct fetch_error *e, const struct http_result *r, const char *url
 
 bool
 fetch_error_judge(struct fetch_error *e, const struct http_result *r, const char *url,
-    const struct conf_auth_profile *profile)
+    const struct secrets *secrets)
 {
 	if (r->class == HTTP_OK) {
 		if (r->status >= 200 && r->status <= 299)
 			return true;
-		judge_status(e, r, url, profile);
+		judge_status(e, r, url, secrets);
 		return false;
 	}
 	set_type(e, "internal", "");
 	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
 		if (classes[i].class == r->class)
 			set_type(e, classes[i].type, classes[i].hint);
-	auth_add_masked(&e->message, profile, url, strlen(url));
+	secrets_mask(secrets, &e->message, url, strlen(url));
 	buf_adds(&e->message, ": ");
-	auth_add_masked(&e->message, profile, r->message, strlen(r->message));
+	secrets_mask(secrets, &e->message, r->message, strlen(r->message));
 	return false;
 }

@@ -6,8 +6,8 @@
 #define FETCH_FETCH_ERROR_H
 
 #include "common/buf.h"
-#include "common/conf/conf.h"
 #include "common/net/http_client.h"
+#include "common/secrets.h"
 
 struct fetch_error {
 	const char *type;       /* "invalid_step", ...; NULL: none */
@@ -25,9 +25,9 @@ void fetch_error_invalid(struct fetch_error *e, const char *hint, const char *fm
 
 /*
  * What an ended transfer means. Returns true when it is a success (2xx), else fills *e;
- * url is shown, secrets of the profile (may be NULL) are masked everywhere.
+ * url is shown; the secrets (may be NULL) are masked everywhere.
  */
 bool fetch_error_judge(struct fetch_error *e, const struct http_result *result,
-    const char *url, const struct conf_auth_profile *profile);
+    const char *url, const struct secrets *secrets);
 
 #endif

@@ -11,6 +11,7 @@
 #include "fetch/fetch.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/json/json.h"
 #include "common/log.h"
 
@@ -58,9 +59,19 @@ write_masked(struct json_writer *w, const char *name, const struct fetch_job *jo
 {
 	CLEANUP_BUF struct buf masked = BUF_INIT;
 
-	auth_add_masked(&masked, job->request.profile, text, strlen(text));
+	secrets_mask(job->fetch->secrets, &masked, text, strlen(text));
 	jw_key(w, name);
 	jw_string(w, buf_str(&masked), masked.len);
+}
+
+/* Where the last hop led, without keys that only their names tell. */
+static void
+write_url(struct json_writer *w, const struct fetch_job *job, const char *url)
+{
+	CLEANUP_BUF struct buf shown = BUF_INIT;
+
+	conf_mask_url(&shown, url);
+	write_masked(w, "url", job, buf_str(&shown));
 }
 
 /* result NULL: nothing was sent. */
@@ -78,7 +89,7 @@ write_answer(struct fetch_job *job, const struct http_result *result)
 	jw_int(&w, result != NULL ? result->status : 0);
 	if (result != NULL) {
 		write_masked(&w, "content_type", job, result->content_type);
-		write_masked(&w, "url", job, result->url);
+		write_url(&w, job, result->url);
 		if (etag != NULL)
 			write_masked(&w, "etag", job, etag);
 		jw_key(&w, "redirects");
@@ -102,9 +113,10 @@ answer(struct fetch_job *job, const struct http_result *result)
 		if (strcmp(job->error.type, "forbidden_address") == 0)
 			metric_add(f->metrics, METRIC_FETCH_REFUSED, 0, 1);
 		body_sink_release(&job->sink);
-		body_sink_init(&job->sink);
+		body_sink_init(&job->sink, job->fetch->secrets);
 	}
 	write_answer(job, result);
+	FAULT_POINT(FETCH_DONE);
 	log_debug("fetch %llu of worker %u: %s, %llu bytes, %llu ms",
 	    (unsigned long long)job->id, job->lane->slot,
 	    job->error.type != NULL ? job->error.type : "ok",
@@ -120,13 +132,13 @@ on_done(void *ctx, struct http_result *result)
 
 	job->transfer = NULL;
 	if (fetch_error_judge(&job->error, result, buf_str(&job->request.shown_url),
-		job->request.profile) &&
-	    body_sink_seal(&job->sink, job->request.profile) < 0) {
+		job->fetch->secrets) &&
+	    body_sink_seal(&job->sink) < 0) {
 		struct http_result failed = { .class = HTTP_INTERNAL,
 			.message = "the body could not be sealed" };
 
 		(void)fetch_error_judge(&job->error, &failed,
-		    buf_str(&job->request.shown_url), job->request.profile);
+		    buf_str(&job->request.shown_url), job->fetch->secrets);
 	}
 	answer(job, result);
 }
@@ -179,6 +191,7 @@ fetch_job_start(struct lane *lane, struct lane_message *msg)
 	struct fetch_job *job = calloc(1, sizeof(*job));
 	int r;
 
+	FAULT_POINT(FETCH_TAKEN);
 	if (job == NULL) {
 		if (msg->data_fd >= 0)
 			(void)close(msg->data_fd);
@@ -190,7 +203,7 @@ fetch_job_start(struct lane *lane, struct lane_message *msg)
 	job->lane = lane;
 	job->id = msg->head.id;
 	job->started_ms = clock_mono_ms();
-	body_sink_init(&job->sink);
+	body_sink_init(&job->sink, job->fetch->secrets);
 	TAILQ_INSERT_TAIL(&lane->running, job, entry);
 	metric_add(f->metrics, METRIC_FETCH_REQUESTS, 0, 1);
 	r = keep_data(job, msg);
@@ -202,6 +215,7 @@ fetch_job_start(struct lane *lane, struct lane_message *msg)
 		return;
 	}
 	job->request.http.on_body = on_body;
+	job->request.http.secrets = f->secrets;
 	if (r == 0)
 		job->transfer =
 		    http_client_start(f->client, &job->request.http, on_done, job);

@@ -307,7 +307,7 @@ read_all(struct fetch_request *r, const struct conf *conf, const struct json *me
 		s = read_params(r, meta, method, e);
 	if (s < 0)
 		return s;
-	buf_add(&r->shown_url, buf_str(&r->url), r->url.len);
+	conf_mask_url(&r->shown_url, buf_str(&r->url));
 	s = read_profile(r, conf, meta, &url, e);
 	if (s < 0)
 		return s;

@@ -18,7 +18,7 @@ struct fetch_request {
 	struct http_request http;
 	struct http_header headers[FETCH_HEADERS_MAX + 4];
 	struct buf url;       /* as sent: may hold a key */
-	struct buf shown_url; /* without it */
+	struct buf shown_url; /* without it and others that the model wrote */
 	struct buf body;      /* owned, unless the message brought one */
 	struct auth_addition auth;
 	const struct conf_auth_profile *profile; /* the configuration's; NULL: none */

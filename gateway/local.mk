@@ -13,7 +13,7 @@ gateway_libgateway_a_SOURCES = \
 	gateway/exchange.h gateway/exchange.c gateway/pages.c gateway/chat.c
 gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 GATEWAY_LIBS = gateway/libgateway.a common/libqueue.a $(ROLE_LIBS) common/libconf.a common/libjson.a \
-	common/libguard.a common/libcommon.a $(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(LIBCONFIG_LIBS) \
+	common/libguard.a common/libcommon.a $(MICROHTTPD_LIBS) $(REDIS_LIBS) $(LIBCONFIG_LIBS) \
 	$(CRYPTO_LIBS) -lm
 agent_runner_gateway_SOURCES = gateway/main.c
 agent_runner_gateway_CFLAGS = $(AM_CFLAGS)

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/queue/redis_target.h"
 #include "common/role/role.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ enum {
 
 static struct role_process role;
 static struct gateway gateway;
+static struct redis_target *target; /* outlives the waiters */
 static struct waiters *waiters;
 static struct http_server *server;
 static char socket_path[108];
@@ -117,7 +119,7 @@ start(struct err *err)
 	gateway.conf = role.conf;
 	gateway.metrics = &role.slots->metrics;
 	gateway.services = services;
-	r = waiters_new(role.conf, &waiters, err);
+	r = waiters_new(role.conf, target, &waiters, err);
 	if (r < 0)
 		return r;
 	return http_server_start(&gateway, TAKE_FD(role.listen_fd), &server, err);
@@ -154,6 +156,8 @@ main(int argc, char **argv)
 	if (role.listen_fd < 0)
 		return role_failed(&role, EXIT_STATUS_PROTOCOL,
 		    "no listening socket was given");
+	if (redis_target_from_conf(role.conf, &target, &err) < 0)
+		return role_failed(&role, EXIT_STATUS_CONFIG, "%s", err_text(&err));
 	r = role_sandbox(&role); /* before any thread */
 	if (r != 0)
 		return r;
@@ -164,6 +168,7 @@ main(int argc, char **argv)
 		turn();
 	drain();
 	role_drained(&role);
+	redis_target_free(target);
 	conf_free(role.conf);
 	return EXIT_STATUS_OK;
 }

@@ -135,6 +135,8 @@ health_write_page(struct buf *out, const struct conf *conf,
 		add_duration(out, facts->status->uptime_ms);
 		if (facts->status->is_unprivileged)
 			buf_adds(out, ", started without root");
+		if (facts->status->degraded[0] != '\0')
+			buf_adds(out, ", degraded sandbox");
 	}
 	buf_addf(out, ". <strong class=\"%s\">%s</strong></p>\n",
 	    is_ready ? "good" : "bad", is_ready ? "Ready" : "Not ready");

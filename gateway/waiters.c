@@ -325,10 +325,10 @@ start_thread(struct waiters *w, struct err *err)
 }
 
 int
-waiters_new(const struct conf *conf, struct waiters **out, struct err *err)
+waiters_new(const struct conf *conf, const struct redis_target *target,
+    struct waiters **out, struct err *err)
 {
-	const struct redis_sync_options options = { .url = conf->redis.url,
-		.run_dir = conf->service.run_dir };
+	const struct redis_sync_options options = { .target = target };
 	struct waiters *w = calloc(1, sizeof(*w));
 	int r;
 

@@ -31,7 +31,11 @@ enum wait_outcome {
 typedef void (
     *wait_done_fn)(void *ctx, enum wait_outcome outcome, const char *text, size_t n);
 
-int waiters_new(const struct conf *conf, struct waiters **out, struct err *err);
+struct redis_target;
+
+/* target outlives the waiters. */
+int waiters_new(const struct conf *conf, const struct redis_target *target,
+    struct waiters **out, struct err *err);
 /* Answers all who still wait with WAIT_STOPPED, ends the thread, frees. */
 void waiters_free(struct waiters *w);
 

@@ -13,7 +13,9 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "common/queue/redis_target.h"
 #include "common/role/role.h"
 
 #include <errno.h>
@@ -58,6 +60,7 @@ take_set(int fd)
 		log_error("%s; keeping the former", err_text(&err));
 	else
 		scheduler_set(scheduler, &set);
+	FAULT_POINT(LIVE_SET_TAKEN);
 }
 
 /* Takes what the supervisor has sent, and shows that the loop turns. */
@@ -116,6 +119,7 @@ serve(void)
 int
 main(int argc, char **argv)
 {
+	CLEANUP(redis_target_freep) struct redis_target *target = NULL;
 	CLEANUP(redis_sync_freep) struct redis_sync *redis = NULL;
 	CLEANUP(queue_setup_release) struct queue_setup setup = { 0 };
 	struct scheduler_options options = { .listen = listen_to_parent };
@@ -127,8 +131,9 @@ main(int argc, char **argv)
 
 	if (r != 0)
 		return r;
-	redis_options.url = role.conf->redis.url;
-	redis_options.run_dir = role.conf->service.run_dir;
+	if (redis_target_from_conf(role.conf, &target, &err) < 0)
+		return role_failed(&role, EXIT_STATUS_CONFIG, "%s", err_text(&err));
+	redis_options.target = target;
 	if (redis_sync_new(&redis_options, &redis, &err) < 0)
 		return role_failed(&role, EXIT_STATUS_CONFIG, "%s", err_text(&err));
 	options.redis = redis;

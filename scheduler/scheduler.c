@@ -11,8 +11,10 @@
 #include "scheduler/scheduler.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/queue/queue_dead.h"
+#include "common/queue/queue_rights.h"
 #include "common/queue/queue_stats.h"
 #include "scheduler/observer.h"
 
@@ -23,6 +25,7 @@
 enum {
 	TURN_MS = 1000,
 	TRIM_MS = 60000,
+	EVICTION_MS = 5000,
 	CALLS_MAX = 50 /* of one script in one turn; the next turn goes on */
 };
 
@@ -34,7 +37,8 @@ struct scheduler {
 	struct live_set next_set;
 	bool has_set, has_next_set;
 	uint64_t checked_epoch; /* the connection whose server was found fit */
-	uint64_t beat_due_ms, trim_due_ms;
+	uint64_t beat_due_ms, trim_due_ms, eviction_due_ms;
+	bool may_evict;         /* has been told */
 	uint64_t head_since_ms; /* the head of the queue has been the same since */
 	char head_digest[44];
 	int64_t paused_ms;  /* since then, as the log was told; 0: it is not */
@@ -125,7 +129,11 @@ check_server(struct scheduler *s, struct err *err)
 
 	if (r < 0 || redis_sync_epoch(s->o.redis) == s->checked_epoch)
 		return r;
-	r = queue_check_server(s->o.redis, s->o.allow_eviction, &warning, err);
+	/* refused at the start; later that would only stop the beats, so it is told */
+	r = queue_check_server(s->o.redis, s->o.allow_eviction || s->checked_epoch != 0,
+	    &warning, err);
+	if (r == 0)
+		r = queue_check_rights(s->o.redis, s->o.setup, err);
 	if (r == 0)
 		r = queue_meta_check(s->o.redis, s->o.setup, "", err);
 	if (r < 0)
@@ -133,6 +141,29 @@ check_server(struct scheduler *s, struct err *err)
 	if (s->checked_epoch == 0 && warning.text[0] != '\0')
 		log_warning("%s", warning.text);
 	s->checked_epoch = redis_sync_epoch(s->o.redis);
+	s->eviction_due_ms = 0;
+	return 0;
+}
+
+/* Somebody may change the policy at any time. */
+static int
+watch_eviction(struct scheduler *s, uint64_t now_ms, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r;
+
+	if (s->o.allow_eviction || now_ms < s->eviction_due_ms)
+		return 0;
+	r = queue_check_eviction(s->o.redis, &why);
+	if (r < 0 && r != -EINVAL)
+		return err_set(err, r, "%s", err_text(&why));
+	if (r == -EINVAL && !s->may_evict)
+		log_error("%s", err_text(&why));
+	else if (r == 0 && s->may_evict)
+		log_info("%s no longer throws jobs away", redis_sync_name(s->o.redis));
+	s->may_evict = r == -EINVAL;
+	gauge(s, METRIC_REDIS_MAY_EVICT, s->may_evict);
+	s->eviction_due_ms = now_ms + EVICTION_MS;
 	return 0;
 }
 
@@ -167,9 +198,11 @@ recover(struct scheduler *s, const struct queue_recover *what, struct err *err)
 		int r;
 
 		queue_cmd_recover(&c, s->o.setup, what);
+		FAULT_POINT(RECOVER_SEND);
 		r = queue_run(s->o.redis, &c, &reply, &a, err);
 		if (r < 0)
 			return r;
+		FAULT_POINT(RECOVER_REPLY);
 		if (a.word !=
 		    QUEUE_OK) /* alive after all, or another host was faster */
 			return 0;
@@ -189,9 +222,10 @@ recover(struct scheduler *s, const struct queue_recover *what, struct err *err)
 static enum queue_blame
 blame_from(const char *name)
 {
-	if (strcmp(name, "none") == 0)
-		return QUEUE_BLAME_NONE;
-	return strcmp(name, "culprit") == 0 ? QUEUE_BLAME_CULPRIT : QUEUE_BLAME_UNKNOWN;
+	for (unsigned b = 0; b < QUEUE_BLAME_COUNT; b++)
+		if (strcmp(name, queue_blame_name((enum queue_blame)b)) == 0)
+			return (enum queue_blame)b;
+	return QUEUE_BLAME_UNKNOWN;
 }
 
 static struct queue_recover
@@ -322,9 +356,11 @@ beat(struct scheduler *s, uint64_t now_ms, struct err *err)
 	if (buf_status(&names) < 0 || draw_beat(&value) < 0)
 		return err_set(err, -ENOMEM, "no beat");
 	queue_cmd_beat(&c, s->o.setup, value, names.data, names.len);
+	FAULT_POINT(BEAT_SEND);
 	r = queue_run(s->o.redis, &c, &reply, &a, err);
 	if (r < 0)
 		return r;
+	FAULT_POINT(BEAT_REPLY);
 	for (size_t i = 0; i < a.beat.fenced.n; i++)
 		log_warning(
 		    "holder %s is fenced though its worker lives: it will drop its "
@@ -346,9 +382,11 @@ promote(struct scheduler *s, uint64_t *wait_ms, struct err *err)
 		int r;
 
 		queue_cmd_promote(&c, s->o.setup);
+		FAULT_POINT(PROMOTE_SEND);
 		r = queue_run(s->o.redis, &c, &reply, &a, err);
 		if (r < 0)
 			return r;
+		FAULT_POINT(PROMOTE_REPLY);
 		*wait_ms = turn_ms(s);
 		if (a.promote.next_ms >= 0 && (uint64_t)a.promote.next_ms < *wait_ms)
 			*wait_ms = (uint64_t)a.promote.next_ms;
@@ -429,6 +467,8 @@ work(struct scheduler *s, uint64_t now_ms, uint64_t *wait_ms, struct err *err)
 		r = promote(s, wait_ms, err);
 	if (r == 0)
 		r = show_gauges(s, now_ms, err);
+	if (r == 0)
+		r = watch_eviction(s, now_ms, err);
 	return r;
 }
 

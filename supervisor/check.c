@@ -104,6 +104,8 @@ check_configuration(struct supervisor *s)
 			.compute_gid = NOBODY };
 	/* Anybody may check what root will start: who may write where is not asked. */
 	has_places = places_look(s->now->conf, &starter, &err) == 0;
+	for (size_t i = 0; i < s->now->conf->warnings.n; i++)
+		(void)fprintf(stderr, "warning: %s\n", s->now->conf->warnings.v[i]);
 	conf_finding_hook = NULL;
 	log_hook = discard; /* the report says it all */
 	r = run_child(s, &err);

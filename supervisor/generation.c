@@ -11,50 +11,11 @@
 
 #include "supervisor/generation.h"
 
+#include "common/log.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-
-static void
-blank(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-}
-
-/* Without memory to mask it, nothing of it stays. */
-static void
-blank_url(char **url)
-{
-	CLEANUP_BUF struct buf masked = BUF_INIT;
-	char *text;
-
-	conf_mask_url(&masked, *url);
-	text = buf_take(&masked, NULL);
-	blank(*url);
-	if (text == NULL)
-		return;
-	free(*url);
-	*url = text;
-}
-
-static void
-blank_secrets(struct conf *c)
-{
-	for (size_t i = 0; i < c->llm.n_providers; i++) {
-		blank(c->llm.providers[i].api_key);
-		blank_url(&c->llm.providers[i].base_url);
-	}
-	for (size_t i = 0; i < c->n_auth_profiles; i++) {
-		blank(c->auth_profiles[i].value);
-		blank(c->auth_profiles[i].token);
-		blank(c->auth_profiles[i].password);
-	}
-	blank(c->http.token);
-	blank_url(&c->redis.url);
-	blank_url(&c->database.url);
-	blank_url(&c->orchestrator.api_url);
-}
 
 static char *
 map_vault(size_t len)
@@ -104,8 +65,18 @@ fill(struct generation *g, struct err *err)
 		g->part[role].len = end[role] - begin;
 		begin = end[role];
 	}
-	blank_secrets(g->conf);
+	conf_blank_secrets(g->conf);
 	return 0;
+}
+
+/* Before any of its processes makes its sandbox. */
+static void
+look_at_files(struct generation *g)
+{
+	struct role_scope scope;
+
+	role_scope(ROLE_WORKER, g->conf, &scope);
+	watched_files_look(&g->files, &scope);
 }
 
 int
@@ -116,10 +87,14 @@ generation_new(struct conf **conf, unsigned number, struct generation **out,
 	CLEANUP(conf_freep) struct conf *taken = TAKE_PTR(*conf);
 	int r;
 
-	if (g == NULL)
+	if (g != NULL)
+		g->users = calloc(1, sizeof(*g->users));
+	if (g == NULL || g->users == NULL)
 		return err_set(err, -ENOMEM, "no memory for the configuration");
+	*g->users = 1;
 	g->conf = TAKE_PTR(taken);
 	g->number = number;
+	look_at_files(g);
 	r = fill(g, err);
 	if (r < 0)
 		return r;
@@ -127,11 +102,31 @@ generation_new(struct conf **conf, unsigned number, struct generation **out,
 	return 0;
 }
 
+struct generation *
+generation_again(const struct generation *old, unsigned number)
+{
+	struct generation *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	*g = *old;
+	g->number = number;
+	g->is_retiring = false;
+	(*g->users)++;
+	look_at_files(g);
+	return g;
+}
+
 void
 generation_free(struct generation *g)
 {
 	if (g == NULL)
 		return;
+	if (g->users != NULL && --*g->users > 0) {
+		free(g);
+		return;
+	}
+	free(g->users);
 	if (g->vault != NULL) {
 		explicit_bzero(g->vault, g->vault_len);
 		(void)munmap(g->vault, g->vault_len);
@@ -144,6 +139,13 @@ void
 generation_freep(struct generation **g)
 {
 	generation_free(*g);
+}
+
+void
+generation_warn(const struct generation *g)
+{
+	for (size_t i = 0; i < g->conf->warnings.n; i++)
+		log_warning("%s", g->conf->warnings.v[i]);
 }
 
 /* What conf no longer holds. The check's part is left out: it says in which lines

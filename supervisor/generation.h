@@ -10,6 +10,7 @@
 
 #include "common/conf/conf.h"
 #include "common/err.h"
+#include "supervisor/watched_files.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,14 +19,16 @@
 struct generation {
 	TAILQ_ENTRY(generation) link;
 	unsigned number;   /* 1, 2, ... */
-	struct conf *conf; /* owned; secrets are blanked */
-	char *vault;       /* owned mapping; all parts one after the other */
+	struct conf *conf; /* owned with the other users; secrets are blanked */
+	char *vault;       /* likewise; a mapping, all parts one after the other */
 	size_t vault_len;
 	struct {
 		const char *text;
 		size_t len;
 	} part[ROLE_COUNT];
-	bool is_retiring; /* replaced; gone when its last child is */
+	unsigned *users;            /* generations that share conf and vault */
+	bool is_retiring;           /* replaced; gone when its last child is */
+	struct watched_files files; /* that its sandboxes were made with */
 };
 
 TAILQ_HEAD(generation_list, generation);
@@ -33,6 +36,9 @@ TAILQ_HEAD(generation_list, generation);
 /* Takes the configuration over (NULL is left in *conf) in any case. */
 int generation_new(struct conf **conf, unsigned number, struct generation **out,
     struct err *err);
+void generation_warn(const struct generation *g); /* logs what is odd about its file */
+/* The same configuration and secrets, for new processes; NULL for want of memory. */
+struct generation *generation_again(const struct generation *g, unsigned number);
 void generation_free(struct generation *g);
 void generation_freep(struct generation **g);
 

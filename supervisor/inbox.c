@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "supervisor/walls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -83,7 +84,8 @@ take_alive(struct child *c, const struct ipc_message *msg)
 static int
 take_ready(struct child *c, const struct ipc_message *msg)
 {
-	(void)msg;
+	if (walls_note(c->supervisor, (int32_t)msg->aux) < 0)
+		return -EPROTO;
 	return lifecycle_take(c, EVENT_READY);
 }
 

@@ -22,7 +22,9 @@ supervisor_libsupervisor_a_SOURCES = \
 	supervisor/signals.h supervisor/signals.c \
 	supervisor/stages.h supervisor/stages.c \
 	supervisor/storm.h supervisor/storm.c \
-	supervisor/watchdog.h supervisor/watchdog.c
+	supervisor/walls.h supervisor/walls.c \
+	supervisor/watchdog.h supervisor/watchdog.c \
+	supervisor/watched_files.h supervisor/watched_files.c
 supervisor_libsupervisor_a_CFLAGS = $(AM_CFLAGS)
 
 sbin_PROGRAMS += agent-runnerd

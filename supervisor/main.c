@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "supervisor/check.h"
 #include "supervisor/control_server.h"
@@ -47,6 +48,21 @@ keep_secrets(void)
 	(void)mallopt(M_PERTURB, 0xa5);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* Keys that came by the environment would stand in /proc/PID/environ for as long as the
+   daemon lives; a reload still finds them by getenv(). */
+static void
+hide_environment(void)
+{
+	for (char **e = environ; e != NULL && *e != NULL; e++) {
+		char *copy = strdup(*e);
+
+		if (copy == NULL)
+			return;
+		explicit_bzero(*e, strlen(*e));
+		*e = copy;
+	}
 }
 
 /* Standard descriptors that are closed would become sockets that children write to. */
@@ -151,6 +167,7 @@ say_hello(const struct supervisor *s)
 {
 	const struct conf *c = s->now->conf;
 
+	generation_warn(s->now);
 	log_info("agent-runnerd %s, node %s, boot %s, configuration %s",
 	    PACKAGE_VERSION, c->service.node, s->boot, s->options.conf_path);
 	if (!s->identity.is_root)
@@ -217,6 +234,9 @@ run(struct supervisor *s)
 		status = EXIT_STATUS_FAILURE;
 		s->started_ms = clock_mono_ms();
 		s->started_at_ms = s->reload.at_ms = clock_wall_ms();
+		r = FAULT_POINTS_OPEN(&err);
+	}
+	if (r == 0) {
 		r = settle(s, &err);
 	}
 	if (r == 0)
@@ -253,7 +273,8 @@ obey(struct supervisor *s)
 	struct err err = ERR_INIT;
 
 	if (s->options.command == COMMAND_VERSION) {
-		(void)printf("agent-runnerd %s\n", PACKAGE_VERSION);
+		(void)printf("agent-runnerd %s%s\n", PACKAGE_VERSION,
+		    FAULT_POINTS_NOTE);
 		return EXIT_STATUS_OK;
 	}
 	if (s->options.command == COMMAND_HELP) {
@@ -299,6 +320,7 @@ main(int argc, char **argv)
 
 	open_standard_descriptors();
 	keep_secrets();
+	hide_environment();
 	(void)umask(027);
 	TAILQ_INIT(&s->children);
 	TAILQ_INIT(&s->generations);

@@ -92,6 +92,7 @@ read_next(struct supervisor *s, struct err *err)
 	if (r < 0)
 		return r;
 	s->last_generation++;
+	generation_warn(s->next);
 	TAILQ_INSERT_TAIL(&s->generations, s->next, link);
 	buf_clear(&s->reload.changes);
 	s->reload.changes.max_len = CONTROL_TEXT_MAX / 2;
@@ -182,6 +183,27 @@ reload_ask(struct supervisor *s)
 		return;
 	}
 	begin(s);
+}
+
+void
+reload_renew(struct supervisor *s, const char *path)
+{
+	ASSERT(s->phase == PHASE_RUNNING && s->reload.step == RELOAD_IDLE);
+	log_warning(
+	    "%s was replaced, and the sandbox of running processes knows only the "
+	    "former file; starting new ones",
+	    path);
+	s->next = generation_again(s->now, s->last_generation + 1);
+	if (s->next == NULL) {
+		finish(s, -ENOMEM, "no memory for new processes");
+		return;
+	}
+	s->last_generation++;
+	TAILQ_INSERT_TAIL(&s->generations, s->next, link);
+	buf_clear(&s->reload.changes);
+	buf_adds(&s->reload.changes, path);
+	s->reload.step = RELOAD_PROVING;
+	s->reload.has_failed = false;
 }
 
 void

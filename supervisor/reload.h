@@ -12,6 +12,10 @@ struct child;
 /* SIGHUP or RELOAD. During a reload it is remembered: one more follows. */
 void reload_ask(struct supervisor *s);
 
+/* The same configuration for new processes, because the file at path was replaced; its
+   text is not read again. */
+void reload_renew(struct supervisor *s, const char *path);
+
 /* Whether one is under way. */
 int reload_is_busy(const struct supervisor *s);
 

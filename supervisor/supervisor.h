@@ -20,6 +20,7 @@
 #include "supervisor/live_set.h"
 #include "supervisor/options.h"
 #include "supervisor/storm.h"
+#include "supervisor/watched_files.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -111,6 +112,11 @@ struct supervisor {
 	struct death deaths[DEATHS_MAX]; /* the last ones, a ring */
 	unsigned n_deaths;
 	struct storm storm;
+	struct {
+		struct watched_files last, tried; /* seen; renewed for */
+		uint64_t looked_ms;
+	} files;
+	char degraded[CONTROL_DEGRADED_MAX]; /* what the kernel lacks; "": nothing */
 	uint64_t last_watch_ms, last_notify_ms, quiet_since_ms;
 	unsigned migrate_tries;
 	uint64_t notify_every_ms; /* systemd's watchdog; 0: none */

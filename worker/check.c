@@ -12,6 +12,7 @@
 #include "worker/check.h"
 
 #include "common/net/addr_guard.h"
+#include "common/queue/redis_target.h"
 #include "worker/agent/definitions.h"
 
 #include <string.h>
@@ -33,6 +34,21 @@ check_network(const struct conf *c, struct err *err)
 	int r = addr_guard_new(&rules, &guard, &why);
 
 	addr_guard_free(guard);
+	if (r == 0)
+		return 0;
+	(void)snprintf(key, sizeof(key), "%.*s", (int)strcspn(err_text(&why), ":"),
+	    err_text(&why)); /* it begins with the option */
+	return conf_finding_at(c, err, r, key, "%s", err_text(&why));
+}
+
+int
+check_redis(const struct conf *c, struct err *err)
+{
+	CLEANUP(redis_target_freep) struct redis_target *target = NULL;
+	struct err why = ERR_INIT;
+	char key[64];
+	int r = redis_target_from_conf(c, &target, &why);
+
 	if (r == 0)
 		return 0;
 	(void)snprintf(key, sizeof(key), "%.*s", (int)strcspn(err_text(&why), ":"),

@@ -12,4 +12,8 @@
  */
 int check_conf(const struct conf *conf, struct buf *notes, struct err *err);
 
+/* The URL of Redis and the files for TLS, as clients will take them: before the sandbox
+   closes the file system. 0 or negative errno with err. */
+int check_redis(const struct conf *conf, struct err *err);
+
 #endif

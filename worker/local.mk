@@ -8,12 +8,17 @@ agent_runner_worker_SOURCES = \
 	worker/resolve.c \
 	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
+	worker/providers.h worker/providers.c \
 	worker/control.h worker/control.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
 	worker/store_client.c worker/retention.c \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
+	worker/pipeline_cache.h worker/pipeline_cache.c \
+	worker/job_refs.h worker/job_refs.c \
 	worker/job.c worker/job_run.c worker/job_end.c \
+	worker/job_session.h worker/job_session.c \
+	worker/job_budget.c \
 	worker/job_message.h worker/job_message.c \
 	worker/job_skim.h worker/job_skim.c \
 	worker/result_message.h worker/result_message.c \
@@ -23,4 +28,4 @@ agent_runner_worker_LDADD = \
 	worker/libpipelinerun.a common/libpipeline.a worker/libagent.a worker/libtools.a worker/libllm.a worker/agent/libintent.a \
 	common/libqueue.a $(HTTP_CLIENT_LIBS) $(ROLE_LIBS) common/libjson_schema.a $(STORE_LIBS) \
 	common/libconf.a common/libjson.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+	$(REDIS_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm

@@ -11,13 +11,17 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "common/queue/queue_rights.h"
 #include "common/queue/redis_sync.h"
+#include "common/role/fault_handler.h"
 #include "common/store/migrate_run.h"
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
 #include "worker/pipeline_tool.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -65,12 +69,14 @@ check_main(struct role_process *p)
 	CLEANUP(conf_freep) struct conf *conf UNUSED = p->conf; /* freed at the end */
 	CLEANUP_BUF struct buf notes = BUF_INIT;
 	struct err err = ERR_INIT;
-	int status = role_sandbox(p);
+	int status, redis;
 
+	conf_finding_hook = log_finding;
+	redis = check_redis(p->conf, &err); /* reads files */
+	status = role_sandbox(p);
 	if (status != 0)
 		return status;
-	conf_finding_hook = log_finding;
-	if (check_conf(p->conf, &notes, &err) < 0)
+	if (check_conf(p->conf, &notes, &err) < 0 || redis < 0)
 		return role_failed(p, EXIT_STATUS_CONFIG, "%s",
 		    has_findings ? "" : err_text(&err));
 	log_lines(buf_str(&notes));
@@ -132,10 +138,23 @@ on_redis_away(void *ctx, uint64_t ms)
 	job_waited(ctx, ms);
 }
 
+static void
+on_refusal(void *ctx, const char *why)
+{
+	const struct worker *w = ctx;
+
+	if (why != NULL)
+		log_warning("%s: %s; jobs wait, none is lost", w->target->name, why);
+	else
+		log_info("%s takes operations again", w->target->name);
+}
+
 static int
 prepare(struct worker *w, struct err *err)
 {
-	struct redis_hooks hooks = { .ctx = w, .on_waited = on_redis_away };
+	struct redis_hooks hooks = { .ctx = w,
+		.on_refusal = on_refusal,
+		.on_waited = on_redis_away };
 	int r;
 
 	w->loop = loop_new();
@@ -148,18 +167,21 @@ prepare(struct worker *w, struct err *err)
 	    : NULL;
 	if (w->fibers == NULL || w->fetch == NULL || w->compute == NULL)
 		return err_set(err, -ENOMEM, "no memory");
-	r = redis_url_parse(w->conf->redis.url, w->conf->service.run_dir, &w->url, err);
+	fibers_show_tag(w->fibers, &w->role->slots->running_row);
+	r = redis_target_from_conf(w->conf, &w->target, err);
 	if (r == 0)
 		r = queue_setup_init(&w->setup, w->conf);
 	if (r == 0)
 		r = definitions_new(w->conf, &w->agents, NULL, err);
+	if (r == 0 && providers_new(w) < 0)
+		return err_set(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = open_network(w, err);
 	if (r == 0)
 		r = claim_new(w, err);
 	if (r < 0)
 		return r;
-	w->redis = redis_link_new(w->loop, &w->url, OPS_SILENCE_MS, &hooks);
+	w->redis = redis_link_new(w->loop, w->target, OPS_SILENCE_MS, &hooks);
 	if (w->redis == NULL || cancel_watch_new(w) < 0)
 		return err_set(err, -ENOMEM, "no memory");
 	redis_link_set_resolver(w->redis, worker_resolve, w);
@@ -185,7 +207,7 @@ check_store(struct store *store, char id[STORE_ID_MAX], struct err *err)
 
 /* Is this Redis fit, and ours? Registers the holder, so that claims may begin. */
 static int
-check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *err)
+meet_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *err)
 {
 	struct redisReply *reply = NULL;
 	struct queue_command cmd;
@@ -195,7 +217,11 @@ check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *
 	int r = redis_sync_connect(s, err);
 
 	if (r == 0)
-		r = queue_check_server(s, w->conf->redis.allow_eviction, &warning, err);
+		/* eviction is the scheduler's to judge, at the start: a worker that is
+		   replaced later must not be refused for it */
+		r = queue_check_server(s, true, &warning, err);
+	if (r == 0)
+		r = queue_check_rights(s, &w->setup, err);
 	if (r == 0)
 		r = queue_meta_check(s, &w->setup, id, err);
 	if (r < 0)
@@ -205,9 +231,11 @@ check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *
 	if (getrandom(&beat, sizeof(beat), 0) != sizeof(beat))
 		beat = clock_mono_us();
 	queue_cmd_register(&cmd, &w->setup, w->role->holder, beat >> 12);
+	FAULT_POINT(REGISTER_SEND);
 	r = queue_run(s, &cmd, &reply, &answer, err);
 	if (r < 0)
 		return r;
+	FAULT_POINT(REGISTER_REPLY);
 	redis_reply_freep(&reply);
 	if (answer.word != QUEUE_OK && answer.word != QUEUE_ALREADY)
 		return err_set(err, -EEXIST, "the holder %s is known to Redis already",
@@ -219,8 +247,7 @@ check_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *
 static int
 meet_servers(struct worker *w, struct store *store, struct err *err)
 {
-	struct redis_sync_options options = { .url = w->conf->redis.url,
-		.run_dir = w->conf->service.run_dir };
+	struct redis_sync_options options = { .target = w->target };
 	CLEANUP(redis_sync_freep) struct redis_sync *s = NULL;
 	char id[STORE_ID_MAX];
 	bool has_warned = false;
@@ -229,7 +256,7 @@ meet_servers(struct worker *w, struct store *store, struct err *err)
 	while (r == 0 && !w->is_draining) {
 		r = check_store(store, id, err);
 		if (r == 0)
-			r = check_redis(w, s, id, err);
+			r = meet_redis(w, s, id, err);
 		if (r == 0 || is_refusal(r))
 			return r;
 		if (!has_warned)
@@ -271,6 +298,16 @@ serve(struct worker *w)
 	return status;
 }
 
+/* The helper thread says, as the loop does, whose operation it is at. */
+static int
+start_store(struct worker *w, struct store *store, struct err *err)
+{
+	struct store_queue_options options = { .begin = fault_handler_join,
+		.running = &w->role->slots->helper_row };
+
+	return store_queue_start(store, &options, &w->store, err);
+}
+
 static int
 worker_main(struct role_process *p)
 {
@@ -297,7 +334,7 @@ worker_main(struct role_process *p)
 		role_drained(p);
 		return EXIT_STATUS_OK;
 	}
-	r = store_queue_start(store, NULL, &w.store, &err);
+	r = start_store(&w, store, &err);
 	if (r == 0)
 		r = store_client_watch(&w);
 	if (r == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pipeline_tool.c - execute_pipeline in a worker: lanes, references by owner, the
- * report.
+ * pipeline_tool.c - execute_pipeline in a worker: lanes, references by owner, what is
+ * remembered, the report.
  *
  * Owns:   nothing beyond the call.
  * Called: by the tool's row, in a job's fiber; pipeline_tool_install once at the start.
@@ -12,9 +12,13 @@
 #include "worker/pipeline_tool.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/store/digest.h"
+#include "worker/agent/session.h"
 #include "worker/buffers.h"
+#include "worker/job_refs.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/pipeline_cache.h"
 #include "worker/preview.h"
 #include "worker/tools/execute_pipeline.h"
 #include "worker/worker.h"
@@ -42,19 +46,19 @@ call(void *ctx, enum pipeline_peer peer, const struct lane_part *parts, size_t n
 	r = buffers_wait(j, due_ms, err);
 	if (r < 0)
 		return r;
+	if (peer == PIPELINE_FETCH)
+		FAULT_POINT_OF(FETCH_SEND, j->msg.job_id);
+	else
+		FAULT_POINT_OF(COMPUTE_SEND, j->msg.job_id);
 	r = lane_call(peer == PIPELINE_FETCH ? w->fetch : w->compute, parts, n_parts,
 	    cancel_op, due_ms, out, err);
+	if (peer == PIPELINE_FETCH)
+		FAULT_POINT_OF(FETCH_ANSWER, j->msg.job_id);
+	else
+		FAULT_POINT_OF(COMPUTE_ANSWER, j->msg.job_id);
 	if (r == 0)
 		buffers_hold(j, held + out->data_len);
 	return r;
-}
-
-/* The row's owner is the job's own, or the job's own message names the reference. */
-static bool
-may_read(const struct job *j, const char *ref, const struct store_result *row)
-{
-	return strcmp(row->owner, j->msg.owner) == 0 ||
-	    job_message_names_ref(&j->msg, ref);
 }
 
 static int
@@ -66,14 +70,9 @@ resolve(void *ctx, const char *ref, struct pipeline_data *out, struct err *err)
 	int r = buffers_wait(j, j->deadline_ms, err);
 
 	if (r == 0)
-		r = store_client_get_by_ref(j->worker, ref, j->msg.owner, 0, &row,
-		    j->deadline_ms, err);
-	if (r == -EINVAL)
-		return err_set(err, -ENOENT, "not a reference");
+		r = job_ref_check(j, ref, &row, err);
 	if (r < 0)
 		return r;
-	if (!may_read(j, ref, &row))
-		return err_set(err, -EACCES, "the owner is another");
 	r = store_client_get_by_ref(j->worker, ref, row.owner, max, &row,
 	    j->deadline_ms, err);
 	if (r < 0)
@@ -173,11 +172,59 @@ keep_trace(struct job *j, const struct pipeline_result *r)
 	jw_object_end(&w);
 }
 
+/* Does the call mean the job's own session? There is no other for it. */
+static bool
+means_own_session(const struct job *j, const struct json *args)
+{
+	const struct json *id = json_get_typed(args, "session_id", JSON_STRING);
+
+	return id == NULL || id->len == 0 || json_eq_str(id, j->msg.session_id);
+}
+
+/* Without input_ref, steps that bring no data themselves work on the last result of the
+   job's session: *args becomes the arguments that say so. */
+static int
+add_session_input(struct job *j, struct arena *a, const struct json **args,
+    struct pipeline_facts *facts)
+{
+	const char *ref = session_last_ref(a, j->session);
+	struct json_builder *b;
+
+	if (!facts->is_sound || !facts->needs_input || ref == NULL ||
+	    !means_own_session(j, *args))
+		return arena_failed(a) ? -ENOMEM : 0;
+	b = json_object_begin(a);
+	json_object_add(b, "pipeline", json_get(*args, "pipeline"));
+	json_object_add(b, "input_ref", json_new_cstr(a, ref));
+	*args = json_end(b);
+	return *args == NULL ? -ENOMEM : pipeline_facts_read(a, *args, facts);
+}
+
+static int
+run_or_remember(const struct pipeline_env *env, const struct tool_call *c,
+    const struct json *args, const struct pipeline_facts *facts,
+    struct pipeline_result *result)
+{
+	CLEANUP(pipeline_cache_release)
+	struct pipeline_cache cache = PIPELINE_CACHE_INIT;
+	struct job *j = c->job;
+	int r = pipeline_cache_find(&cache, j, c->arena, args, facts, result);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = pipeline_run(env, c->arena, args, NULL, c->deadline_ms, result);
+	if (r == 0 && result->error == ERROR_TYPE_NONE)
+		r = pipeline_cache_keep(&cache, j, result);
+	return r;
+}
+
 static int
 run(const struct tool_call *c, struct tool_outcome *o)
 {
 	struct job *j = c->job;
 	const struct conf *conf = j->worker->conf;
+	const struct json *args = c->args;
+	struct pipeline_facts facts;
 	CLEANUP(pipeline_result_release) struct pipeline_result result;
 	char owner[DIGEST_HEX_MAX];
 	struct pipeline_env env = { .ctx = j,
@@ -192,8 +239,11 @@ run(const struct tool_call *c, struct tool_outcome *o)
 	pipeline_result_init(&result);
 	r = digest_of(j->msg.owner, strlen(j->msg.owner), owner);
 	if (r == 0)
-		r = pipeline_run(&env, c->arena, c->args, NULL, c->deadline_ms,
-		    &result);
+		r = pipeline_facts_read(c->arena, args, &facts);
+	if (r == 0)
+		r = add_session_input(j, c->arena, &args, &facts);
+	if (r == 0)
+		r = run_or_remember(&env, c, args, &facts, &result);
 	if (r == 0 && result.error == ERROR_TYPE_NONE)
 		j->kept_bytes = result.data.len; /* in place of the former result */
 	buffers_hold(j, j->kept_bytes);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * redis.c - hiredis' asynchronous connection on the worker's loop, and operations that
- * survive its loss.
+ * redis.c - connections to Redis on the worker's loop, and operations that survive their
+ * loss.
  *
  * Owns:   the connection, its timers, the record of each command under way.
  * Called: by claim, job and journal code.
  * Fails:  a lost connection is made again with a doubling, capped wait; callers of
  *         redis_op notice only the time.
  *
- * hiredis looks names up by getaddrinfo, which blocks; so it is only given literal
- * addresses, and a name goes through the resolver first.
+ * Each connecting begins anew: with sentinels, one after the other is asked for the
+ * master; a name goes through the resolver, since getaddrinfo blocks; then the greeting
+ * proves that the server is the right one.
  */
 #include "config.h"
 
@@ -19,14 +20,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 enum {
 	RECONNECT_MIN_MS = 20,
 	RECONNECT_MAX_MS = 1000,
+	MOVED_WAIT_MS = 200, /* the master moves: sentinels need a moment, too */
 	CONNECT_TIMEOUT_MS = 5000,
 	CHECK_EVERY_MS = 1000,
 	AWAY_WAIT_MS = 100
@@ -34,7 +36,7 @@ enum {
 
 enum link_state {
 	LINK_DOWN,
-	LINK_CONNECTING,
+	LINK_CONNECTING, /* to a sentinel or to the server */
 	LINK_UP
 };
 
@@ -49,81 +51,33 @@ struct command {
 
 struct redis_link {
 	struct loop *loop;
-	const struct redis_url *url;
+	const struct redis_target *target;
 	struct redis_hooks hooks;
 	redis_resolve_fn *resolve; /* NULL: there is none */
 	void *resolve_ctx;
 	unsigned n_lookups;
 	uint64_t max_silence_ms;
-	redisAsyncContext *ac;
+	struct redis_conn *conn;
+	uint64_t epoch; /* rises when conn comes or goes */
 	enum link_state state;
-	uint32_t events; /* what hiredis wants */
+	uint32_t events; /* watched for */
 	bool is_closing;
+	const struct redis_host *host; /* being looked up or connected to */
+	struct redis_host master;      /* as a sentinel named it */
+	size_t sentinel;               /* asked last */
+	size_t n_to_ask;               /* sentinels of this round; 0: connecting */
+	struct redis_greeting greeting;
+	int n_greeted; /* replies to the greeting */
 	uint64_t wait_ms, connecting_since_ms;
 	struct loop_timer reconnect, check;
 	struct command *first, *last; /* under way, oldest first */
 	unsigned n_waiting;           /* operations that were refused for now */
-	char why[128];
+	bool is_refusing;             /* has been told */
+	char why[256];
 };
 
-static void link_connect(void *ctx);
-
-/* ---- hiredis wants to read or write ---- */
-
-static void
-on_socket(void *ctx, uint32_t events)
-{
-	struct redis_link *link = ctx;
-	redisAsyncContext *ac = link->ac;
-
-	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && link->ac == ac)
-		redisAsyncHandleRead(ac);
-	if ((events & EPOLLOUT) != 0 && link->ac == ac)
-		redisAsyncHandleWrite(ac);
-}
-
-static void
-want(struct redis_link *link, uint32_t add, uint32_t drop)
-{
-	link->events = (link->events | add) & ~drop;
-	if (link->ac != NULL)
-		(void)loop_watch(link->loop, link->ac->c.fd, link->events, on_socket,
-		    link);
-}
-
-static void
-add_read(void *p)
-{
-	want(p, EPOLLIN, 0);
-}
-
-static void
-del_read(void *p)
-{
-	want(p, 0, EPOLLIN);
-}
-
-static void
-add_write(void *p)
-{
-	want(p, EPOLLOUT, 0);
-}
-
-static void
-del_write(void *p)
-{
-	want(p, 0, EPOLLOUT);
-}
-
-static void
-cleanup(void *p)
-{
-	struct redis_link *link = p;
-
-	if (link->ac != NULL)
-		loop_unwatch(link->loop, link->ac->c.fd);
-	link->events = 0;
-}
+static void link_drop(struct redis_link *link, const char *why);
+static void on_socket(void *ctx, uint32_t events);
 
 /* ---- commands ---- */
 
@@ -143,20 +97,30 @@ command_unlink(struct command *c)
 }
 
 static void
-on_reply(redisAsyncContext *ac, void *r, void *privdata)
+answer(struct command *c, const redisReply *reply)
 {
-	struct command *c = privdata;
 	redis_reply_fn *fn = c->fn;
 	void *ctx = c->ctx;
 
-	(void)ac;
-	if (c->is_lasting && r != NULL) {
-		fn(ctx, r);
-		return;
+	if (!c->is_lasting || reply == NULL) {
+		command_unlink(c);
+		free(c);
 	}
-	command_unlink(c);
-	free(c);
-	fn(ctx, r);
+	fn(ctx, reply);
+}
+
+static void
+watch(struct redis_link *link)
+{
+	short wants = redis_conn_events(link->conn);
+	uint32_t events = ((wants & POLLIN) != 0 ? EPOLLIN : 0U) |
+	    ((wants & POLLOUT) != 0 ? EPOLLOUT : 0U);
+
+	if (events == link->events)
+		return;
+	link->events = events;
+	(void)loop_watch(link->loop, redis_conn_fd(link->conn), events, on_socket,
+	    link);
 }
 
 static int
@@ -173,16 +137,16 @@ send_now(struct redis_link *link, int argc, const char **argv, const size_t *arg
 		.sent_ms = clock_mono_ms(),
 		.prev = link->last,
 		.is_lasting = strcmp(argv[0], "SUBSCRIBE") == 0 };
-	if (redisAsyncCommandArgv(link->ac, on_reply, c, argc, argv, argvlen) !=
-	    REDIS_OK) {
+	if (redis_conn_send(link->conn, argc, argv, argvlen) < 0) {
 		free(c);
-		return -ENOTCONN;
+		return -ENOMEM;
 	}
 	if (link->last != NULL)
 		link->last->next = c;
 	else
 		link->first = c;
 	link->last = c;
+	watch(link);
 	return 0;
 }
 
@@ -195,12 +159,58 @@ redis_link_send(struct redis_link *link, int argc, const char **argv,
 	return send_now(link, argc, argv, argvlen, fn, ctx);
 }
 
+/* ---- bytes ---- */
+
+/* One reply to the oldest command. An answer that another server is the master now ends
+   the connection: the next one goes there. */
+static void
+deliver(struct redis_link *link, redisReply *reply)
+{
+	uint64_t epoch = link->epoch;
+	bool has_moved = redis_target_has_moved(link->target, reply);
+
+	if (link->first == NULL) {
+		link_drop(link, "a reply that nobody asked for");
+		return;
+	}
+	answer(link->first, reply);
+	if (!has_moved || link->epoch != epoch)
+		return;
+	if (link->wait_ms < MOVED_WAIT_MS)
+		link->wait_ms = MOVED_WAIT_MS;
+	link_drop(link, "the server is not the master");
+}
+
+static void
+on_socket(void *ctx, uint32_t events)
+{
+	struct redis_link *link = ctx;
+	uint64_t epoch = link->epoch;
+	struct err err = ERR_INIT;
+	redisReply *reply = NULL;
+	int r = redis_conn_turn(link->conn, &err), got = 0;
+
+	(void)events;
+	while (link->epoch == epoch &&
+	    (got = redis_conn_next(link->conn, &reply, r < 0 ? NULL : &err)) == 1) {
+		deliver(link, reply);
+		freeReplyObject(reply);
+	}
+	if (link->epoch != epoch)
+		return;
+	if (r < 0 || got < 0)
+		link_drop(link, err_text(&err));
+	else
+		watch(link);
+}
+
 /* ---- up and down ---- */
 
 static void
 link_down(struct redis_link *link, const char *why)
 {
 	link->state = LINK_DOWN;
+	link->n_to_ask = 0;
 	(void)snprintf(link->why, sizeof(link->why), "%s", why);
 	if (link->is_closing)
 		return;
@@ -212,47 +222,90 @@ link_down(struct redis_link *link, const char *why)
 	    link->wait_ms * 2 > RECONNECT_MAX_MS ? RECONNECT_MAX_MS : link->wait_ms * 2;
 }
 
-/* Gives the connection up; what is under way is answered with NULL by hiredis. */
+static void look_up(struct redis_link *link, const struct redis_host *host);
+
+static void
+ask_next(struct redis_link *link)
+{
+	link->sentinel = (link->sentinel + 1) % link->target->url.n_sentinels;
+	look_up(link, &link->target->url.sentinels[link->sentinel]);
+}
+
+/* This server is of no use: the next sentinel, or another try after a while. */
+static void
+give_up(struct redis_link *link, const char *why)
+{
+	char text[sizeof(link->why)];
+
+	if (link->n_to_ask == 0 || link->is_closing) {
+		link_down(link, why);
+	} else if (--link->n_to_ask > 0) {
+		ask_next(link);
+	} else {
+		(void)snprintf(text, sizeof(text), "sentinel %s:%d: %s",
+		    link->host->name, link->host->port, why);
+		link_down(link, text);
+	}
+}
+
+/* Closes the connection; what is under way is answered with NULL. */
+static void
+hang_up(struct redis_link *link)
+{
+	if (link->conn == NULL)
+		return;
+	loop_unwatch(link->loop, redis_conn_fd(link->conn));
+	redis_conn_close(TAKE_PTR(link->conn));
+	link->events = 0;
+	link->epoch++;
+	link->state = LINK_DOWN;
+	while (link->first != NULL)
+		answer(link->first, NULL);
+}
+
 static void
 link_drop(struct redis_link *link, const char *why)
 {
-	redisAsyncContext *ac = link->ac;
+	char text[sizeof(link->why)];
 
-	if (ac != NULL) {
-		loop_unwatch(link->loop, ac->c.fd);
-		link->ac = NULL;
-		link->state = LINK_DOWN;
-		redisAsyncFree(ac);
-	}
-	link_down(link, why);
+	(void)snprintf(text, sizeof(text), "%s", why);
+	hang_up(link);
+	give_up(link, text);
 }
+
+/* ---- the greeting ---- */
 
 static void
-on_disconnect(const redisAsyncContext *ac, int status)
+take_master(struct redis_link *link, const struct redis_host *master)
 {
-	struct redis_link *link = ac->data;
-
-	if (link->ac != ac)
-		return; /* dropped by us */
-	loop_unwatch(link->loop, ac->c.fd);
-	link->ac = NULL;
-	link_down(link, status == REDIS_OK ? "closed" : ac->errstr);
+	hang_up(link);
+	free(link->master.name);
+	link->master = *master;
+	link->n_to_ask = 0;
+	link->sentinel = (link->sentinel + link->target->url.n_sentinels - 1) %
+	    link->target->url.n_sentinels; /* it answers: the first next time, too */
+	look_up(link, &link->master);
 }
 
-/* The last reply of the greeting: from here on commands are taken. */
+/* Its last reply: from here on commands are taken. */
 static void
 on_greeting(void *ctx, const struct redisReply *reply)
 {
 	struct redis_link *link = ctx;
+	struct redis_host master = { NULL, 0 };
+	struct err err = ERR_INIT;
 
 	if (link->state != LINK_CONNECTING || reply == NULL)
 		return;
-	if (reply->type == REDIS_REPLY_ERROR) {
-		char why[128];
-
-		(void)snprintf(why, sizeof(why), "%s", reply->str);
-		/* freeing inside its own callback is put off by hiredis */
-		link_drop(link, why);
+	if (redis_greeting_judge(link->target, &link->greeting, link->n_greeted++,
+		reply, &master, &err) < 0) {
+		link_drop(link, err_text(&err));
+		return;
+	}
+	if (link->n_greeted < link->greeting.n)
+		return;
+	if (link->greeting.is_sentinel) {
+		take_master(link, &master);
 		return;
 	}
 	link->state = LINK_UP;
@@ -262,86 +315,46 @@ on_greeting(void *ctx, const struct redisReply *reply)
 }
 
 static void
-on_greeting_step(void *ctx, const struct redisReply *reply)
-{
-	struct redis_link *link = ctx;
-
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-		on_greeting(link, reply);
-}
-
-static void
 greet(struct redis_link *link)
 {
-	const struct redis_url *u = link->url;
-	const char *auth[3] = { "AUTH", u->user, u->password };
-	char db[16];
-	const char *select[2] = { "SELECT", db };
-	const char *ping[1] = { "PING" };
+	struct redis_greeting *g = &link->greeting;
 	int r = 0;
 
-	(void)snprintf(db, sizeof(db), "%d", u->db);
-	if (u->password != NULL && u->password[0] != '\0') {
-		bool has_user = u->user != NULL && u->user[0] != '\0';
-
-		if (!has_user)
-			auth[1] = u->password;
-		r = send_now(link, has_user ? 3 : 2, auth, NULL, on_greeting_step,
-		    link);
-	}
-	if (r == 0 && u->db != 0)
-		r = send_now(link, 2, select, NULL, on_greeting_step, link);
-	if (r == 0)
-		r = send_now(link, 1, ping, NULL, on_greeting, link);
+	if (link->n_to_ask > 0)
+		redis_greeting_sentinel(link->target, g);
+	else
+		redis_greeting_server(link->target, g);
+	link->n_greeted = 0;
+	for (int i = 0; r == 0 && i < g->n; i++)
+		r = send_now(link, g->command[i].argc, g->command[i].argv, NULL,
+		    on_greeting, link);
 	if (r < 0)
-		link_drop(link, "cannot send the greeting");
+		link_drop(link, "no memory for the greeting");
 }
 
-static void
-on_connect(const redisAsyncContext *ac, int status)
-{
-	struct redis_link *link = ac->data;
-
-	if (link->ac != ac || status == REDIS_OK)
-		return;
-	/* hiredis frees the context itself after a failed connect */
-	loop_unwatch(link->loop, ac->c.fd);
-	link->ac = NULL;
-	link_down(link, ac->errstr);
-}
+/* ---- connecting ---- */
 
 /* address: NULL for a Unix socket. */
 static void
 open_connection(struct redis_link *link, const char *address)
 {
-	const struct redis_url *u = link->url;
-	redisAsyncContext *ac = address == NULL ? redisAsyncConnectUnix(u->path)
-						: redisAsyncConnect(address, u->port);
+	struct redis_place place = { .tls = link->target->tls };
+	struct err err = ERR_INIT;
 
-	if (ac == NULL || ac->err != 0) {
-		char why[128];
-
-		(void)snprintf(why, sizeof(why), "%s",
-		    ac != NULL ? ac->errstr : "no memory");
-		if (ac != NULL)
-			redisAsyncFree(ac);
-		link_down(link, why);
+	if (address == NULL) {
+		place.path = link->target->url.path;
+	} else {
+		place.address = address;
+		place.port = link->host->port;
+		place.host = link->host->name;
+	}
+	if (redis_conn_open(&place, &link->conn, &err) < 0) {
+		give_up(link, err_text(&err));
 		return;
 	}
-	link->ac = ac;
+	link->epoch++;
 	link->state = LINK_CONNECTING;
 	link->connecting_since_ms = clock_mono_ms();
-	ac->data = link;
-	ac->ev.data = link;
-	ac->ev.addRead = add_read;
-	ac->ev.delRead = del_read;
-	ac->ev.addWrite = add_write;
-	ac->ev.delWrite = del_write;
-	ac->ev.cleanup = cleanup;
-	if (address != NULL) /* a Unix socket has none, and minds */
-		(void)redisEnableKeepAlive(&ac->c);
-	(void)redisAsyncSetConnectCallback(ac, on_connect);
-	(void)redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	greet(link);
 }
 
@@ -353,7 +366,7 @@ on_found(void *ctx, const char *address, const char *why)
 	if (address != NULL)
 		open_connection(link, address);
 	else
-		link_down(link, why);
+		give_up(link, why);
 }
 
 static bool
@@ -366,18 +379,29 @@ is_literal(const char *host)
 }
 
 static void
+look_up(struct redis_link *link, const struct redis_host *host)
+{
+	link->host = host;
+	if (link->resolve == NULL || is_literal(host->name))
+		open_connection(link, host->name);
+	else
+		link->resolve(link->resolve_ctx, host->name, link->n_lookups++,
+		    on_found, link);
+}
+
+static void
 link_connect(void *ctx)
 {
 	struct redis_link *link = ctx;
-	const struct redis_url *u = link->url;
+	const struct redis_url *u = &link->target->url;
 
-	if (u->path != NULL && u->path[0] != '\0')
+	link->n_to_ask = u->n_sentinels;
+	if (u->path != NULL)
 		open_connection(link, NULL);
-	else if (link->resolve == NULL || is_literal(u->host))
-		open_connection(link, u->host);
+	else if (u->n_sentinels > 0)
+		ask_next(link);
 	else
-		link->resolve(link->resolve_ctx, u->host, link->n_lookups++, on_found,
-		    link);
+		look_up(link, &u->host);
 }
 
 /* A server that accepts and never answers is as good as gone. */
@@ -388,7 +412,7 @@ check_silence(void *ctx)
 	uint64_t now = clock_mono_ms();
 
 	(void)loop_timer_set(link->loop, &link->check, now + CHECK_EVERY_MS);
-	if (link->ac == NULL)
+	if (link->conn == NULL)
 		return;
 	if (link->state == LINK_CONNECTING &&
 	    now - link->connecting_since_ms > CONNECT_TIMEOUT_MS)
@@ -399,15 +423,15 @@ check_silence(void *ctx)
 }
 
 struct redis_link *
-redis_link_new(struct loop *l, const struct redis_url *url, uint64_t max_silence_ms,
-    const struct redis_hooks *hooks)
+redis_link_new(struct loop *l, const struct redis_target *target,
+    uint64_t max_silence_ms, const struct redis_hooks *hooks)
 {
 	struct redis_link *link = calloc(1, sizeof(*link));
 
 	if (link == NULL)
 		return NULL;
 	link->loop = l;
-	link->url = url;
+	link->target = target;
 	link->hooks = *hooks;
 	link->max_silence_ms = max_silence_ms;
 	link->wait_ms = RECONNECT_MIN_MS;
@@ -438,8 +462,8 @@ redis_link_free(struct redis_link *link)
 	link->is_closing = true;
 	loop_timer_cancel(link->loop, &link->reconnect);
 	loop_timer_cancel(link->loop, &link->check);
-	if (link->ac != NULL)
-		link_drop(link, "closing");
+	hang_up(link);
+	free(link->master.name);
 	free(link);
 }
 
@@ -516,6 +540,28 @@ op_once(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy,
 	return r;
 }
 
+/* Loading, full, read-only; or the operator is changing passwords and rules: nothing that
+   a job could have done otherwise. */
+static bool
+is_refused_for_now(int r)
+{
+	return r == -EAGAIN || r == -EACCES;
+}
+
+/* Once when refusals begin and once when they have ended. */
+static void
+tell_refusal(struct redis_link *link, int r, const struct err *err)
+{
+	bool is_refusing = is_refused_for_now(r);
+
+	if ((r != 0 && !is_refusing) || is_refusing == link->is_refusing)
+		return;
+	link->is_refusing = is_refusing;
+	if (link->hooks.on_refusal != NULL)
+		link->hooks.on_refusal(link->hooks.ctx,
+		    is_refusing ? err_text(err) : NULL);
+}
+
 /* Redis is away: 0 to try again after a while, or -ETIMEDOUT or -ECANCELED. */
 static int
 wait_for_redis(struct redis_link *link, int why, uint64_t due_ms, struct err *err)
@@ -529,7 +575,7 @@ wait_for_redis(struct redis_link *link, int why, uint64_t due_ms, struct err *er
 	link->n_waiting--;
 	if (r < 0 || !is_last)
 		return r;
-	return why == -EAGAIN
+	return is_refused_for_now(why)
 	    ? err_prefix(err, -ETIMEDOUT, "Redis is away")
 	    : err_set(err, -ETIMEDOUT, "Redis is away: %s", link->why);
 }
@@ -553,7 +599,8 @@ redis_op(struct redis_link *link, struct queue_command *cmd, redis_copy_fn *copy
 		if (r == -ETIMEDOUT)
 			return err_set(err, r, "Redis: %s",
 			    redis_link_is_up(link) ? "no answer in time" : link->why);
-		if (r != -ENOTCONN && r != -EAGAIN)
+		tell_refusal(link, r, err);
+		if (r != -ENOTCONN && !is_refused_for_now(r))
 			return r;
 		r = wait_for_redis(link, r, due_ms, err);
 		if (link->hooks.on_waited != NULL)

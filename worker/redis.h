@@ -10,7 +10,7 @@
 #define WORKER_REDIS_H
 
 #include "common/queue/queue_ops.h"
-#include "common/queue/redis_url.h"
+#include "common/queue/redis_target.h"
 #include "worker/fiber.h"
 
 struct redis_link;
@@ -20,20 +20,22 @@ struct redis_hooks {
 	void *ctx;
 	void (*on_up)(void *ctx); /* connected, authenticated, selected */
 	void (*on_down)(void *ctx, const char *why); /* was up, or a try failed */
+	/* operations are refused for now, and wait; NULL: they are taken again */
+	void (*on_refusal)(void *ctx, const char *why);
 	/* in the fiber of a redis_op: so much of its time went by with Redis away */
 	void (*on_waited)(void *ctx, uint64_t ms);
 };
 
-/* url stays the caller's and must outlive the link. max_silence_ms: a command without a
+/* target stays the caller's and must outlive the link. max_silence_ms: a command without a
    reply for that long means that the server is gone. NULL for want of memory. */
-struct redis_link *redis_link_new(struct loop *l, const struct redis_url *url,
+struct redis_link *redis_link_new(struct loop *l, const struct redis_target *target,
     uint64_t max_silence_ms, const struct redis_hooks *hooks);
 
 /*
  * Looks up a host's address without blocking, and calls found exactly once, later or at
  * once: with a literal address, or NULL and the reason. Of several addresses the
- * (n modulo their number)th. Without a resolver a host name is looked up by hiredis, in
- * place. The link must live until found was called.
+ * (n modulo their number)th. Without a resolver only literal addresses are reached. The
+ * link must live until found was called.
  */
 typedef void redis_found_fn(void *arg, const char *address, const char *why);
 typedef void redis_resolve_fn(void *ctx, const char *host, unsigned n,

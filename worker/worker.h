@@ -32,6 +32,13 @@ enum job_stop {
 	JOB_STOP_FENCED   /* no longer ours: forget it */
 };
 
+/* What stands reserved in the job's hash, of budgets that it shares. */
+enum job_reserved {
+	RESERVED_NOTHING,
+	RESERVED,          /* a call is under way */
+	RESERVED_AND_SPENT /* it was answered: the answer's record settles it */
+};
+
 struct worker;
 
 struct job {
@@ -61,6 +68,9 @@ struct job {
 	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
 	bool is_rerun;
+	bool has_family; /* a budget that the job shares with its parent or children */
+	enum job_reserved reserved;
+	struct queue_spent spent;
 	char *evidence; /* owned: of the last crash, or NULL */
 	/* arena: the journal as begin answered it */
 	struct conversation_record *records;
@@ -68,14 +78,17 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
+	uint64_t tokens; /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
 	uint64_t proved_ms;         /* the holder was not fenced then */
 	struct buf trace; /* of the pipelines that ran: members of a JSON array */
+	const struct json *session; /* arena: session_read(), or NULL */
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
+	bool is_probe;       /* claimed to try whether the providers are back */
 	bool is_cancel_told; /* it was cancelled before begin's answer was here */
 	bool is_ending;      /* its result is decided: a cancel comes too late */
 };
@@ -83,6 +96,7 @@ struct job {
 TAILQ_HEAD(job_list, job);
 
 struct claim;
+struct providers;
 
 struct worker {
 	struct role_process *role;
@@ -90,7 +104,7 @@ struct worker {
 	struct loop *loop;
 	struct fibers *fibers;
 	struct queue_setup setup;
-	struct redis_url url;
+	struct redis_target *target;
 	struct redis_link *redis;  /* operations, pipelined */
 	struct redis_link *events; /* subscription to cancels */
 	struct claim *claim;
@@ -98,15 +112,18 @@ struct worker {
 	struct http_client *http;
 	struct lane_client *fetch, *compute;
 	struct definitions *agents;
+	struct providers *providers; /* providers.h */
 	struct job_list jobs;
 	unsigned n_jobs;
+	unsigned n_probes; /* jobs that try whether the providers are back */
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
 	uint64_t jobs_done;
-	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
-	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
-	bool is_draining;       /* takes no more work */
+	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
+	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	bool is_draining;        /* takes no more work */
+	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
 	bool is_cleaning;      /* retention.c's fiber is at work */
@@ -128,6 +145,8 @@ int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* What may be claimed has changed, and changes again by time alone. */
+void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */
 void claim_missed(struct claim *c);
 /* The queue was paused (an open BLMOVE is let go), or goes on. */
@@ -158,8 +177,23 @@ void job_waited(struct worker *w, uint64_t ms);
  */
 int job_prove(struct job *j);
 
+/* ---- job_budget.c: the budgets that a job shares with others ---- */
+struct conversation_cost;
+struct conversation_refusal;
+/* As conversation_env.reserve. */
+int job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why);
+/* The call is over. With an answer, its record is to settle what it cost
+   (job_budget_spent); else that is settled here. */
+void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered);
+/* For the next record of the journal; NULL: nothing to settle. */
+const struct queue_spent *job_budget_spent(const struct job *j);
+
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
+/* What the journal says that former attempts have cost; records that cannot be read are
+   left out. */
+void job_spent(struct job *j, struct conversation_result *spent);
 int job_converse(struct job *j, struct conversation_result *result, struct err *err);
 
 /*

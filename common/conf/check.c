@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "common/conf/options.h"
+#include "common/conf/prices.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -138,20 +139,22 @@ check_http(struct checker *ck, const struct conf *c)
 		    c->http.listen);
 }
 
+static const char *const redis_schemes[] = { "redis://", "rediss://", "unix://",
+	"sentinel://", "sentinels://" };
+
 static void
 check_servers(struct checker *ck, const struct conf *c)
 {
 	const char *redis = c->redis.url, *db = c->database.url;
 
-	if (has_prefix(redis, "rediss://") || has_prefix(redis, "sentinel://"))
+	bool is_known = strcmp(redis, "embedded") == 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(redis_schemes); i++)
+		is_known |= has_prefix(redis, redis_schemes[i]);
+	if (!is_known)
 		BAD(ck, "redis.url",
-		    "redis.url: %.*s is not supported by this version; use redis:// (a TLS "
-		    "tunnel in front of it works) or unix://",
-		    (int)strcspn(redis, ":"), redis);
-	else if (strcmp(redis, "embedded") != 0 && !has_prefix(redis, "redis://") &&
-	    !has_prefix(redis, "unix://"))
-		BAD(ck, "redis.url",
-		    "redis.url: must be embedded, redis://... or unix://...");
+		    "redis.url: must be embedded, redis://, rediss://, unix://, "
+		    "sentinel:// or sentinels://...");
 	if (strcmp(db, "sqlite") != 0 && !has_prefix(db, "sqlite:") &&
 	    !has_prefix(db, "postgresql://") && !has_prefix(db, "postgres://"))
 		BAD(ck, "database.url",
@@ -241,6 +244,7 @@ static void
 check_agent(struct checker *ck, const struct conf *c, size_t i)
 {
 	static const char *const choices[] = { "auto", "required", "none" };
+	static const char *const classes[] = { "interactive", "batch" };
 	const struct conf_agent *a = &c->agents[i];
 
 	if (!is_name(a->name, "."))
@@ -261,6 +265,10 @@ check_agent(struct checker *ck, const struct conf *c, size_t i)
 		BAD(ck, key_of("agents[%zu].tool_choice", i).text,
 		    "agent %s: tool_choice '%s' must be auto, required or none",
 		    a->name, a->tool_choice);
+	if (!is_one_of(a->class, classes, ARRAY_LEN(classes)))
+		BAD(ck, key_of("agents[%zu].class", i).text,
+		    "agent %s: class '%s' must be interactive or batch", a->name,
+		    a->class);
 }
 
 static void
@@ -294,5 +302,7 @@ conf_check(const struct conf *c, struct err *err)
 		check_profile(&ck, &c->auth_profiles[i]);
 	for (size_t i = 0; i < c->n_agents; i++)
 		check_agent(&ck, c, i);
+	if (conf_check_prices(c, err) < 0)
+		ck.status = -EINVAL;
 	return ck.status;
 }

@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/secrets.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,10 +51,20 @@ struct conf_provider {
 	double temperature;  /* NAN: not sent (negative in the file) */
 	int64_t max_tokens;  /* answer bound for one call */
 	int64_t timeout_sec; /* whole call, repeats included */
-	double price_input;  /* USD per million tokens */
+	double price_input;  /* USD per million tokens; see prices.h */
 	double price_output;
 	double price_cached;
 	bool strict; /* tool schemas follow the strict rules */
+	int64_t
+	    requests_per_minute; /* of each model, all hosts together; 0: no bound */
+	int64_t tokens_per_minute;
+};
+
+struct conf_price {
+	char *model;  /* a trailing '*': every model that begins so */
+	double input; /* USD per million tokens */
+	double output;
+	double cached; /* negative: as input */
 };
 
 struct conf_auth_profile {
@@ -82,9 +93,10 @@ struct conf_agent {
 	int64_t max_turns;   /* 0: limits.max_turns */
 	int64_t max_tokens;  /* whole job; 0: limits.max_tokens_per_job */
 	int64_t timeout_sec; /* 0: the job's */
-	double budget_usd;   /* 0: none */
+	double budget_usd;   /* 0: limits.budget_usd_per_job */
 	char *tool_choice;   /* auto | required | none */
 	double temperature;  /* NAN: the provider's */
+	char *class;         /* interactive | batch */
 };
 
 struct conf {
@@ -120,6 +132,10 @@ struct conf {
 	struct {
 		char *
 		    url; /* secret (may hold a password); "embedded" = private server */
+		char *ca_file, *cert_file, *key_file; /* PEM; "" = none */
+		char *server_name;                    /* "" = the host's */
+		char *sentinel_user;
+		char *sentinel_password; /* secret */
 		bool allow_eviction;
 		char *program; /* redis-server to run in embedded mode */
 	} redis;
@@ -140,8 +156,22 @@ struct conf {
 		int64_t dead_max;
 	} queue;
 	struct {
+		int64_t ttl_sec;
+		int64_t max_turns;
+	} sessions;
+	struct {
+		int64_t cache_ttl_sec; /* 0: no cache */
+		bool cache_get;        /* also pipelines that fetch by GET */
+	} pipeline;
+	struct {
 		struct conf_provider *providers;
 		size_t n_providers;
+		int64_t breaker_failures; /* in a row; 0: no breaker */
+		int64_t breaker_open_sec;
+		int64_t breaker_refused_sec; /* after a refusal of key or payment */
+		double batch_share; /* of a rate limit, while interactive jobs wait */
+		struct conf_price *prices;
+		size_t n_prices;
 	} llm;
 	struct {
 		char *api_url;
@@ -168,6 +198,9 @@ struct conf {
 		int64_t max_turns;
 		int64_t max_tokens_per_job;
 		int64_t max_timeout_sec;
+		double budget_usd_per_job;    /* 0: none; micro-USD are not split */
+		double owner_usd_per_day;     /* 0: none */
+		int64_t owner_tokens_per_day; /* 0: none */
 	} limits;
 	struct conf_auth_profile *auth_profiles;
 	size_t n_auth_profiles;
@@ -176,11 +209,12 @@ struct conf {
 	size_t n_agents;
 	struct conf_list
 	    places; /* of settings, see conf_finding_at; the check role has them */
+	struct conf_list warnings; /* about the file: "FILE:LINE: key: what" */
 };
 
 /*
- * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default}
- * and file:PATH resolved, and agents_dir's *.conf with the files they name. Unknown
+ * Reads path (NULL: built-in defaults only), with @include, ${NAME}, ${NAME:-default},
+ * file:PATH and credential:NAME resolved, and agents_dir's *.conf with the files they name. Unknown
  * keys and values out of bounds are refused: err says "FILE:LINE: key: what; remedy".
  * Returns 0 with *out owned by the caller, or negative errno.
  */
@@ -222,7 +256,14 @@ void conf_write_masked(struct buf *out, const struct conf *c);
    that are named as secrets, masked. */
 void conf_mask_url(struct buf *out, const char *url);
 
-/* The same with real secrets, but only those options that belong to the role. */
+/* Every secret that the configuration holds, URLs' passwords included, for masking what
+   this process says. 0 with *out owned by the caller, or -ENOMEM. */
+int conf_secrets(const struct conf *c, struct secrets **out);
+
+/* Overwrites them all where they stand; URLs stay, masked. */
+void conf_blank_secrets(struct conf *c);
+
+/* As conf_write_masked, with real secrets, but only those options that belong to the role. */
 void conf_write_role(struct buf *out, const struct conf *c, enum role role);
 
 /*

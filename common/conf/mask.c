@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mask.c - URLs without their secrets.
+ * mask.c - URLs without their secrets, and all secrets of a configuration.
  *
- * Owns:   nothing; the buffer is the caller's.
- * Called: by -T and whatever else shows or keeps a URL that may carry a secret.
- * Fails:  as the buffer does.
+ * Owns:   nothing; buffer and secrets are the caller's.
+ * Called: by -T and whatever else shows or keeps a URL that may carry a secret; by each
+ *         role at its start.
+ * Fails:  as the buffer does, or for want of memory.
  */
 #include "config.h"
 
 #include "common/conf/options.h"
 
+#include <errno.h>
 #include <string.h>
-
-static bool
-is_secret_name(const char *name, size_t n)
-{
-	static const char *const parts[] = { "pass", "secret", "token", "key", "sig",
-		"auth" };
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		for (size_t at = 0; at + strlen(parts[i]) <= n; at++)
-			if (strncasecmp(name + at, parts[i], strlen(parts[i])) == 0)
-				return true;
-	return false;
-}
 
 /* "a=1&password=2": the values whose names say that they are secrets. */
 static void
@@ -32,7 +21,7 @@ mask_query(struct buf *out, const char *query)
 	while (*query != '\0') {
 		size_t n = strcspn(query, "&"), name = strcspn(query, "=&");
 
-		if (name < n && is_secret_name(query, name)) {
+		if (name < n && secrets_is_name(query, name)) {
 			buf_add(out, query, name + 1);
 			buf_adds(out, CONF_MASK);
 		} else {
@@ -69,4 +58,168 @@ conf_mask_url(struct buf *out, const char *url)
 	}
 	buf_add(out, rest, (size_t)(query + 1 - rest));
 	mask_query(out, query + 1);
+}
+
+/* ---- all of them ---- */
+
+/* A part of a URL, as it stands and without its escapes. */
+static int
+add_url_part(struct secrets *s, const char *part, size_t n)
+{
+	CLEANUP_BUF struct buf plain = BUF_INIT;
+	int r = secrets_add(s, part, n);
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned byte;
+
+		if (part[i] == '%' && n - i > 2 &&
+		    sscanf(part + i + 1, "%2x", &byte) == 1) {
+			buf_addc(&plain, (char)byte);
+			i += 2;
+		} else {
+			buf_addc(&plain, part[i]);
+		}
+	}
+	if (r == 0)
+		r = buf_status(&plain);
+	if (r == 0)
+		r = secrets_add(s, buf_str(&plain), plain.len);
+	if (plain.data != NULL)
+		explicit_bzero(plain.data, plain.len);
+	return r;
+}
+
+/* The password of the authority and the members that conf_mask_url masks. */
+static int
+add_url(struct secrets *s, const char *url)
+{
+	const char *authority = strstr(url, "://"), *query;
+	int r = 0;
+
+	if (authority != NULL) {
+		size_t n = strcspn(authority + 3, "/?#");
+		const char *at = memrchr(authority + 3, '@', n);
+		const char *colon = at == NULL
+		    ? NULL
+		    : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+
+		if (colon != NULL)
+			r = add_url_part(s, colon + 1, (size_t)(at - colon) - 1);
+	}
+	query = strchr(url, '?');
+	for (query = query != NULL ? query + 1 : ""; *query != '\0' && r == 0;) {
+		size_t n = strcspn(query, "&"), name = strcspn(query, "=&");
+
+		if (name < n && secrets_is_name(query, name))
+			r = add_url_part(s, query + name + 1, n - name - 1);
+		query += n + (query[n] == '&');
+	}
+	return r;
+}
+
+/* What "Authorization: Basic" carries is base64 of this. */
+static int
+add_pair(struct secrets *s, const struct conf_auth_profile *p)
+{
+	CLEANUP_BUF struct buf pair = BUF_INIT;
+	int r;
+
+	if (p->password[0] == '\0')
+		return 0;
+	buf_addf(&pair, "%s:%s", p->username, p->password);
+	r = buf_status(&pair);
+	if (r == 0)
+		r = secrets_add(s, buf_str(&pair), pair.len);
+	if (pair.data != NULL)
+		explicit_bzero(pair.data, pair.len);
+	return r;
+}
+
+/* One option of the configuration or of a record in it. */
+typedef int (*field_fn)(void *ctx, const struct conf_option *o, char **field);
+
+static int
+each_of_record(const struct conf_option *options, size_t n, void *record, field_fn fn,
+    void *ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (options[i].type == OPT_SECRET || options[i].type == OPT_URL)
+			r = fn(ctx, &options[i], conf_field(&options[i], record));
+	return r;
+}
+
+static int
+each_secret(struct conf *c, field_fn fn, void *ctx)
+{
+	int r = each_of_record(conf_options, conf_n_options, c, fn, ctx);
+
+	for (size_t i = 0; i < conf_n_records && r == 0; i++) {
+		const struct conf_record *rec = &conf_records[i];
+		char *v = *(char **)(void *)((char *)c + rec->v_offset);
+		size_t n = *(size_t *)(void *)((char *)c + rec->n_offset);
+
+		for (size_t k = 0; k < n && r == 0; k++)
+			r = each_of_record(rec->options, rec->n_options,
+			    v + k * rec->size, fn, ctx);
+	}
+	return r;
+}
+
+static int
+add_field(void *ctx, const struct conf_option *o, char **field)
+{
+	return o->type == OPT_SECRET ? secrets_add(ctx, *field, strlen(*field))
+				     : add_url(ctx, *field);
+}
+
+int
+conf_secrets(const struct conf *c, struct secrets **out)
+{
+	CLEANUP(secrets_freep) struct secrets *s = secrets_new();
+	const union {
+		const struct conf *in;
+		struct conf *walked; /* add_field only looks */
+	} p = { c };
+	int r = s != NULL ? each_secret(p.walked, add_field, s) : -ENOMEM;
+
+	for (size_t i = 0; i < c->n_auth_profiles && r == 0; i++)
+		r = add_pair(s, &c->auth_profiles[i]);
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(s);
+	return 0;
+}
+
+static void
+blank(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+}
+
+/* Without memory to mask a URL, nothing of it stays. */
+static int
+blank_field(void *ctx UNUSED, const struct conf_option *o, char **field)
+{
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	char *text = NULL;
+
+	if (o->type == OPT_URL) {
+		conf_mask_url(&masked, *field);
+		text = buf_take(&masked, NULL);
+	}
+	blank(*field);
+	if (text != NULL) {
+		free(*field);
+		*field = text;
+	}
+	return 0;
+}
+
+void
+conf_blank_secrets(struct conf *c)
+{
+	(void)each_secret(c, blank_field, NULL);
 }

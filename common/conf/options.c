@@ -71,8 +71,20 @@ const struct conf_option conf_options[] = {
 	  "seconds a client may take to send its whole request" },
 	{ "http.max_body_bytes", OPT_INT, AT(http.max_body_bytes), "1048576", 1024, 64 * MiB, TO_GATEWAY, true,
 	  "longest request body" },
-	{ "redis.url", OPT_URL, AT(redis.url), "embedded", 0, 0, TO_REDIS_USERS, false,
-	  "embedded, redis://[USER:PASSWORD@]HOST:PORT/DB or unix:///PATH" },
+	{ "redis.url", OPT_URL, AT(redis.url), "embedded", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "embedded; redis://[USER:PASSWORD@]HOST:PORT/DB, or rediss:// over TLS; unix:///PATH; or sentinel://[USER:PASSWORD@]HOST:PORT[,HOST:PORT...]/MASTER[/DB], or sentinels:// over TLS" },
+	{ "redis.ca_file", OPT_STRING, AT(redis.ca_file), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "certificates (PEM) that the server's must lead to (empty: the system's)" },
+	{ "redis.cert_file", OPT_STRING, AT(redis.cert_file), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "our certificate and its chain (PEM), for a server that asks for one" },
+	{ "redis.key_file", OPT_STRING, AT(redis.key_file), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "our certificate's key (PEM, without a passphrase), readable by service.user only" },
+	{ "redis.server_name", OPT_STRING, AT(redis.server_name), "", 0, 0, TO_REDIS_USERS | TO_CHECK, false,
+	  "name that the server's certificate must carry (empty: the host's name or address)" },
+	{ "redis.sentinel_user", OPT_STRING, AT(redis.sentinel_user), "", 0, 0, TO_REDIS_USERS, false,
+	  "user at the sentinels (empty: the default one)" },
+	{ "redis.sentinel_password", OPT_SECRET, AT(redis.sentinel_password), "", 0, 0, TO_REDIS_USERS, false,
+	  "password at the sentinels (empty: they want none)" },
 	{ "redis.allow_eviction", OPT_BOOL, AT(redis.allow_eviction), "false", 0, 0, TO_REDIS_USERS, true,
 	  "start although the server may evict keys (jobs may then be lost)" },
 	{ "redis.program", OPT_STRING, AT(redis.program), "redis-server", 0, 0, 1U << ROLE_REDIS, false,
@@ -101,6 +113,22 @@ const struct conf_option conf_options[] = {
 	  "seconds a job may wait before it fails instead of running; 0: no bound" },
 	{ "queue.dead_max", OPT_INT, AT(queue.dead_max), "100000", 1, INT32_MAX, TO_REDIS_USERS, true,
 	  "dead letters that are kept" },
+	{ "llm.breaker_failures", OPT_INT, AT(llm.breaker_failures), "5", 0, 10000, TO_WORKERS, true,
+	  "failures in a row after which a provider is left alone for a while; 0: never" },
+	{ "llm.breaker_open_sec", OPT_INT, AT(llm.breaker_open_sec), "5", 1, 3600, TO_WORKERS, true,
+	  "seconds until a provider that failed is tried again; doubled up to eight times while it goes on failing" },
+	{ "llm.breaker_refused_sec", OPT_INT, AT(llm.breaker_refused_sec), "60", 1, 86400, TO_WORKERS, true,
+	  "seconds until a provider that refused the key, or wants payment, is tried again" },
+	{ "llm.batch_share", OPT_FLOAT, AT(llm.batch_share), "0.8", 0, 1, TO_WORKERS, true,
+	  "share of a rate limit that agents of class batch may use while interactive jobs wait" },
+	{ "sessions.ttl_sec", OPT_INT, AT(sessions.ttl_sec), "86400", 1, INT32_MAX, TO_WORKERS, true,
+	  "seconds after its last job in which a session is forgotten" },
+	{ "sessions.max_turns", OPT_INT, AT(sessions.max_turns), "20", 1, 1000, TO_WORKERS, true,
+	  "jobs that a session remembers, the last ones" },
+	{ "pipeline.cache_ttl_sec", OPT_INT, AT(pipeline.cache_ttl_sec), "3600", 0, INT32_MAX, TO_WORKERS, true,
+	  "seconds that a pipeline's result is remembered; 0: not at all" },
+	{ "pipeline.cache_get", OPT_BOOL, AT(pipeline.cache_get), "false", 0, 0, TO_WORKERS, true,
+	  "remember also what pipelines made of answers to GET" },
 	{ "orchestrator.api_url", OPT_URL, AT(orchestrator.api_url), "", 0, 0, TO_WORKERS, true,
 	  "base URL of the orchestrator API, up to /api/v1 (empty: none)" },
 	{ "storage.max_inline_bytes", OPT_INT, AT(storage.max_inline_bytes), "10485760", 1024, 1024 * MiB, TO_WORKERS, true,
@@ -137,6 +165,12 @@ const struct conf_option conf_options[] = {
 	  "input and output tokens of one job" },
 	{ "limits.max_timeout_sec", OPT_INT, AT(limits.max_timeout_sec), "3600", 1, 7 * 86400, TO_ALL, true,
 	  "bound of a job's timeout_sec" },
+	{ "limits.budget_usd_per_job", OPT_FLOAT, AT(limits.budget_usd_per_job), "0", 0, 0, TO_WORKERS, true,
+	  "USD of one job, unless its agent says otherwise; 0: no bound" },
+	{ "limits.owner_usd_per_day", OPT_FLOAT, AT(limits.owner_usd_per_day), "0", 0, 0, TO_WORKERS, true,
+	  "USD of all jobs of one owner in a day (UTC); 0: no bound" },
+	{ "limits.owner_tokens_per_day", OPT_INT, AT(limits.owner_tokens_per_day), "0", 0, INT64_MAX, TO_WORKERS, true,
+	  "input and output tokens of all jobs of one owner in a day (UTC); 0: no bound" },
 	{ "agents_dir", OPT_STRING, AT(agents_dir), "agents.d", 0, 0, 1U << ROLE_CHECK, true,
 	  "directory of agent definitions, relative to this file" },
 };
@@ -152,10 +186,20 @@ static const struct conf_option provider_options[] = {
 	{ "temperature", OPT_FLOAT, P(temperature), "0.1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: not sent" },
 	{ "max_tokens", OPT_INT, P(max_tokens), "4000", 1, 10000000, TO_WORKERS, true, "output tokens of one call" },
 	{ "timeout_sec", OPT_INT, P(timeout_sec), "30", 1, 3600, TO_WORKERS, true, "seconds for one call, repeats included" },
-	{ "price_input", OPT_FLOAT, P(price_input), "0", 0, 0, TO_WORKERS, true, "USD per million input tokens" },
-	{ "price_output", OPT_FLOAT, P(price_output), "0", 0, 0, TO_WORKERS, true, "USD per million output tokens" },
+	{ "price_input", OPT_FLOAT, P(price_input), "0", 0, 0, TO_WORKERS, true, "USD per million input tokens; 0: as llm.prices says" },
+	{ "price_output", OPT_FLOAT, P(price_output), "0", 0, 0, TO_WORKERS, true, "USD per million output tokens; 0: as llm.prices says" },
 	{ "price_cached", OPT_FLOAT, P(price_cached), "0", 0, 0, TO_WORKERS, true, "USD per million cached input tokens" },
 	{ "strict", OPT_BOOL, P(strict), "false", 0, 0, TO_WORKERS, true, "send tool schemas under the provider's strict rules" },
+	{ "requests_per_minute", OPT_INT, P(requests_per_minute), "0", 0, 1000000000, TO_WORKERS, true, "requests to each model, all hosts together; 0: no bound but the provider's" },
+	{ "tokens_per_minute", OPT_INT, P(tokens_per_minute), "0", 0, 1000000000000, TO_WORKERS, true, "tokens of each model, all hosts together; 0: no bound but the provider's" },
+};
+
+#define T(field) offsetof(struct conf_price, field)
+static const struct conf_option price_options[] = {
+	{ "model", OPT_STRING, T(model), "", 0, 0, TO_WORKERS, true, "a model's name; a trailing * stands for any ending, and the longest name that fits wins" },
+	{ "input", OPT_FLOAT, T(input), "0", 0, 0, TO_WORKERS, true, "USD per million input tokens" },
+	{ "output", OPT_FLOAT, T(output), "0", 0, 0, TO_WORKERS, true, "USD per million output tokens" },
+	{ "cached", OPT_FLOAT, T(cached), "-1", 0, 1000000, TO_WORKERS, true, "USD per million cached input tokens; negative: as input" },
 };
 
 #define A(field) offsetof(struct conf_auth_profile, field)
@@ -174,7 +218,7 @@ static const struct conf_option auth_profile_options[] = {
 
 #define G(field) offsetof(struct conf_agent, field)
 static const struct conf_option agent_options[] = {
-	{ "name", OPT_STRING, G(name), "", 0, 0, TO_WORKERS, true, "name in the job's agent field (default: the file's)" },
+	{ "name", OPT_STRING, G(name), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "name in the job's agent field (default: the file's)" },
 	{ "description", OPT_STRING, G(description), "", 0, 0, TO_WORKERS, true, "what it is for" },
 	{ "providers", OPT_LIST, G(providers), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "names of llm.providers in the order of trial (empty: all)" },
 	{ "model", OPT_STRING, G(model), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "model (empty: the provider's)" },
@@ -186,14 +230,17 @@ static const struct conf_option agent_options[] = {
 	{ "limits.max_turns", OPT_INT, G(max_turns), "0", 0, 1000, TO_WORKERS, true, "model calls; 0: limits.max_turns" },
 	{ "limits.max_tokens", OPT_INT, G(max_tokens), "0", 0, INT64_MAX, TO_WORKERS, true, "tokens of a job; 0: limits.max_tokens_per_job" },
 	{ "limits.timeout_sec", OPT_INT, G(timeout_sec), "0", 0, 7 * 86400, TO_WORKERS, true, "bound of the job's timeout_sec; 0: none of its own" },
-	{ "limits.budget_usd", OPT_FLOAT, G(budget_usd), "0", 0, 0, TO_WORKERS, true, "USD of a job; 0: no bound" },
+	{ "limits.budget_usd", OPT_FLOAT, G(budget_usd), "0", 0, 0, TO_WORKERS, true, "USD of a job; 0: limits.budget_usd_per_job" },
 	{ "tool_choice", OPT_STRING, G(tool_choice), "auto", 0, 0, TO_WORKERS, true, "auto, required or none" },
 	{ "temperature", OPT_FLOAT, G(temperature), "-1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: the provider's" },
+	{ "class", OPT_STRING, G(class), "interactive", 0, 0, TO_WORKERS, true, "interactive, or batch: gives way to interactive jobs at rate limits" },
 };
 
 const struct conf_record conf_records[] = {
 	{ "llm.providers", provider_options, ARRAY_LEN(provider_options), sizeof(struct conf_provider),
 	  AT(llm.providers), AT(llm.n_providers), false, false },
+	{ "llm.prices", price_options, ARRAY_LEN(price_options), sizeof(struct conf_price),
+	  AT(llm.prices), AT(llm.n_prices), false, false },
 	{ "auth_profiles", auth_profile_options, ARRAY_LEN(auth_profile_options), sizeof(struct conf_auth_profile),
 	  AT(auth_profiles), AT(n_auth_profiles), true, false },
 	{ "agents", agent_options, ARRAY_LEN(agent_options), sizeof(struct conf_agent),
@@ -279,12 +326,19 @@ wipe_and_free(char *s)
 	free(s);
 }
 
+static void
+list_release(struct conf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i]);
+	free(list->v);
+}
+
 void
 conf_record_release(const struct conf_option *options, size_t n, void *record)
 {
 	for (size_t i = 0; i < n; i++) {
 		void *field = conf_field(&options[i], record);
-		struct conf_list *list = field;
 
 		switch (options[i].type) {
 		case OPT_STRING:
@@ -296,9 +350,7 @@ conf_record_release(const struct conf_option *options, size_t n, void *record)
 			wipe_and_free(*(char **)field);
 			break;
 		case OPT_LIST:
-			for (size_t k = 0; k < list->n; k++)
-				free(list->v[k]);
-			free(list->v);
+			list_release(field);
 			break;
 		default:
 			break;
@@ -339,9 +391,8 @@ conf_free(struct conf *c)
 		free(v);
 	}
 	conf_record_release(conf_options, conf_n_options, c);
-	for (size_t i = 0; i < c->places.n; i++)
-		free(c->places.v[i]);
-	free(c->places.v);
+	list_release(&c->places);
+	list_release(&c->warnings);
 	free(c->path);
 	free(c);
 }

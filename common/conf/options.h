@@ -102,6 +102,11 @@ int conf_read_file(const char *path, size_t max, char **out, struct err *err);
 /* ${NAME}, ${NAME:-default}, $${ for a literal ${; *out owned by the caller. */
 int conf_expand(const char *text, char **out, struct err *err);
 
+/* What "file:PATH" or "credential:NAME" names: 1 and its one line in *out; 0 when the
+   value is neither; or negative errno, err naming the file. *remark (owned by the caller
+   as *out is) is set when the file is too open. */
+int conf_read_secret(const char *value, char **out, char **remark, struct err *err);
+
 /* Notes where a setting stands; line 0: not known, or the whole file. */
 void conf_place_add(struct conf *c, const char *key, const char *file, unsigned line);
 

@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 
 enum {
-	SECRET_FILE_MAX = 64 * 1024,
 	TEXT_FILE_MAX = 1024 * 1024,
 	NAME_PATH_MAX = 256
 };
@@ -89,25 +88,64 @@ string_value(struct reader *rd, config_setting_t *s, const char *key, char **out
 	return *out != NULL ? 0 : -ENOMEM;
 }
 
+PRINTF_LIKE(4, 5)
+static void
+warn(struct reader *rd, const config_setting_t *s, const char *key, const char *fmt,
+    ...)
+{
+	struct conf_list *list = &rd->conf->warnings;
+	char **v = reallocarray(list->v, list->n + 1, sizeof(*v));
+	char what[512];
+	va_list ap;
+
+	if (v == NULL)
+		return;
+	list->v = v;
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	if (asprintf(&v[list->n], "%s:%u: %s%s: %s", file_of(rd, s),
+		(unsigned)config_setting_source_line(s), rd->prefix, key, what) >= 0)
+		list->n++;
+}
+
+/* *value is replaced by what it names, if it names a file. */
+static int
+read_secret(struct reader *rd, const config_setting_t *s, const char *key,
+    const struct conf_option *o, char **value)
+{
+	CLEANUP(freep) char *remark = NULL;
+	char *content = NULL;
+	struct err e = ERR_INIT;
+	int r = conf_read_secret(*value, &content, &remark, &e);
+
+	if (r < 0)
+		return finding(rd, s, key, "%s", e.text);
+	if (r > 0) {
+		free(*value);
+		*value = content;
+	}
+	if (remark != NULL)
+		warn(rd, s, key, "%s", remark);
+	if (o->type == OPT_SECRET && **value != '\0' && strlen(*value) < SECRETS_LEAST)
+		warn(rd, s, key,
+		    "shorter than %d bytes: it could not be masked in what servers answer",
+		    SECRETS_LEAST);
+	return 0;
+}
+
 static int
 read_string(struct reader *rd, config_setting_t *s, const char *key,
     const struct conf_option *o, char **field)
 {
 	CLEANUP(freep) char *value = NULL;
-	CLEANUP(freep) char *content = NULL;
-	struct err e = ERR_INIT;
 	int r = string_value(rd, s, key, &value);
 
+	if (r == 0 && !rd->is_role_text &&
+	    (o->type == OPT_SECRET || o->type == OPT_URL))
+		r = read_secret(rd, s, key, o, &value);
 	if (r < 0)
 		return r;
-	if (!rd->is_role_text && (o->type == OPT_SECRET || o->type == OPT_URL) &&
-	    strncmp(value, "file:", 5) == 0) {
-		if (conf_read_file(value + 5, SECRET_FILE_MAX, &content, &e) < 0)
-			return finding(rd, s, key, "%s", e.text);
-		content[strcspn(content, "\r\n")] = '\0';
-		free(value);
-		value = TAKE_PTR(content);
-	}
 	free(*field);
 	*field = TAKE_PTR(value);
 	return 0;

@@ -82,6 +82,13 @@ arena_free(struct arena *a)
 }
 
 void
+arena_wipe(struct arena *a)
+{
+	for (struct block *b = a->blocks; b != NULL; b = b->next)
+		explicit_bzero(b + 1, b->size);
+}
+
+void
 arena_freep(struct arena **a)
 {
 	arena_free(*a);

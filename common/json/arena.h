@@ -19,6 +19,7 @@ struct arena;
 struct arena *arena_new(size_t max_bytes);
 void arena_free(struct arena *a); /* NULL is fine */
 void arena_freep(struct arena **a);
+void arena_wipe(struct arena *a);  /* overwrites all that is in it; then only free it */
 void arena_clear(struct arena *a); /* forget all values, keep one block for re-use */
 
 /* n bytes, aligned to 16; NULL after a failure (sticky until arena_clear). */

@@ -16,6 +16,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/secrets.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,6 +88,9 @@ struct http_request {
 	size_t max_body_bytes;       /* of a 2xx answer; 0: 16 MiB */
 	unsigned max_redirects;      /* 0: the redirect itself is the answer */
 	enum http_version version;
+	/* A redirect to another origin is refused when its URL holds one of these: servers
+	   copy the query they were asked with. Outlive the transfer; may be NULL. */
+	const struct secrets *secrets;
 	/* Takes the 2xx body instead of result->body, piece by piece, with the ctx of
 	   http_client_start; less than 0 ends the transfer (HTTP_INTERNAL). It must not
 	   call this interface. May be NULL. */

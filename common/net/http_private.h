@@ -72,6 +72,7 @@ struct http_transfer {
 	uint64_t started_ms, deadline_ms; /* monotonic */
 	unsigned max_redirects;
 	enum http_version version;
+	const struct secrets *secrets;
 	int (*on_body)(void *, const char *, size_t);
 	http_done_fn done;
 	void *ctx;

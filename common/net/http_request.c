@@ -111,6 +111,7 @@ http_request_copy(struct http_transfer *t, const struct http_request *r)
 	t->deadline_ms = t->started_ms + timeout;
 	t->max_redirects = r->max_redirects;
 	t->version = r->version;
+	t->secrets = r->secrets;
 	t->on_body = r->on_body;
 	t->url = strdup(r->url);
 	if (t->url == NULL)
@@ -294,6 +295,22 @@ change_method(struct http_transfer *t)
 			t->lines[i].node.data = NULL;
 }
 
+/* The next hop leads away from the origin: what was meant for that stays there. */
+static int
+leave_origin(struct http_transfer *t, enum http_class *class)
+{
+	if (secrets_found(t->secrets, t->url, strlen(t->url))) {
+		(void)snprintf(t->message, sizeof(t->message),
+		    "the server redirects to another host, with a credential in the URL");
+		*class = HTTP_FORBIDDEN_URL;
+		return -EACCES;
+	}
+	for (size_t i = 0; i < t->n_lines; i++)
+		if (t->lines[i].is_auth)
+			t->lines[i].node.data = NULL;
+	return 1;
+}
+
 int
 http_request_redirect(struct http_transfer *t, enum http_class *class)
 {
@@ -331,9 +348,5 @@ http_request_redirect(struct http_transfer *t, enum http_class *class)
 		return -EACCES;
 	}
 	change_method(t);
-	if (!url_keeps_trust(&from, &t->target))
-		for (size_t i = 0; i < t->n_lines; i++)
-			if (t->lines[i].is_auth)
-				t->lines[i].node.data = NULL;
-	return 1;
+	return url_keeps_trust(&from, &t->target) ? 1 : leave_origin(t, class);
 }

@@ -61,7 +61,8 @@ static const struct range ranges_v6[] = {
 	{ "::",               128, ADDR_UNSPECIFIED },
 	{ "::1",              128, ADDR_LOOPBACK },
 	{ "64:ff9b::",         96, ADDR_NAT64 },
-	{ "64:ff9b:1::",       48, ADDR_NAT64 },   /* local use: the inner address may stand anywhere */
+	{ "64:ff9b:1::",       48, ADDR_NAT64 },   /* local use, of any length */
+	{ "100::",             64, ADDR_RESERVED }, /* discard */
 	{ "2001::",            32, ADDR_TEREDO },
 	{ "2001:2::",          48, ADDR_BENCHMARK },
 	{ "2001::",            23, ADDR_RESERVED }, /* protocol assignments, ORCHID */
@@ -234,6 +235,62 @@ unwrap_always(const struct ip_addr *a, struct ip_addr *v4)
 	return true;
 }
 
+/* Where an IPv4 address may stand inside: a gateway's prefix must not open the way to
+   what lies behind it. */
+static const struct {
+	uint8_t class;
+	uint8_t at;      /* of its first byte */
+	uint8_t zero_at; /* only when all bytes from here on are zero; 16: always */
+} embedded[] = {
+	{ ADDR_NAT64, 12, 16 },
+	{ ADDR_NAT64, 9, 13 }, /* RFC 6052 under a prefix of 64 bits */
+	{ ADDR_6TO4, 2, 16 },
+};
+
+static bool
+is_zero_from(const struct ip_addr *a, size_t at)
+{
+	for (; at < sizeof(a->bytes); at++)
+		if (a->bytes[at] != 0)
+			return false;
+	return true;
+}
+
+/* An interface of ISATAP: 0000:5efe or 0200:5efe before the IPv4 address. */
+static bool
+is_isatap(const struct ip_addr *a)
+{
+	return (a->bytes[8] == 0 || a->bytes[8] == 2) && a->bytes[9] == 0 &&
+	    a->bytes[10] == 0x5e && a->bytes[11] == 0xfe;
+}
+
+/* Judges the address inside instead, when that one is not public. */
+static enum addr_class
+judge_inner(struct ip_addr *judged, size_t at, enum addr_class class)
+{
+	struct ip_addr inner = inner_v4(judged, at);
+	enum addr_class inner_class = class_v4(&inner);
+
+	if (inner_class == ADDR_PUBLIC)
+		return class;
+	*judged = inner;
+	return inner_class;
+}
+
+static enum addr_class
+class_v6(struct ip_addr *judged)
+{
+	enum addr_class class = class_by_table(judged, ranges_v6, ARRAY_LEN(ranges_v6));
+
+	for (size_t i = 0; i < ARRAY_LEN(embedded) && judged->is_v6; i++)
+		if (embedded[i].class == class &&
+		    is_zero_from(judged, embedded[i].zero_at))
+			class = judge_inner(judged, embedded[i].at, class);
+	if (class == ADDR_PUBLIC && is_isatap(judged))
+		class = judge_inner(judged, 12, class);
+	return class;
+}
+
 enum addr_class
 addr_classify(const struct ip_addr *a, struct ip_addr *effective)
 {
@@ -242,20 +299,7 @@ addr_classify(const struct ip_addr *a, struct ip_addr *effective)
 
 	if (unwrap_always(a, &inner))
 		judged = inner;
-	if (!judged.is_v6) {
-		class = class_v4(&judged);
-	} else {
-		class = class_by_table(&judged, ranges_v6, ARRAY_LEN(ranges_v6));
-		if (class == ADDR_NAT64 || class == ADDR_6TO4) {
-			/* A gateway's prefix must not open the way to what lies
-			   inside. */
-			inner = inner_v4(&judged, class == ADDR_NAT64 ? 12 : 2);
-			if (class_v4(&inner) != ADDR_PUBLIC) {
-				class = class_v4(&inner);
-				judged = inner;
-			}
-		}
-	}
+	class = judged.is_v6 ? class_v6(&judged) : class_v4(&judged);
 	if (effective != NULL)
 		*effective = judged;
 	return class;

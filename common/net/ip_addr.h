@@ -43,8 +43,8 @@ enum {
 };
 
 /*
- * The class of a. IPv4 addresses wrapped in IPv6 (mapped, compatible, and those NAT64
- * and 6to4 forms whose inner address is not public) are judged as what they wrap;
+ * The class of a. IPv4 addresses wrapped in IPv6 (mapped, compatible, and those NAT64,
+ * 6to4 and ISATAP forms whose inner address is not public) are judged as what they wrap;
  * *effective (may be NULL) is the address that was judged.
  */
 enum addr_class addr_classify(const struct ip_addr *a, struct ip_addr *effective);

@@ -228,7 +228,7 @@ url_host_matches(const char *host, const char *pattern)
 	if (n > 2 && strncmp(pattern, "*.", 2) == 0) {
 		size_t tail = n - 1; /* with its dot */
 
-		return host_len > tail &&
+		return host_len > tail && !ends_in_number(host, host_len) &&
 		    strncasecmp(host + host_len - tail, pattern + 1, tail) == 0;
 	}
 	return n == host_len && strncasecmp(host, pattern, n) == 0;

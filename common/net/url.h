@@ -40,7 +40,8 @@ int url_parse(const char *text, size_t n, struct url *out, struct err *err);
  */
 bool url_keeps_trust(const struct url *from, const struct url *to);
 
-/* "example.com" equals itself, "*.example.com" names below it, "*" all; host as in
+/* "example.com" equals itself, "*.example.com" names below it but not itself, nor any
+   address; "*" all; host as in
    struct url, pattern in any case. */
 bool url_host_matches(const char *host, const char *pattern);
 

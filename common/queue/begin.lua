@@ -7,6 +7,7 @@
 --@include head
 --@include dead
 --@include publish
+--@include budget
 local holder, is_id, element, id, claim = ARGV[3], ARGV[4] == '1', ARGV[5], ARGV[6], ARGV[7]
 local digest, retry_count, min_token = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local max_attempts, max_crashes, max_suspicions =
@@ -20,7 +21,7 @@ call('LLEN', P .. 'dead')
 local held, key, journal = held_key(holder), job_key(id), P .. 'journal:' .. id
 local j = call('HMGET', key, 'state', 'holder', 'token', 'claim', 'digest', 'attempts',
 	'crashes', 'suspicions', 'retry_count', 'cancel', 'run_ms', 'first_ms', 'base_token',
-	'rerun', 'alone', 'evidence')
+	'rerun', 'alone', 'evidence', 'reserved')
 local state, owner, token = j[1], j[2], tonumber(j[3] or 0)
 local is_mine = state == 'held' and owner == holder
 local now = now_ms()
@@ -28,7 +29,7 @@ local now = now_ms()
 local function answer()
 	local f = call('HMGET', key, 'attempts', 'crashes', 'suspicions', 'retry_count',
 		'run_ms', 'first_ms', 'base_token', 'rerun', 'cancel', 'alone', 'evidence', 'token',
-		'payload')
+		'payload', 'family')
 	local attempts, crashes, suspicions = tonumber(f[1] or 0), tonumber(f[2] or 0),
 		tonumber(f[3] or 0)
 	local word = 'OK'
@@ -40,8 +41,8 @@ local function answer()
 	end
 	return { word, tonumber(f[12]), attempts, crashes, suspicions, tonumber(f[4] or 0),
 		tonumber(f[5] or 0), tonumber(f[6] or 0), now, tonumber(f[7] or 0),
-		f[8] == '1' and 1 or 0, f[10] == '1' and 1 or 0, f[11] or '',
-		is_id and f[13] or '', call('LRANGE', journal, 0, -1) }
+		f[8] == '1' and 1 or 0, f[10] == '1' and 1 or 0, f[14] and 1 or 0,
+		f[11] or '', is_id and f[13] or '', call('LRANGE', journal, 0, -1) }
 end
 
 -- the same call again; a caller that met a stored row with a higher token asks for more
@@ -86,6 +87,7 @@ local is_taken = state == 'held' and (is_live(owner) or false) and
 if waits_elsewhere or is_taken then return drop('duplicate', 'DUPLICATE') end
 
 call('LREM', held, 1, element)
+settle(id, j[17], 0, 0)
 if state == 'held' and not is_mine then call('LREM', held_key(owner), 1, id) end
 call('RPUSH', held, id)
 if runs_again then
@@ -93,6 +95,7 @@ if runs_again then
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
 		'message', 'done_ms', 'first_ms')
+	leave_own_family(id)
 	call('HSET', key, 'base_token', token, 'rerun', 1)
 	call('PERSIST', key)
 	call('PERSIST', journal)

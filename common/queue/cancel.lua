@@ -46,7 +46,7 @@ if is_out == 1 then
 		state = 'queued'
 	else
 		call('HSET', key, 'state', 'queued', 'last', 'cancel')
-		call('HDEL', key, 'alone', 'due_ms')
+		call('HDEL', key, 'alone', 'due_ms', 'from_ms')
 	end
 end
 call('PUBLISH', P .. 'cancel', id)

@@ -3,6 +3,7 @@
 -- all counters at zero. GONE: it is no longer there; BUSY: that job is on its way already.
 --@include head
 --@include dead
+--@include budget
 local element = ARGV[3]
 local letter = dead_decode(element)
 if not letter then return { 'GONE', '' } end
@@ -20,6 +21,7 @@ if id ~= '' and letter.reason ~= 'job_id_conflict' then
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
 		'message', 'done_ms', 'first_ms', 'alone')
+	leave_own_family(id)
 	call('HSET', key, 'state', 'queued', 'last', 'dead_retry', 'payload', letter.payload,
 		'rerun', 1, 'token', token, 'base_token', token)
 	call('PERSIST', key)

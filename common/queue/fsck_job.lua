@@ -3,13 +3,15 @@
 -- that it needs? Looks and mends in one step, so nothing moves meanwhile.
 --@include head
 --@include finding
+--@include budget
+--@include outstanding
 local id, ttl = ARGV[4], tonumber(ARGV[5])
 local key, journal = job_key(id), P .. 'journal:' .. id
 local delayed, parked, alone = P .. 'delayed', P .. 'parked', P .. 'jobs:alone'
 if not has_type(key, 'hash') then return { 'OK', rows } end
 if call('EXISTS', key) == 0 then return { 'OK', rows } end
 
-local j = call('HMGET', key, 'state', 'holder', 'payload', 'cancel', 'message')
+local j = call('HMGET', key, 'state', 'holder', 'payload', 'cancel', 'message', 'reserved')
 local state, holder, payload = j[1], j[2], j[3]
 local now = now_ms()
 
@@ -26,6 +28,7 @@ local function requeue()
 	call('RPUSH', JOBS, payload)
 	call('HSET', key, 'state', 'queued', 'last', 'fsck')
 	call('HDEL', key, 'claim')
+	settle(id, j[6], 0, 0)
 end
 
 local places = {
@@ -106,6 +109,11 @@ local function check_ended()
 	end
 end
 
+if j[6] and state ~= 'held' then
+	found('error', 'has reserved something of a budget, but is ' .. (state or 'nowhere'),
+		'give it back', function() settle(id, j[6], 0, 0) end)
+end
+check_reserved('family', key, 'family_')
 if not state then
 	local since = tonumber(j[4] or '')
 	if not since then

@@ -3,6 +3,7 @@
 --@include head
 --@include dead
 --@include finding
+--@include outstanding
 local kind, key, id, ttl = ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
 
 local function expire() call('EXPIRE', key, ttl) end
@@ -77,6 +78,12 @@ local checks = {
 		if call('TTL', key) == -1 then
 			found('warning', 'never expires', 'delete it if nobody needs it')
 		end
+	end },
+	owner_day = { 'hash', function()
+		if call('TTL', key) == -1 then
+			found('warning', 'never expires', 'set its expiry', expire)
+		end
+		check_reserved('owner', key, '')
 	end },
 	hash = { 'hash', function() end },
 	zset = { 'zset', function() end },

@@ -96,13 +96,29 @@ queue_key_journal(struct buf *out, const char *id, size_t n)
 	key_of(out, "journal:", id, n);
 }
 
-void
-queue_key_session(struct buf *out, const char *owner, size_t owner_n, const char *id,
-    size_t n)
+static void
+key_of_owner(struct buf *out, const char *kind, const char *owner, const char *id)
 {
-	key_of(out, "session:", owner, owner_n);
+	key_of(out, kind, "", 0);
+	for (; *owner != '\0'; owner++)
+		if (*owner == '%' || *owner == ':')
+			buf_addf(out, "%%%02X", (unsigned)*owner);
+		else
+			buf_addc(out, *owner);
 	buf_addc(out, ':');
-	buf_add(out, id, n);
+	buf_adds(out, id);
+}
+
+void
+queue_key_session(struct buf *out, const char *owner, const char *id)
+{
+	key_of_owner(out, "session:", owner, id);
+}
+
+void
+queue_key_cache(struct buf *out, const char *owner, const char *digest)
+{
+	key_of_owner(out, "cache:", owner, digest);
 }
 
 int

@@ -52,8 +52,10 @@ void queue_key_result(struct buf *out, const struct queue_setup *q, const char *
     size_t n);
 void queue_key_job(struct buf *out, const char *id, size_t n);
 void queue_key_journal(struct buf *out, const char *id, size_t n);
-void queue_key_session(struct buf *out, const char *owner, size_t owner_n,
-    const char *id, size_t n);
+/* What belongs to an owner: "agent:session:{owner}:{id}". A '%' or ':' of the owner is
+   written as "%25" or "%3A", so that no other owner and id make the same key. */
+void queue_key_session(struct buf *out, const char *owner, const char *id);
+void queue_key_cache(struct buf *out, const char *owner, const char *digest);
 
 /*
  * The holder name "{node}.{boot}.{slot}.{life}"; bytes of node that are white space,

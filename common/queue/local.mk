@@ -5,33 +5,76 @@ common_libqueue_a_SOURCES = \
 	common/queue/queue_ops.h common/queue/queue_ops.c \
 	common/queue/queue_reply.c \
 	common/queue/redis_url.h common/queue/redis_url.c \
+	common/queue/redis_tls.h common/queue/redis_tls.c \
+	common/queue/redis_stream.h common/queue/redis_stream.c \
+	common/queue/redis_conn.h common/queue/redis_conn.c \
+	common/queue/redis_target.h common/queue/redis_target.c \
+	common/queue/redis_dial.h common/queue/redis_dial.c \
 	common/queue/redis_sync.h common/queue/redis_sync.c \
 	common/queue/redis_check.c \
+	common/queue/queue_rights.h common/queue/queue_rights.c \
 	common/queue/queue_stats.h common/queue/queue_stats.c \
 	common/queue/queue_dead.h common/queue/queue_dead.c \
 	common/queue/queue_client.h common/queue/queue_client.c \
+	common/queue/queue_budget.h common/queue/queue_budget.c \
 	common/queue/queue_fsck.h common/queue/queue_fsck.c
 nodist_common_libqueue_a_SOURCES = common/queue/scripts_data.c
-common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
+common_libqueue_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
+REDIS_LIBS = $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 
-queue_script_names = register beat adopt begin journal journal_reset finish bury retry \
-	release unclaim park resume promote recover cancel dead_payload dead_page dead_retry \
-	dead_drop meta pause take refs leftovers purge_due stats survey job_show fsck_job fsck_held fsck_key
-queue_lua = \
-	common/queue/lib/head.lua common/queue/lib/dead.lua common/queue/lib/publish.lua \
-	common/queue/lib/names.lua common/queue/lib/mine.lua common/queue/lib/terminal.lua \
-	common/queue/register.lua common/queue/beat.lua common/queue/adopt.lua \
-	common/queue/begin.lua common/queue/journal.lua common/queue/journal_reset.lua \
-	common/queue/finish.lua common/queue/bury.lua common/queue/retry.lua \
-	common/queue/release.lua common/queue/unclaim.lua common/queue/park.lua \
-	common/queue/resume.lua common/queue/promote.lua common/queue/recover.lua \
-	common/queue/cancel.lua common/queue/dead_payload.lua common/queue/dead_page.lua \
-	common/queue/dead_retry.lua common/queue/dead_drop.lua common/queue/meta.lua \
-	common/queue/pause.lua common/queue/take.lua common/queue/refs.lua \
-	common/queue/leftovers.lua common/queue/purge_due.lua \
-	common/queue/stats.lua common/queue/survey.lua common/queue/job_show.lua \
-	common/queue/lib/finding.lua common/queue/fsck_job.lua common/queue/fsck_held.lua \
-	common/queue/fsck_key.lua
+# One a line, in the order of enum queue_op.
+queue_script_names =
+queue_script_names += register
+queue_script_names += beat
+queue_script_names += adopt
+queue_script_names += begin
+queue_script_names += journal
+queue_script_names += journal_reset
+queue_script_names += reserve
+queue_script_names += settle
+queue_script_names += spawn
+queue_script_names += finish
+queue_script_names += bury
+queue_script_names += retry
+queue_script_names += release
+queue_script_names += unclaim
+queue_script_names += park
+queue_script_names += resume
+queue_script_names += promote
+queue_script_names += recover
+queue_script_names += cancel
+queue_script_names += dead_payload
+queue_script_names += dead_page
+queue_script_names += dead_retry
+queue_script_names += dead_drop
+queue_script_names += meta
+queue_script_names += session_read
+queue_script_names += cache_get
+queue_script_names += cache_put
+queue_script_names += pause
+queue_script_names += take
+queue_script_names += refs
+queue_script_names += leftovers
+queue_script_names += purge_due
+queue_script_names += stats
+queue_script_names += survey
+queue_script_names += job_show
+queue_script_names += fsck_job
+queue_script_names += fsck_held
+queue_script_names += fsck_key
+queue_script_names += rights
+queue_lua = $(queue_script_names:%=common/queue/%.lua)
+queue_lua += common/queue/lib/budget.lua
+queue_lua += common/queue/lib/dead.lua
+queue_lua += common/queue/lib/delay.lua
+queue_lua += common/queue/lib/finding.lua
+queue_lua += common/queue/lib/head.lua
+queue_lua += common/queue/lib/mine.lua
+queue_lua += common/queue/lib/names.lua
+queue_lua += common/queue/lib/outstanding.lua
+queue_lua += common/queue/lib/publish.lua
+queue_lua += common/queue/lib/session.lua
+queue_lua += common/queue/lib/terminal.lua
 EXTRA_DIST += common/queue/embed.sh $(queue_lua)
 CLEANFILES += common/queue/scripts_data.c
 

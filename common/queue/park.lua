@@ -2,6 +2,7 @@
 -- park(holder, id, token, why, ran_ms): put aside until somebody calls resume or cancel.
 --@include head
 --@include mine
+--@include budget
 local holder, id, token, why, ran = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local f, seen = mine(holder, id, token)
 if not f then
@@ -14,5 +15,6 @@ call('HSET', P .. 'parked', id, why)
 call('HSET', key, 'state', 'parked', 'last', 'park', 'why', why)
 call('HDEL', key, 'claim')
 call('HINCRBY', key, 'run_ms', ran)
+settle(id, f.reserved, 0, 0)
 count('parked')
 return { 'OK' }

@@ -43,6 +43,7 @@ static const struct {
 	{ "poison", "hash" },
 	{ "blame:", "hash" },
 	{ "cache:", NULL }, /* not the queue's */
+	{ "limit:owner:", "owner_day" },
 	{ "limit:", NULL },
 };
 

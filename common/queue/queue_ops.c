@@ -102,6 +102,14 @@ start_job(struct queue_command *c, const struct queue_setup *q, enum queue_op op
 	add_int(c, job->token);
 }
 
+static void
+add_spent(struct queue_command *c, const struct queue_spent *spent)
+{
+	add_int(c, spent->turn);
+	add_int(c, spent->tokens);
+	add_int(c, spent->microusd);
+}
+
 void
 queue_command_as_eval(struct queue_command *c)
 {
@@ -176,11 +184,52 @@ queue_cmd_begin(struct queue_command *c, const struct queue_setup *q,
 
 void
 queue_cmd_journal(struct queue_command *c, const struct queue_setup *q,
-    const struct queue_job_ref *job, int64_t index, struct queue_text record)
+    const struct queue_job_ref *job, int64_t index, struct queue_text record,
+    const struct queue_spent *spent)
 {
 	start_job(c, q, QUEUE_OP_JOURNAL, job);
 	add_int(c, index);
 	add_text(c, record);
+	if (spent != NULL)
+		add_spent(c, spent);
+	else
+		add_str(c, "");
+}
+
+void
+queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_reserve *r)
+{
+	start_job(c, q, QUEUE_OP_RESERVE, job);
+	add_int(c, r->turn);
+	add_text(c, r->owner);
+	add_int(c, r->day_tokens);
+	add_int(c, r->day_microusd);
+	add_int(c, r->want_tokens);
+	add_int(c, r->want_microusd);
+	add_int(c, r->least_tokens);
+	add_int(c, r->least_microusd);
+}
+
+void
+queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spent *spent)
+{
+	start_job(c, q, QUEUE_OP_SETTLE, job);
+	add_spent(c, spent);
+}
+
+void
+queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spawn *s)
+{
+	start_job(c, q, QUEUE_OP_SPAWN, job);
+	add_text(c, s->child);
+	add_text(c, s->payload);
+	add_int(c, s->cap_tokens);
+	add_int(c, s->cap_microusd);
+	add_int(c, s->used_tokens);
+	add_int(c, s->used_microusd);
 }
 
 void
@@ -212,6 +261,43 @@ queue_cmd_bury(struct queue_command *c, const struct queue_setup *q,
 	add_str(c, q->completion_queue);
 	add_text(c, reason);
 	add_text(c, detail);
+}
+
+void
+queue_cmd_add_session(struct queue_command *c, const struct queue_session_turn *t)
+{
+	ASSERT(c->op == QUEUE_OP_FINISH || c->op == QUEUE_OP_BURY);
+	add_text(c, t->key);
+	add_text(c, t->turn);
+	add_int(c, t->at_ms);
+	add_int(c, t->ttl_sec);
+	add_int(c, t->max_turns);
+}
+
+void
+queue_cmd_session_read(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key)
+{
+	start(c, q, QUEUE_OP_SESSION_READ);
+	add_text(c, key);
+}
+
+void
+queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key)
+{
+	start(c, q, QUEUE_OP_CACHE_GET);
+	add_text(c, key);
+}
+
+void
+queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text text, int64_t ttl_sec)
+{
+	start(c, q, QUEUE_OP_CACHE_PUT);
+	add_text(c, key);
+	add_text(c, text);
+	add_int(c, ttl_sec);
 }
 
 void
@@ -269,16 +355,23 @@ queue_cmd_promote(struct queue_command *c, const struct queue_setup *q)
 	start(c, q, QUEUE_OP_PROMOTE);
 }
 
+static const char *const blames[QUEUE_BLAME_COUNT] = {
+	[QUEUE_BLAME_NONE] = "none",
+	[QUEUE_BLAME_CULPRIT] = "culprit",
+	[QUEUE_BLAME_PAYLOAD] = "payload",
+	[QUEUE_BLAME_UNKNOWN] = "unknown",
+};
+
+const char *
+queue_blame_name(enum queue_blame blame)
+{
+	return blames[blame];
+}
+
 void
 queue_cmd_recover(struct queue_command *c, const struct queue_setup *q,
     const struct queue_recover *r)
 {
-	static const char *const blames[] = {
-		[QUEUE_BLAME_NONE] = "none",
-		[QUEUE_BLAME_CULPRIT] = "culprit",
-		[QUEUE_BLAME_UNKNOWN] = "unknown",
-	};
-
 	start(c, q, QUEUE_OP_RECOVER);
 	add_str(c, r->holder);
 	add_bool(c, r->is_told);
@@ -343,6 +436,15 @@ queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
 	start(c, q, QUEUE_OP_META);
 	add_int(c, QUEUE_PROTOCOL);
 	add_str(c, store_id);
+}
+
+void
+queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines)
+{
+	start(c, q, QUEUE_OP_RIGHTS);
+	add_str(c, lines);
+	add_str(c, q->completion_queue);
 }
 
 void

@@ -30,6 +30,9 @@
 	X(BEGIN)         /* worker: starts a job that it has claimed                      */ \
 	X(JOURNAL)       /* worker: one record                                            */ \
 	X(JOURNAL_RESET) /* worker: a job that runs again starts from its beginning       */ \
+	X(RESERVE)       /* worker: of shared budgets, before a model call                */ \
+	X(SETTLE)        /* worker: a call that brought no answer to journal              */ \
+	X(SPAWN)         /* worker: a job that draws on the budget of this one            */ \
 	X(FINISH)        /* worker: done or failed, message published                     */ \
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
 	X(RETRY)         /* worker: a failed attempt, next one after a delay              */ \
@@ -45,6 +48,9 @@
 	X(DEAD_RETRY)    /* operator                                                      */ \
 	X(DEAD_DROP)     /* operator                                                      */ \
 	X(META)          /* start check: protocol number, store id, queue names           */ \
+	X(SESSION_READ)  /* worker, operator: a session's turns                           */ \
+	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
+	X(CACHE_PUT)     /* worker                                                        */ \
 	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
 	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
 	X(REFS)          /* purge: content that journals name, a part a call              */ \
@@ -55,7 +61,8 @@
 	X(JOB_SHOW)      /* operator: one job                                             */ \
 	X(FSCK_JOB)      /* operator: is one job where its state says?                    */ \
 	X(FSCK_HELD)     /* operator: one holder's list                                   */ \
-	X(FSCK_KEY)      /* operator: any other key                                       */
+	X(FSCK_KEY)      /* operator: any other key                                       */ \
+	X(RIGHTS)        /* start check: which commands Redis refuses to this user         */
 /* clang-format on */
 
 enum queue_op {
@@ -79,6 +86,8 @@ enum queue_op {
 	X(PAUSED)      /* begin: the queue is paused; hand it back, claim no more         */ \
 	X(SPENT)       /* begin: yours, but its counters are spent: bury it, do not run   */ \
 	X(MISMATCH)    /* journal: the journal has another length or record               */ \
+	X(WAIT)        /* reserve: others have reserved the rest and may give it back     */ \
+	X(EXCEEDED)    /* reserve: that budget is spent                                   */ \
 	X(ALIVE)       /* recover: the beat has changed, it is not dead                   */ \
 	X(FINISHED)    /* cancel, dead_retry: it has ended already                        */ \
 	X(BUSY)        /* dead_retry: the job is on its way already                       */ \
@@ -160,8 +169,37 @@ struct queue_job_ref {
 	struct queue_text id;
 	int64_t token; /* from begin */
 };
+/* What the call of a turn cost, for the budgets of which it had reserved. */
+struct queue_spent {
+	unsigned turn;
+	int64_t tokens, microusd;
+};
+/* spent: NULL when nothing was reserved. */
 void queue_cmd_journal(struct queue_command *c, const struct queue_setup *q,
-    const struct queue_job_ref *job, int64_t index, struct queue_text record);
+    const struct queue_job_ref *job, int64_t index, struct queue_text record,
+    const struct queue_spent *spent);
+
+struct queue_reserve {
+	unsigned turn; /* one reservation a job: an earlier turn's is given back */
+	struct queue_text owner;
+	int64_t day_tokens, day_microusd;     /* the owner's caps; 0: none */
+	int64_t want_tokens, want_microusd;   /* what the call costs at most */
+	int64_t least_tokens, least_microusd; /* with less there is no point in it */
+};
+void queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_reserve *r);
+void queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spent *spent);
+
+/* A child of the job. After the first one the job draws on the shared budget as well and
+   must reserve before its own calls. */
+struct queue_spawn {
+	struct queue_text child, payload;
+	int64_t cap_tokens, cap_microusd; /* of the job, for itself and all below it */
+	int64_t used_tokens, used_microusd; /* by the job so far */
+};
+void queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_job_ref *job, const struct queue_spawn *s);
 void queue_cmd_journal_reset(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job);
 /* message: as read back from the store's row. */
@@ -170,6 +208,23 @@ void queue_cmd_finish(struct queue_command *c, const struct queue_setup *q,
 void queue_cmd_bury(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, struct queue_text message,
     struct queue_text reason, struct queue_text detail);
+
+/* The turn that a job's end adds to its session; a copy of that end adds none. */
+struct queue_session_turn {
+	struct queue_text key;  /* queue_key_session() */
+	struct queue_text turn; /* a JSON object with job_id and at_ms */
+	int64_t at_ms;          /* the same number */
+	int64_t ttl_sec;
+	int64_t max_turns;
+};
+/* To be added to a finish or a bury, before it is sent. */
+void queue_cmd_add_session(struct queue_command *c, const struct queue_session_turn *t);
+void queue_cmd_session_read(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key);
+void queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key);
+void queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text text, int64_t ttl_sec);
 /* ran_ms: running time of this attempt, added to the job's (begin answers the sum). */
 void queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
@@ -188,8 +243,12 @@ void queue_cmd_promote(struct queue_command *c, const struct queue_setup *q);
 enum queue_blame {
 	QUEUE_BLAME_NONE,
 	QUEUE_BLAME_CULPRIT,
-	QUEUE_BLAME_UNKNOWN
+	QUEUE_BLAME_PAYLOAD,
+	QUEUE_BLAME_UNKNOWN,
+	QUEUE_BLAME_COUNT
 };
+
+const char *queue_blame_name(enum queue_blame blame); /* "culprit" */
 
 struct queue_recover {
 	const char *holder;
@@ -197,7 +256,7 @@ struct queue_recover {
 	/* not told: the beat as SURVEY answered it, a lease ago */
 	const char *seen_beat;
 	enum queue_blame blame;     /* NONE after an orderly end */
-	struct queue_text culprit;  /* id, for CULPRIT */
+	struct queue_text culprit;  /* CULPRIT: id; PAYLOAD: SHA-1 in hex */
 	struct queue_text evidence; /* "signal 11 in step llm, ...", for people */
 	bool may_bury; /* false while a storm lasts: payloads are not made dead letters
 			*/
@@ -215,6 +274,8 @@ void queue_cmd_dead_retry(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
 void queue_cmd_dead_drop(struct queue_command *c, const struct queue_setup *q,
     struct queue_text element);
+void queue_cmd_rights(struct queue_command *c, const struct queue_setup *q,
+    const char *lines);
 void queue_cmd_meta(struct queue_command *c, const struct queue_setup *q,
     const char *store_id); /* "": this process knows no store */
 /* by: who paused, for people; "" with is_paused false. */
@@ -258,6 +319,14 @@ struct queue_list queue_list_list(const struct queue_list *l, size_t i);
 /* The items of a plain command's reply; empty when it is no array. */
 struct queue_list queue_list_of(const struct redisReply *reply);
 
+/* Whose budget a RESERVE met. */
+enum queue_budget {
+	QUEUE_BUDGET_NONE,
+	QUEUE_BUDGET_OWNER,  /* the owner's day */
+	QUEUE_BUDGET_FAMILY, /* of the job that delegated it; cap 0: it is gone */
+	QUEUE_BUDGET_COUNT
+};
+
 struct queue_answer {
 	enum queue_word word;
 	union {
@@ -275,6 +344,7 @@ struct queue_answer {
 			bool is_rerun;      /* runs again after a failure (base_token is
 					  set) with the journal of the run that failed */
 			bool is_alone;      /* runs in quarantine */
+			bool has_family; /* draws on a budget that other jobs share */
 			struct queue_text evidence; /* of the last crash or suspicion */
 			struct queue_text payload;  /* with is_id: the job's payload */
 			struct queue_list journal;  /* texts, in order */
@@ -286,6 +356,14 @@ struct queue_answer {
 			bool is_cancelled;
 			int64_t len;
 		} journal;
+		struct {                          /* RESERVE */
+			int64_t tokens, microusd; /* OK, ALREADY: granted */
+			enum queue_budget
+			    budget;    /* that was tight; NONE: all granted */
+			bool is_money; /* in millionths, else in tokens */
+			int64_t used, cap, reserved; /* WAIT, EXCEEDED */
+			int64_t renews_ms;           /* the server's wall time */
+		} reserve;
 		struct { /* ADOPT: lists of {is_id, element} */
 			struct queue_list rows;
 		} adopt;
@@ -336,6 +414,17 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
+		struct { /* RIGHTS */
+			struct queue_text first; /* with its arguments; "" */
+			int64_t n_refused;
+		} rights;
+		struct {                 /* SESSION_READ: texts, oldest first */
+			int64_t ttl_sec; /* -2: there is none */
+			struct queue_list turns;
+		} session;
+		struct { /* CACHE_GET: "" when there is none */
+			struct queue_text text;
+		} cache;
 		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
 			struct queue_list rows;
 		} fsck;

@@ -140,6 +140,7 @@ read_begin(struct reader *r, struct queue_answer *a)
 	a->begin.base_token = take_int(r);
 	a->begin.is_rerun = take_bool(r);
 	a->begin.is_alone = take_bool(r);
+	a->begin.has_family = take_bool(r);
 	a->begin.evidence = take_text(r);
 	a->begin.payload = take_text(r);
 	a->begin.journal = take_list(r);
@@ -159,6 +160,30 @@ read_journal(struct reader *r, struct queue_answer *a)
 		return;
 	a->journal.is_cancelled = take_bool(r);
 	a->journal.len = take_int(r);
+}
+
+static void
+read_reserve(struct reader *r, struct queue_answer *a)
+{
+	bool is_granted = a->word == QUEUE_OK || a->word == QUEUE_ALREADY;
+	int64_t whose;
+
+	if (!is_granted && a->word != QUEUE_WAIT && a->word != QUEUE_EXCEEDED)
+		return;
+	if (is_granted) {
+		a->reserve.tokens = take_int(r);
+		a->reserve.microusd = take_int(r);
+	}
+	whose = take_int(r);
+	if (whose >= 0 && whose < QUEUE_BUDGET_COUNT)
+		a->reserve.budget = (enum queue_budget)whose;
+	a->reserve.is_money = take_int(r) == 2;
+	if (!is_granted) {
+		a->reserve.used = take_int(r);
+		a->reserve.cap = take_int(r);
+		a->reserve.reserved = take_int(r);
+		a->reserve.renews_ms = take_int(r);
+	}
 }
 
 static void
@@ -269,9 +294,29 @@ read_job(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_session(struct reader *r, struct queue_answer *a)
+{
+	a->session.ttl_sec = take_int(r);
+	a->session.turns = take_list(r);
+}
+
+static void
+read_cache(struct reader *r, struct queue_answer *a)
+{
+	a->cache.text = take_text(r);
+}
+
+static void
 read_fsck(struct reader *r, struct queue_answer *a)
 {
 	a->fsck.rows = take_list(r);
+}
+
+static void
+read_rights(struct reader *r, struct queue_answer *a)
+{
+	a->rights.first = take_text(r);
+	a->rights.n_refused = take_int(r);
 }
 
 static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answer *) = {
@@ -279,6 +324,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_ADOPT] = read_adopt,
 	[QUEUE_OP_BEGIN] = read_begin,
 	[QUEUE_OP_JOURNAL] = read_journal,
+	[QUEUE_OP_RESERVE] = read_reserve,
 	[QUEUE_OP_FINISH] = read_finish,
 	[QUEUE_OP_BURY] = read_finish,
 	[QUEUE_OP_RESUME] = read_state,
@@ -289,6 +335,8 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_DEAD_RETRY] = read_state,
 	[QUEUE_OP_DEAD_DROP] = read_state,
 	[QUEUE_OP_META] = read_meta,
+	[QUEUE_OP_SESSION_READ] = read_session,
+	[QUEUE_OP_CACHE_GET] = read_cache,
 	[QUEUE_OP_PAUSE] = read_pause,
 	[QUEUE_OP_REFS] = read_refs,
 	[QUEUE_OP_LEFTOVERS] = read_leftovers,
@@ -298,6 +346,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_FSCK_JOB] = read_fsck,
 	[QUEUE_OP_FSCK_HELD] = read_fsck,
 	[QUEUE_OP_FSCK_KEY] = read_fsck,
+	[QUEUE_OP_RIGHTS] = read_rights,
 };
 
 /* ---- errors ---- */
@@ -322,6 +371,9 @@ static const struct {
 	{ "NOPERM", -EACCES },
 };
 
+/* NOPERM of a command inside a script */
+static const char script_refusal[] = "ERR The user executing the script can't ";
+
 int
 queue_reply_error(const struct redisReply *reply, struct err *err)
 {
@@ -341,6 +393,8 @@ queue_reply_error(const struct redisReply *reply, struct err *err)
 		return err_set(err, code, "%s%s",
 		    code == -EAGAIN ? "Redis is away: " : "", reply->str);
 	}
+	if (strncmp(reply->str, script_refusal, strlen(script_refusal)) == 0)
+		return err_set(err, -EACCES, "%s", reply->str);
 	return err_set(err, -EIO, "Redis: %s", reply->str);
 }
 

@@ -45,6 +45,34 @@ check_version(const char *text, struct err *err)
 	return 0;
 }
 
+static int
+judge_eviction(const struct redis_sync *s, const char *info, struct err *err)
+{
+	char policy[64];
+
+	(void)info_value(info, "maxmemory_policy", policy, sizeof(policy));
+	if (policy[0] == '\0' || strcmp(policy, "noeviction") == 0)
+		return 0;
+	return err_set(err, -EINVAL,
+	    "%s may throw jobs away (maxmemory-policy is %s): set it to noeviction, or "
+	    "redis.allow_eviction = true",
+	    redis_sync_name(s), policy);
+}
+
+int
+queue_check_eviction(struct redis_sync *s, struct err *err)
+{
+	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
+	int r = redis_sync_call(s, &reply, err, "INFO", "memory", NULL);
+
+	if (r < 0)
+		return r;
+	if (reply->type != REDIS_REPLY_STRING)
+		return err_set(err, -EPROTO, "%s: INFO gave no text",
+		    redis_sync_name(s));
+	return judge_eviction(s, reply->str, err);
+}
+
 int
 queue_check_server(struct redis_sync *s, bool allow_eviction, struct err *warning,
     struct err *err)
@@ -69,12 +97,9 @@ queue_check_server(struct redis_sync *s, bool allow_eviction, struct err *warnin
 	    err);
 	if (r < 0)
 		return r;
-	(void)info_value(reply->str, "maxmemory_policy", value, sizeof(value));
-	if (value[0] != '\0' && strcmp(value, "noeviction") != 0 && !allow_eviction)
-		return err_set(err, -EINVAL,
-		    "%s may throw jobs away (maxmemory-policy is %s): set it to noeviction, or "
-		    "redis.allow_eviction = true",
-		    redis_sync_name(s), value);
+	r = allow_eviction ? 0 : judge_eviction(s, reply->str, err);
+	if (r < 0)
+		return r;
 	if (strcmp(info_value(reply->str, "aof_enabled", value, sizeof(value)), "0") ==
 	    0)
 		(void)err_set(warning, 0,

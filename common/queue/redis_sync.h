@@ -20,7 +20,11 @@
 struct redis_sync;
 struct redisReply;
 
+struct redis_target;
+
 struct redis_sync_options {
+	/* of the process, outlives the client; NULL: url and run_dir say it */
+	const struct redis_target *target;
 	const char *url;      /* as redis.url */
 	const char *run_dir;  /* for "embedded" */
 	uint64_t connect_ms;  /* 0: 2000 */
@@ -28,14 +32,14 @@ struct redis_sync_options {
 	uint64_t back_off_ms; /* longest wait between two tries; 0: 2000 */
 };
 
-/* Reads the URL; does not connect yet. 0, -EINVAL, -EOPNOTSUPP or -ENOMEM. */
+/* Reads the URL; does not connect yet. 0, -EINVAL or -ENOMEM. */
 int redis_sync_new(const struct redis_sync_options *o, struct redis_sync **out,
     struct err *err);
 void redis_sync_free(struct redis_sync *s); /* NULL is fine */
 void redis_sync_freep(struct redis_sync **s);
 
 /* Connects if that is due. 0 when connected; -EAGAIN when away (err says why); -EACCES
-   when the credentials are refused. */
+   when its certificate or our credentials are refused. */
 int redis_sync_connect(struct redis_sync *s, struct err *err);
 void redis_sync_close(struct redis_sync *s);
 
@@ -72,6 +76,9 @@ int queue_run(struct redis_sync *s, struct queue_command *c, struct redisReply *
  */
 int queue_check_server(struct redis_sync *s, bool allow_eviction, struct err *warning,
     struct err *err);
+
+/* The maxmemory-policy alone: 0, or -EINVAL with the remedy. */
+int queue_check_eviction(struct redis_sync *s, struct err *err);
 
 /*
  * Does this queue belong to us? The first caller writes its protocol number, queue

@@ -15,6 +15,7 @@
 
 enum {
 	REDIS_PORT = 6379,
+	SENTINEL_PORT = 26379,
 	REDIS_DB_MAX = 65535
 };
 
@@ -23,8 +24,11 @@ redis_url_release(struct redis_url *u)
 {
 	if (u->password != NULL)
 		explicit_bzero(u->password, strlen(u->password));
+	for (size_t i = 0; i < u->n_sentinels; i++)
+		free(u->sentinels[i].name);
 	free(u->path);
-	free(u->host);
+	free(u->host.name);
+	free(u->master);
 	free(u->user);
 	free(u->password);
 	*u = (struct redis_url){ 0 };
@@ -112,11 +116,18 @@ parse_credentials(struct redis_url *u, const char *s, size_t n, struct err *err)
 		return err_set(err, -EINVAL,
 		    "redis.url: credentials must be user:password or :password, "
 		    "with special characters as %%XX");
+	if (u->password[0] == '\0')
+		return err_set(err, -EINVAL,
+		    "redis.url: %s has no password; write user:password@ (an unset "
+		    "variable in its place?)",
+		    u->user[0] != '\0' ? "the user" : "':'");
 	return 0;
 }
 
+/* host, host:port or [address]:port in n bytes. */
 static int
-parse_host(struct redis_url *u, const char *s, size_t n, struct err *err)
+parse_host(struct redis_host *h, const char *s, size_t n, int default_port,
+    struct err *err)
 {
 	const char *end = s + n, *port = NULL;
 
@@ -125,49 +136,116 @@ parse_host(struct redis_url *u, const char *s, size_t n, struct err *err)
 
 		if (close == NULL || (close + 1 < end && close[1] != ':'))
 			return err_set(err, -EINVAL, "redis.url: '[' without ']'");
-		u->host = strndup(s + 1, (size_t)(close - s - 1));
+		h->name = strndup(s + 1, (size_t)(close - s - 1));
 		if (close + 1 < end)
 			port = close + 2;
 	} else {
 		const char *colon = memchr(s, ':', n);
 
-		u->host = strndup(s, colon == NULL ? n : (size_t)(colon - s));
+		h->name = strndup(s, colon == NULL ? n : (size_t)(colon - s));
 		if (colon != NULL)
 			port = colon + 1;
 	}
-	if (u->host == NULL)
+	if (h->name == NULL)
 		return err_set(err, -ENOMEM, "no memory for redis.url");
-	if (u->host[0] == '\0')
+	if (h->name[0] == '\0')
 		return err_set(err, -EINVAL,
 		    "redis.url: no host; write redis://host:6379/0");
-	u->port = REDIS_PORT;
+	h->port = default_port;
 	if (port != NULL)
-		u->port = number(port, (size_t)(end - port), 65535);
-	if (u->port <= 0)
+		h->port = number(port, (size_t)(end - port), 65535);
+	if (h->port <= 0)
 		return err_set(err, -EINVAL, "redis.url: the port must be 1 to 65535");
 	return 0;
+}
+
+/* What stands before the '@'; *rest and *n then lack it. */
+static int
+take_credentials(struct redis_url *u, const char **rest, size_t *n, struct err *err)
+{
+	const char *at = memrchr(*rest, '@', *n);
+	int r;
+
+	if (at == NULL)
+		return 0;
+	r = parse_credentials(u, *rest, (size_t)(at - *rest), err);
+	*n -= (size_t)(at + 1 - *rest);
+	*rest = at + 1;
+	return r;
 }
 
 static int
 parse_tcp(struct redis_url *u, const char *rest, struct err *err)
 {
 	size_t n = strcspn(rest, "/?");
-	const char *tail = rest + n, *at = memrchr(rest, '@', n);
+	const char *tail = rest + n;
+	int r = take_credentials(u, &rest, &n, err);
 
-	if (at != NULL) {
-		int r = parse_credentials(u, rest, (size_t)(at - rest), err);
-
-		if (r < 0)
-			return r;
-		n -= (size_t)(at + 1 - rest);
-		rest = at + 1;
-	}
+	if (r < 0)
+		return r;
 	if (*tail == '/' && tail[1] != '\0')
 		u->db = number(tail + 1, strlen(tail + 1), REDIS_DB_MAX);
 	if (*tail == '?' || u->db < 0)
 		return err_set(err, -EINVAL,
 		    "redis.url: after the host only /NUMBER may follow");
-	return parse_host(u, rest, n, err);
+	return parse_host(&u->host, rest, n, REDIS_PORT, err);
+}
+
+static int
+parse_tls(struct redis_url *u, const char *rest, struct err *err)
+{
+	u->is_tls = true;
+	return parse_tcp(u, rest, err);
+}
+
+/* "/master" or "/master/db" */
+static int
+parse_master(struct redis_url *u, const char *tail, struct err *err)
+{
+	size_t n = *tail == '/' ? strcspn(tail + 1, "/?") : 0;
+	const char *db;
+
+	if (n == 0 || set_text(&u->master, tail + 1, n) < 0)
+		return err_set(err, -EINVAL,
+		    "redis.url: the master's name is missing; write "
+		    "sentinel://host:26379,host:26379/master/0");
+	db = tail + 1 + n;
+	if (*db == '/' && db[1] != '\0')
+		u->db = number(db + 1, strlen(db + 1), REDIS_DB_MAX);
+	if (*db == '?' || u->db < 0)
+		return err_set(err, -EINVAL,
+		    "redis.url: after the master's name only /NUMBER may follow");
+	return 0;
+}
+
+static int
+parse_sentinel(struct redis_url *u, const char *rest, struct err *err)
+{
+	size_t n = strcspn(rest, "/?");
+	const char *tail = rest + n;
+	int r = take_credentials(u, &rest, &n, err);
+
+	if (r == 0)
+		r = parse_master(u, tail, err);
+	for (const char *p = rest; r == 0 && p <= rest + n;) {
+		const char *comma = memchr(p, ',', (size_t)(rest + n - p));
+		const char *end = comma != NULL ? comma : rest + n;
+
+		if (u->n_sentinels == REDIS_SENTINELS_MAX)
+			return err_set(err, -EINVAL,
+			    "redis.url: more than %d sentinels", REDIS_SENTINELS_MAX);
+		r = parse_host(&u->sentinels[u->n_sentinels++], p, (size_t)(end - p),
+		    SENTINEL_PORT, err);
+		p = end + 1;
+	}
+	return r;
+}
+
+static int
+parse_sentinel_tls(struct redis_url *u, const char *rest, struct err *err)
+{
+	u->is_tls = true;
+	return parse_sentinel(u, rest, err);
 }
 
 static int
@@ -225,18 +303,28 @@ parse_embedded(struct redis_url *u, const char *run_dir, struct err *err)
 static int
 parse(const char *url, const char *run_dir, struct redis_url *u, struct err *err)
 {
+	static const struct {
+		const char *prefix;
+		int (*read)(struct redis_url *u, const char *rest, struct err *err);
+	} schemes[] = {
+		{ "redis://", parse_tcp },
+		{ "rediss://", parse_tls },
+		{ "unix://", parse_unix },
+		{ "sentinel://", parse_sentinel },
+		{ "sentinels://", parse_sentinel_tls },
+	};
+
 	if (strcmp(url, "embedded") == 0)
 		return parse_embedded(u, run_dir, err);
-	if (strncmp(url, "redis://", 8) == 0)
-		return parse_tcp(u, url + 8, err);
-	if (strncmp(url, "unix://", 7) == 0)
-		return parse_unix(u, url + 7, err);
-	if (strncmp(url, "rediss://", 9) == 0 || strncmp(url, "sentinel://", 11) == 0)
-		return err_set(err, -EOPNOTSUPP,
-		    "redis.url: TLS and Sentinel are not supported; use redis:// or "
-		    "unix:// (a local stunnel serves TLS)");
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t n = strlen(schemes[i].prefix);
+
+		if (strncmp(url, schemes[i].prefix, n) == 0)
+			return schemes[i].read(u, url + n, err);
+	}
 	return err_set(err, -EINVAL,
-	    "redis.url must be \"embedded\", redis://host:port/db or unix:///path");
+	    "redis.url: must be \"embedded\", redis://, rediss://, unix://, "
+	    "sentinel:// or sentinels://");
 }
 
 int
@@ -262,7 +350,11 @@ redis_url_name(const struct redis_url *u, char *out, size_t size)
 {
 	if (u->path != NULL)
 		(void)snprintf(out, size, "redis %s", u->path);
+	else if (u->master != NULL)
+		(void)snprintf(out, size, "redis %s of sentinel %s:%d", u->master,
+		    u->sentinels[0].name, u->sentinels[0].port);
 	else
-		(void)snprintf(out, size, "redis %s:%d/%d", u->host, u->port, u->db);
+		(void)snprintf(out, size, "redis %s:%d/%d", u->host.name, u->host.port,
+		    u->db);
 	return out;
 }

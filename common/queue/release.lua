@@ -4,6 +4,8 @@
 -- run alone still must.
 --@include head
 --@include mine
+--@include delay
+--@include budget
 local holder, id, token, delay, why, ran = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]),
 	ARGV[7], ARGV[8]
 local f, seen = mine(holder, id, token)
@@ -17,10 +19,8 @@ call('ZCARD', delayed)
 if call('LREM', held_key(holder), 1, id) == 0 then return { 'FENCED' } end
 local key, state = job_key(id), 'queued'
 if delay > 0 then
-	local due = string.format('%.0f', now_ms() + delay)
 	state = 'delayed'
-	call('ZADD', delayed, due, id)
-	call('HSET', key, 'due_ms', due)
+	delay_job(id, delay)
 elseif f.is_alone then
 	state = 'alone'
 	call('LPUSH', alone, id)
@@ -30,5 +30,6 @@ end
 call('HSET', key, 'state', state, 'last', 'release', 'why', why)
 call('HDEL', key, 'claim')
 call('HINCRBY', key, 'run_ms', ran)
+settle(id, f.reserved, 0, 0)
 count('released')
 return { 'OK' }

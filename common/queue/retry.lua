@@ -3,6 +3,8 @@
 -- after the delay. The attempt and its running time are counted.
 --@include head
 --@include mine
+--@include delay
+--@include budget
 local holder, id, token, delay, why, ran = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]),
 	ARGV[7], ARGV[8]
 local f, seen = mine(holder, id, token)
@@ -11,11 +13,12 @@ if not f then
 end
 call('ZCARD', P .. 'delayed')
 if call('LREM', held_key(holder), 1, id) == 0 then return { 'FENCED' } end
-local key, due = job_key(id), string.format('%.0f', now_ms() + delay)
-call('ZADD', P .. 'delayed', due, id)
-call('HSET', key, 'state', 'delayed', 'last', 'retry', 'why', why, 'due_ms', due)
+local key = job_key(id)
+delay_job(id, delay)
+call('HSET', key, 'state', 'delayed', 'last', 'retry', 'why', why)
 call('HDEL', key, 'alone', 'claim')
 call('HINCRBY', key, 'attempts', 1)
 call('HINCRBY', key, 'run_ms', ran)
+settle(id, f.reserved, 0, 0)
 count('retried')
 return { 'OK' }

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- survey(): every registered holder and its beat (flat pairs), and the fenced holders of
--- the last hour whose lists are not empty. Older fenced names are forgotten after a day.
+-- the last hours whose lists are not empty. Older fenced names are forgotten after a day.
 --@include head
 local HOUR, now, left = 3600000, now_ms(), {}
-for _, h in ipairs(call('ZRANGEBYSCORE', P .. 'fenced', string.format('%.0f', now - HOUR),
+-- one hour is what a late claim may need, two more are a clock that was set forward
+for _, h in ipairs(call('ZRANGEBYSCORE', P .. 'fenced', string.format('%.0f', now - 3 * HOUR),
 		'+inf')) do
 	if call('LLEN', held_key(h)) > 0 then left[#left + 1] = h end
 end

@@ -3,6 +3,7 @@
 -- list and is in nobody's hand: a raw payload, an id taken from the alone, or the id of a
 -- job that was begun and forgotten.
 --@include head
+--@include budget
 local holder, element, is_id = ARGV[3], ARGV[4], ARGV[5] == '1'
 local alone, held, key = P .. 'jobs:alone', held_key(holder), job_key(element)
 if not is_live(holder) then return fenced(holder) end
@@ -14,7 +15,7 @@ if not is_id then
 	call('LPUSH', JOBS, element)
 	return { 'OK' }
 end
-local j = call('HMGET', key, 'state', 'holder', 'payload', 'alone')
+local j = call('HMGET', key, 'state', 'holder', 'payload', 'alone', 'reserved')
 local is_begun = j[1] == 'held' and j[2] == holder and j[3]
 if not is_begun and j[1] ~= 'alone' then return { 'GONE' } end
 call('LREM', held, 1, element)
@@ -26,4 +27,5 @@ else
 	call('HSET', key, 'state', 'queued', 'last', 'unclaim')
 end
 call('HDEL', key, 'claim')
+settle(element, j[5], 0, 0)
 return { 'OK' }

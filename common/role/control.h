@@ -21,6 +21,7 @@ enum {
 	CONTROL_VERSION = 1,
 	CONTROL_CHILDREN_MAX = 1024,
 	CONTROL_TEXT_MAX = 1024,
+	CONTROL_DEGRADED_MAX = 192,
 	CONTROL_SIGNALS = 65 /* 0: ended by itself; else the signal */
 };
 
@@ -63,6 +64,9 @@ struct control_request {
 	uint32_t reserved;
 };
 
+/* One datagram of n bytes as a request: 0, or -EPROTO with *out untouched. */
+int control_request_read(const void *bytes, size_t n, struct control_request *out);
+
 struct control_answer {
 	uint16_t version;
 	uint16_t type;
@@ -103,6 +107,7 @@ struct control_status {
 	uint64_t paused_ms; /* takes no jobs for so long: they take every worker down */
 	uint32_t n_children;  /* in children, at most CONTROL_CHILDREN_MAX */
 	uint32_t is_starting; /* not all processes have been ready yet */
+	char degraded[CONTROL_DEGRADED_MAX]; /* walls that the kernel lacks; "": none */
 	struct control_child children[CONTROL_CHILDREN_MAX];
 };
 

@@ -29,7 +29,8 @@ enum {
 	X(ALIVE_ASK,SUPERVISOR, 0) /* answered by ALIVE from the control thread or loop  */  \
 	X(LIVE_SET, SUPERVISOR, 1) /* to the scheduler: memfd, see live_set.h            */  \
 	X(RELEASE,  SUPERVISOR, 0) /* grace is over: hand jobs back now, then DRAINED    */  \
-	X(READY,    CHILD,      0) /* START done, sandbox on, connections tried          */  \
+	X(READY,    CHILD,      0) /* START done, sandbox on, connections tried; aux =   */  \
+				   /* sandbox_landlock(), 0: it has no sandbox           */  \
 	X(DRAINED,  CHILD,      0)                                                           \
 	X(ALIVE,    CHILD,      0)                                                           \
 	X(LOG,      CHILD,      0) /* aux = level; text                                  */  \

@@ -75,6 +75,8 @@ static const struct sandbox_path network_paths[] = {
 	{ "/usr/local/share/ca-certificates", false },
 	{ "/usr/share/zoneinfo", false }, { "/run/systemd/resolve", false },
 	{ "/dev/urandom", false },     { "/dev/random", false },
+	/* a rule of its own, since libcurl keeps what it read: a new bundle is noticed */
+	{ "/etc/ssl/certs/ca-certificates.crt", false },
 	{ "/dev/null", true },
 };
 /* clang-format on */
@@ -163,6 +165,26 @@ add_all(int ruleset, const struct sandbox_scope *scope, int version, struct err 
 	return 0;
 }
 
+static int landlock;
+
+int
+sandbox_landlock(void)
+{
+	return landlock;
+}
+
+const char *
+sandbox_lacks(int version)
+{
+	if (version <= 0)
+		return "files, TCP ports, signals and abstract sockets are not ruled";
+	if (version < NET_SINCE)
+		return "TCP ports, signals and abstract sockets are not ruled";
+	if (version < SCOPE_SINCE)
+		return "signals and abstract sockets are not ruled";
+	return NULL;
+}
+
 int
 sandbox_scope(const struct sandbox_scope *scope, struct err *err)
 {
@@ -170,9 +192,10 @@ sandbox_scope(const struct sandbox_scope *scope, struct err *err)
 	CLEANUP(closep) int ruleset = -1;
 	int r;
 
-	if (version <= 0) {
-		(void)err_set(err, -errno, "sandbox: this kernel has no Landlock (%s)",
-		    strerror(errno));
+	landlock = version > 0 ? (int)version : version < 0 ? -errno : -ENOSYS;
+	if (landlock < 0) {
+		(void)err_set(err, landlock,
+		    "sandbox: this kernel has no Landlock (%s)", strerror(-landlock));
 		return 1;
 	}
 	ruleset = make_ruleset((int)version, scope->rules_connect);

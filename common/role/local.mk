@@ -6,10 +6,12 @@ common_librole_a_SOURCES = \
 	common/log.h common/log.c \
 	common/role/ipc.h common/role/ipc.c \
 	common/role/slot_file.h common/role/slot_file.c \
+	common/role/fault_handler.h common/role/fault_handler.c \
 	common/role/live_set.h common/role/live_set.c \
 	common/role/sandbox.h common/role/sandbox.c \
 	common/role/sandbox_lists.h common/role/sandbox_lists.c \
 	common/role/privilege.c \
+	common/role/scope.h common/role/scope.c \
 	common/role/landlock.c \
 	common/role/spawn.h common/role/spawn.c \
 	common/role/control.h common/role/control.c \

@@ -11,8 +11,11 @@
 #include "common/role/role.h"
 
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "common/role/fault_handler.h"
 #include "common/role/sandbox.h"
+#include "common/role/scope.h"
 #include "common/role/spawn.h"
 
 #include <errno.h>
@@ -28,8 +31,6 @@
 
 enum {
 	START_WAIT_MS = 30000,
-	PORTS_MAX = 256,
-	PATHS_MAX = 32,
 	CONF_MAX = 64 << 20
 };
 
@@ -60,20 +61,29 @@ __lsan_is_turned_off(void)
 }
 #endif
 
+/* Those of this process, for whatever it says; its only struct role_process owns them. */
+static const struct secrets *own_secrets;
+
 static int
 send_log(int fd, enum log_level level, const char *text, size_t len)
 {
+	CLEANUP_BUF struct buf masked = BUF_INIT;
 	struct ipc_message msg;
 
+	if (secrets_found(own_secrets, text, len)) {
+		secrets_mask(own_secrets, &masked, text, len);
+		text = buf_str(&masked);
+		len = masked.len;
+	}
 	ipc_message_text(ipc_message_init(&msg, IPC_LOG, level, 0), text, len);
 	return ipc_send(fd, &msg, NULL, 0);
 }
 
 static void
-send_head(struct role_process *p, enum ipc_type type)
+send_head(struct role_process *p, enum ipc_type type, uint32_t aux)
 {
 	struct ipc_message msg;
-	int r = ipc_send(p->control_fd, ipc_message_init(&msg, type, 0, 0), NULL, 0);
+	int r = ipc_send(p->control_fd, ipc_message_init(&msg, type, aux, 0), NULL, 0);
 
 	if (r == -EAGAIN) { /* full of log lines: this one matters, so wait for room */
 		struct pollfd pfd = { p->control_fd, POLLOUT, 0 };
@@ -95,6 +105,7 @@ role_failed(struct role_process *p, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	secrets_mask_text(own_secrets, text, sizeof(text));
 	ipc_message_text(ipc_message_init(&msg, IPC_FAILED, (uint32_t)status, 0), text,
 	    strlen(text));
 	if (p->control_fd < 0 || ipc_send(p->control_fd, &msg, NULL, 0) < 0)
@@ -213,7 +224,13 @@ take_start(struct role_process *p, struct err *err)
 	r = read_conf(conf_fd, &p->conf, err);
 	if (r < 0)
 		return r;
+	r = conf_secrets(p->conf, &p->secrets);
+	if (r < 0)
+		return err_set(err, r, "no memory for the secrets");
+	own_secrets = p->secrets;
 	r = slot_file_open(slots_fd, &p->slots);
+	if (r == 0)
+		r = fault_handler_install(p->slots);
 	if (r < 0)
 		return err_set(err, r, "slot file: %s", strerror(-r));
 	return 0;
@@ -234,6 +251,7 @@ role_start(int argc, char **argv, struct role_process *p)
 		    argc > 0 ? argv[0] : "agent-runner");
 		return EXIT_STATUS_USAGE;
 	}
+	FAULT_POINTS_ATTACH();
 	p->control_fd = SPAWN_CONTROL_FD;
 	if (fcntl(p->control_fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl(p->control_fd, F_SETFL, O_NONBLOCK) < 0)
@@ -245,86 +263,19 @@ role_start(int argc, char **argv, struct role_process *p)
 	return 0;
 }
 
-/* "10.0.0.0/8:8080", "[::1]:80", "host:81": the port; 0 when the entry names none. */
-static uint16_t
-port_of(const char *entry)
-{
-	const char *colon = strrchr(entry, ':');
-	char *end = NULL;
-	unsigned long port;
-
-	if (colon == NULL ||
-	    (strchr(entry, ':') != colon && strchr(entry, ']') == NULL))
-		return 0;
-	port = strtoul(colon + 1, &end, 10);
-	return colon[1] != '\0' && *end == '\0' && port <= UINT16_MAX ? (uint16_t)port
-								      : 0;
-}
-
-/* The ports that fetch may name; false when the configuration lifts the rule. */
-static bool
-fetch_ports(const struct conf *c, uint16_t ports[PORTS_MAX], size_t *n)
-{
-	*n = 0;
-	ports[(*n)++] = 53; /* DNS answers too long for a datagram */
-	for (size_t i = 0; i < c->network.allow_ports.n && *n < PORTS_MAX; i++) {
-		const char *v = c->network.allow_ports.v[i];
-
-		if (strcmp(v, "*") == 0)
-			return false;
-		ports[(*n)++] = (uint16_t)strtoul(v, NULL, 10);
-	}
-	for (size_t i = 0; i < c->network.allow_private.n && *n < PORTS_MAX; i++) {
-		uint16_t port = port_of(c->network.allow_private.v[i]);
-
-		if (port != 0)
-			ports[(*n)++] = port;
-	}
-	return *n < PORTS_MAX; /* too many to rule: the guard in fetch remains */
-}
-
-/* SQLite writes its journal beside the file: the folder it is in. */
-static bool
-sqlite_folder(const char *url, char out[PATH_MAX])
-{
-	char *slash;
-
-	if (strncmp(url, "sqlite:", 7) != 0 || url[7] != '/' || strlen(url) >= PATH_MAX)
-		return false;
-	(void)snprintf(out, PATH_MAX, "%s", url + 7);
-	slash = strrchr(out, '/');
-	slash[slash == out] = '\0';
-	return true;
-}
-
+/* A kernel without these rules is told of once, by the supervisor. */
 static int
 restrict_scope(struct role_process *p, struct err *err)
 {
-	char folder[PATH_MAX];
-	uint16_t ports[PORTS_MAX];
-	struct sandbox_path paths[PATHS_MAX];
-	struct sandbox_scope scope = { .paths = paths, .ports = ports };
-	int profile = role_profiles[p->role], r;
+	struct role_scope scope;
+	struct sandbox_scope rules;
+	int r;
 
-	if (profile != SANDBOX_COMPUTE) {
-		size_t n;
-		const struct sandbox_path *network = sandbox_network_paths(&n);
-
-		ASSERT(n < PATHS_MAX);
-		memcpy(paths, network, n * sizeof(*network));
-		scope.n_paths = n;
-	}
-	if (profile == SANDBOX_WORKER) {
-		paths[scope.n_paths++] =
-		    (struct sandbox_path){ p->conf->service.state_dir, true };
-		if (sqlite_folder(p->conf->database.url, folder))
-			paths[scope.n_paths++] = (struct sandbox_path){ folder, true };
-	}
-	if (profile == SANDBOX_FETCH)
-		scope.rules_connect = fetch_ports(p->conf, ports, &scope.n_ports);
-	r = sandbox_scope(&scope, err);
-	if (r > 0)
-		log_warning("%s; going on with the other walls", err_text(err));
+	role_scope(p->role, p->conf, &scope);
+	if (scope.any_port != NULL && p->slot == 0)
+		log_info("TCP ports are not ruled: %s", scope.any_port);
+	rules = role_scope_rules(&scope);
+	r = sandbox_scope(&rules, err);
 	return r < 0 ? r : 0;
 }
 
@@ -360,13 +311,19 @@ role_sandbox(struct role_process *p)
 void
 role_ready(struct role_process *p)
 {
-	send_head(p, IPC_READY);
+	int landlock = sandbox_landlock();
+	struct metrics_page *page = &p->slots->metrics;
+
+	metric_set(page, METRIC_SANDBOX_LANDLOCK, 0,
+	    landlock > 0 ? (uint64_t)landlock : 0);
+	metric_set(page, METRIC_SANDBOX_DEGRADED, 0, sandbox_lacks(landlock) != NULL);
+	send_head(p, IPC_READY, (uint32_t)landlock);
 }
 
 void
 role_drained(struct role_process *p)
 {
-	send_head(p, IPC_DRAINED);
+	send_head(p, IPC_DRAINED, 0);
 }
 
 int
@@ -381,6 +338,6 @@ role_next(struct role_process *p, struct ipc_message *msg, int fds[IPC_FDS_MAX])
 			_exit(r == 0 ? EXIT_STATUS_OK : EXIT_STATUS_PROTOCOL);
 		if (msg->type != IPC_ALIVE_ASK)
 			return 1;
-		send_head(p, IPC_ALIVE);
+		send_head(p, IPC_ALIVE, 0);
 	}
 }

@@ -18,6 +18,7 @@ struct role_process {
 	unsigned slot;                /* --slot N */
 	int control_fd;               /* SEQPACKET to the supervisor; non-blocking */
 	int listen_fd;                /* gateway: the bound socket, else -1 */
+	struct secrets *secrets;      /* all that conf holds; log lines are masked */
 	struct conf *conf;            /* owned; this role's part */
 	struct slot_file *slots;      /* mapped; written by this process only */
 	char holder[HOLDER_NAME_MAX]; /* worker: its name in the queue's protocol */

@@ -3,7 +3,8 @@
  * sandbox.h - what a process gives up for good: identity, new privileges, files, calls.
  *
  * Each profile is one list of system calls (sandbox_lists.c); whatever is not listed
- * kills the process. Nothing here degrades silently: a step that fails is named, and
+ * ends the process by SIGSYS, after the fault handler has noted the call; what no role
+ * may ever do (sandbox_never) kills it on the spot. Nothing here degrades silently: a step that fails is named, and
  * the caller must exit. Only Landlock is optional, because a kernel may lack it.
  */
 #ifndef COMMON_ROLE_SANDBOX_H
@@ -65,6 +66,14 @@ struct sandbox_scope {
  * started.
  */
 int sandbox_scope(const struct sandbox_scope *scope, struct err *err);
+
+/* The version of this kernel's Landlock that a scope was laid with, or negative errno:
+   -ENOSYS when it is not built in, -EOPNOTSUPP when it is switched off. Of this process:
+   asked for by its sandbox_scope. */
+int sandbox_landlock(void);
+
+/* What such a version does not rule, in words; NULL when nothing is missing. */
+const char *sandbox_lacks(int landlock);
 
 /* The read-only paths that name resolution, TLS and time zones need; *n of them. */
 const struct sandbox_path *sandbox_network_paths(size_t *n);

@@ -11,3 +11,9 @@ EXTRA_PROGRAMS += bench_compute
 bench_compute_SOURCES = tests/bench/bench_compute.c
 bench_compute_LDADD = $(compute_libs)
 CLEANFILES += bench_compute
+
+# Request to answer over a lane, with the jail around.
+EXTRA_PROGRAMS += bench_entry
+bench_entry_SOURCES = tests/bench/bench_entry.c
+bench_entry_LDADD = $(compute_libs)
+CLEANFILES += bench_entry

@@ -12,7 +12,12 @@
 #include "common/role/control.h"
 #include "tests/support/redis_server.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 enum {
 	LEASE_MS = 3000,
@@ -257,6 +262,81 @@ stop_for(const struct stop *stop)
  }
 STOPS(X)
 #undef X
+
+/* ---- the wall clock of Redis ---- */
+
+static int64_t *
+set_clock_file(void)
+{
+	static char path[256], shim[512];
+	char dir[256];
+	int64_t *offset;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/clock", harness_dir(h));
+	(void)snprintf(shim, sizeof(shim), "%s/tests/support/clock_shim.so",
+	    getcwd(dir, sizeof(dir)));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	cr_assert(fd >= 0 && ftruncate(fd, sizeof(*offset)) == 0);
+	offset = mmap(NULL, sizeof(*offset), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert(offset != MAP_FAILED);
+	(void)close(fd);
+	cr_assert(setenv("CLOCK_SHIM_FILE", path, 1) == 0);
+	redis_server_preload = shim;
+	return offset;
+}
+
+static long long
+redis_time(void)
+{
+	redisReply *reply = harness_redis(h, "TIME");
+	long long sec = atoll(reply->element[0]->str);
+
+	freeReplyObject(reply);
+	return sec;
+}
+
+static bool
+are_delayed(struct harness *hh, void *n)
+{
+	return harness_redis_int(hh, "ZCARD agent:delayed") >= *(unsigned *)n;
+}
+
+/* Beats are no times: nobody is fenced however the clock steps. Jobs that were delayed by
+   a clock that is set back then do not wait for it to come by again. */
+Test(storms, an_hours_step_of_the_clock_recovers_nobody_and_delays_nobody)
+{
+	int64_t *offset_sec = set_clock_file();
+	unsigned all = 20;
+	uint64_t began;
+
+	harness_start(h);
+	cr_assert(llabs(redis_time() - (long long)time(NULL)) < 5);
+	*offset_sec = 3600;
+	cr_assert(redis_time() - (long long)time(NULL) > 3500, "the clock was not set");
+	harness_llm_script(h,
+	    "{\"rules\":[{\"fault\":{\"status\":503,\"body\":\"busy\",\"headers\":{"
+	    "\"Retry-After\":\"20\"}}}]}");
+	push(all);
+	harness_wait_until(h, are_delayed, &all, 60000, "all are delayed");
+	*offset_sec = 0;
+	began = clock_mono_ms();
+	answer_after(20);
+	for (unsigned i = 0; i < all; i++) {
+		char id[32];
+
+		(void)snprintf(id, sizeof(id), "j%u", i);
+		cr_expect(json_eq_str(json_get(harness_result(h, id, 100000), "status"),
+		    "completed"));
+		harness_clear(h);
+	}
+	cr_expect(clock_mono_ms() - began < 100000);
+	*offset_sec = -3600;
+	cr_expect(eq(uint, fenced(), 0), "a living worker was fenced");
+	harness_push_job(h, "back", "go", "");
+	(void)harness_expect(h, "back", "completed");
+	harness_stop(h);
+}
 
 /* ---- a reboot ---- */
 

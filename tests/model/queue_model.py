@@ -13,7 +13,8 @@ cancel at any point, also before the first push, after which a worker may take t
 out of turn; and a run that may fail, with a second copy of a higher retry_count that runs a failed job again
 (base_token, the row replaced by the higher token), or an operator who sends a dead job
 back. A begin may miss the row, as when the look at the store is older; what it publishes
-it has read after begin.
+it has read after begin. Or the owner has a budget: reserve before each call, settled by
+the journal's record of its answer (two calls a job, a lost reply sends either again).
 
 Faults, as many as the budget allows, at every point: a worker dies; a reply is lost (of a
 claim, begin, finish, retry) and the command is sent again or forgotten; a worker stalls
@@ -23,6 +24,8 @@ What must hold in every state that can be reached:
   - never two results on the list, never more results than pushes, never one turn twice
     in the journal, never two workers in good standing that run the job at once;
   - never an id pushed as if it were a payload;
+  - the owner's counter and the job's hash agree on what is reserved, nothing is reserved
+    for a job that nobody holds, and each journalled answer is charged exactly once;
   - a completed row is never replaced, nor a failed one by a lower token, and what is
     published is what the row says at that moment;
   - without further faults the job can still end: a result published, and nothing left
@@ -38,10 +41,13 @@ Exits 0 when the protocol holds and every naive variant fails.
 import sys
 from collections import deque, namedtuple
 
+# owed: how often something of the owner's budget is reserved; charged: calls it has paid
 State = namedtuple('State', 'pushed jobs alone delayed held procs job row journal results '
-                   'published fenced moves budget cancel broken')
-# payload: 'r', or 'R' for the copy of a higher retry_count
-Job = namedtuple('Job', 'state holder token claim payload base')
+                   'published fenced moves budget cancel broken told owed charged',
+                   defaults=((), 0, 0))
+# payload: 'r', or 'R' for the copy of a higher retry_count; reserved: token and turn of the
+# call for which something of the owner's budget is reserved
+Job = namedtuple('Job', 'state holder token claim payload base reserved', defaults=(None,))
 # failed or done, under which token, of which payload; born: the token of the run that
 # wrote it (settling raises the token of a stored failure, not this)
 Row = namedtuple('Row', 'status token payload born')
@@ -72,6 +78,9 @@ EXTRA_RULES = {
     'base': ('operator', 'a stored failure of an earlier run is not this run\'s result'),
     'settle': ('rerun', 'a stored failure gets the token of who publishes it'),
     'in_hand': ('drain', 'a worker hands back only what is in nobody\'s hand'),
+    'turn': ('rerun', 'a job leaves one turn in its session, the one of its last run'),
+    'give_back': ('budget', 'who moves or ends a job gives back what it has reserved'),
+    'charge_once': ('budget', 'a record that is there already is not charged again'),
     'move_out': ('cancel', 'a cancel takes the job out of where it waits'),
 }
 
@@ -98,7 +107,7 @@ class Model:
 
     def start(self):
         procs = tuple(Proc(f'w{i}', **IDLE) for i in range(2))
-        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '')
+        return State(0, (), 0, 0, (), procs, None, None, (), 0, 0, (), 0, self.budget, 0, '', ())
 
     # ---- scripts ----
 
@@ -120,8 +129,27 @@ class Model:
             mine = without(mine, e)
         return self.set_held(s, holder, mine)
 
+    def give_back(self, s):
+        if not s.job or not s.job.reserved or not self.on['give_back']:
+            return s
+        return s._replace(owed=s.owed - 1, job=s.job._replace(reserved=None))
+
+    def reserve(self, s, p):
+        name = (p.token, p.turns)
+        if not self.is_current(s, p) or s.job.reserved == name:
+            return s
+        s = self.give_back(s)
+        return s._replace(owed=s.owed + 1, job=s.job._replace(reserved=name))
+
+    def settle_turn(self, s, p):
+        if not s.job.reserved or s.job.reserved != (p.token, p.turns):
+            return s
+        return s._replace(owed=s.owed - 1, charged=s.charged + 1,
+                          job=s.job._replace(reserved=None))
+
     def recover_one(self, s, holder, e, to_alone):
         if e == 'i' and s.job and s.job.state == 'held' and s.job.holder == holder:
+            s = self.give_back(s)
             if to_alone:
                 return s._replace(alone=s.alone + 1,
                                   job=s.job._replace(state='alone', claim=0))
@@ -237,6 +265,7 @@ class Model:
         token, base = (job.token if job else 0) + 1, job.base if job else 0
         if runs_again:
             drop, base = drop._replace(results=0, cancel=0), job.token
+        drop = self.give_back(drop)
         s = self.set_held(drop, p.holder, rest + ('i',))
         s = s._replace(job=Job('held', p.holder, token, p.claim,
                                job.payload if element == 'i' else element, base))
@@ -253,7 +282,9 @@ class Model:
         if not self.is_current(s, p):
             return s, idle
         if len(s.journal) == p.turns:
-            s = s._replace(journal=s.journal + (p.turns,))
+            s = self.settle_turn(s._replace(journal=s.journal + (p.turns,)), p)
+        elif not self.on['charge_once']:
+            s = s._replace(charged=s.charged + 1)
         return s, p._replace(turns=len(s.journal))
 
     def finish(self, s, p):
@@ -263,7 +294,10 @@ class Model:
             return s, idle
         if 'i' in mine:
             s = self.set_held(s, p.holder, without(mine, 'i'))
+        s = self.give_back(s)
         s = s._replace(job=s.job._replace(state=p.message.status, claim=0))
+        turn = (p.message.status, p.message.born)
+        s = s._replace(told=(turn,) if self.on['turn'] else s.told + (turn,))
         return self.publish(s, p.message), idle
 
     def move(self, s, p, to_delayed):
@@ -271,7 +305,7 @@ class Model:
         mine = self.held(s, p.holder)
         if not self.is_current(s, p) or 'i' not in mine:
             return s, idle
-        s = self.set_held(s, p.holder, without(mine, 'i'))
+        s = self.give_back(self.set_held(s, p.holder, without(mine, 'i')))
         if to_delayed:
             return s._replace(delayed=1, job=s.job._replace(state='delayed', claim=0)), idle
         return s._replace(jobs=(s.job.payload,) + s.jobs,
@@ -331,8 +365,15 @@ class Model:
                 yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
                 yield become(after._replace(budget=s.budget - 1), idle), True  # forgotten
         elif p.phase == 'run':
-            if p.turns < TURNS:
-                yield become(*self.journal(s, p)), False
+            if p.turns < TURNS and self.extra == 'budget':
+                yield self.reserve(s, p), False  # sent again: the same state
+            name = (p.token, p.turns)
+            if p.turns < TURNS and (self.extra != 'budget' or not self.is_current(s, p) or
+                                    s.job.reserved == name or len(s.journal) > p.turns):
+                after, q = self.journal(s, p)
+                yield become(after, q), False
+                if self.extra == 'budget' and s.budget:
+                    yield after._replace(budget=s.budget - 1), True  # reply lost, sent again
             if p.turns == TURNS or s.cancel:
                 ends = ['done'] if p.turns == TURNS else []
                 if s.cancel or self.extra == 'rerun' and p.element == 'r' or \
@@ -411,8 +452,19 @@ class Model:
                    p.holder not in s.fenced and p.token > ended]
         if len(running) > 1:
             return 'two workers in good standing run the job at once'
+        if len(s.told) > 1:
+            return 'two turns of one job in its session'
+        if s.job and s.job.state in ('done', 'failed') and \
+                s.told != ((s.row.status, s.row.born),):
+            return 'the session does not know how the job ended'
         if len(set(s.journal)) != len(s.journal):
             return 'one turn twice in the journal'
+        if s.owed != (1 if s.job and s.job.reserved else 0):
+            return 'the owner\'s counter and the job differ'
+        if s.job and s.job.reserved and s.job.state != 'held':
+            return 'reserved for a job that nobody holds'
+        if self.extra == 'budget' and s.charged != len(s.journal):
+            return 'an answer that was not charged exactly once'
         if 'x' in s.jobs:
             return 'an id pushed as a payload'
         return None
@@ -477,7 +529,7 @@ def main():
             print('   ', s)
         failures += why is not None
     fewer = max(1, budget - 1)
-    for extra in ('drain', 'pause', 'cancel', 'rerun', 'operator'):
+    for extra in ('drain', 'pause', 'cancel', 'rerun', 'operator', 'budget'):
         n, why, way = Model(2, fewer, extra=extra).search()
         print(f'protocol with {extra}, 2 copies, {fewer} faults: {n} states:',
               why or 'holds')

@@ -292,6 +292,22 @@ harness_use_redis_proxy(struct harness *h)
 }
 
 void
+harness_redis_arg(struct harness *h, const char *arg)
+{
+	ASSERT(h->n_redis_args < HARNESS_ENV_MAX);
+	h->redis_args[h->n_redis_args++] = arg;
+}
+
+void
+harness_talk_to(struct harness *h, const char *redis_socket)
+{
+	if (h->redis != NULL)
+		redisFree(h->redis);
+	h->redis = NULL;
+	(void)snprintf(h->redis_socket, sizeof(h->redis_socket), "%s", redis_socket);
+}
+
+void
 harness_use_servers_of(struct harness *h, struct harness *other)
 {
 	static const char *const shared[] = { "redis.url", "database.url",
@@ -461,9 +477,13 @@ static void
 start_llm(struct harness *h)
 {
 	char log[PROC_PATH_MAX];
-	const char *args[HARNESS_ENV_MAX + 12] = { "--port", "0", "--data-api",
+	const char *colon = strchr(h->llm_address, ':'); /* it ran before: as it was */
+	char port[16];
+	const char *args[HARNESS_ENV_MAX + 12] = { "--port", port, "--data-api",
 		h->data_api };
 	size_t n = 4;
+
+	(void)snprintf(port, sizeof(port), "%s", colon != NULL ? colon + 1 : "0");
 
 	make_path(h, "llm.log", log, sizeof(log));
 	if (!h->llm_is_silent) {
@@ -481,6 +501,19 @@ start_llm(struct harness *h)
 		    "api_key = \"sk-test-0123456789\"; model = \"scripted\"; "
 		    "timeout_sec = %u; price_input = 1.0; price_output = 2.0; } )",
 		    h->llm_address, h->llm_timeout_sec);
+}
+
+void
+harness_llm_kill(struct harness *h)
+{
+	proc_kill(&h->llm);
+	(void)unlink(h->llm.output); /* the next one's first words are waited for */
+}
+
+void
+harness_llm_restart(struct harness *h)
+{
+	start_llm(h);
 }
 
 static void
@@ -501,8 +534,8 @@ start_redis_proxy(struct harness *h)
 static void
 start_redis(struct harness *h)
 {
-	static const char *const extra[] = { "--appendonly", "yes", "--appendfsync",
-		"always", "--unixsocketperm", "777", NULL };
+	const char *extra[HARNESS_ENV_MAX + 8] = { "--appendonly", "yes",
+		"--appendfsync", "always", "--unixsocketperm", "777" };
 
 	if (h->uses_embedded_redis) {
 		make_path(h, "run/redis.sock", h->redis_socket,
@@ -510,6 +543,7 @@ start_redis(struct harness *h)
 		harness_set(h, "redis.url", "\"embedded\"");
 		return;
 	}
+	memcpy(extra + 6, h->redis_args, sizeof(h->redis_args));
 	(void)setenv("TMPDIR", h->dir, 1); /* so that it goes with our directory */
 	h->redis_server = redis_server_start(extra);
 	(void)unsetenv("TMPDIR");
@@ -520,7 +554,7 @@ start_redis(struct harness *h)
 	    redis_server_socket(h->redis_server));
 	if (h->uses_redis_proxy)
 		start_redis_proxy(h);
-	else
+	else if (settings_get(&h->settings, "redis.url") == NULL)
 		harness_set(h, "redis.url", "\"%s\"",
 		    redis_server_url(h->redis_server));
 }

@@ -41,6 +41,11 @@ void harness_freep(struct harness **h);
 void harness_use_postgres(struct harness *h);
 void harness_use_embedded_redis(struct harness *h);
 void harness_use_redis_proxy(struct harness *h); /* then harness_proxy */
+/* A further argument for redis-server, kept by the caller. The daemon reaches the server
+   by its socket, unless redis.url was set before. */
+void harness_redis_arg(struct harness *h, const char *arg);
+/* From now on we talk to the server at that socket (the daemon goes its own way). */
+void harness_talk_to(struct harness *h, const char *redis_socket);
 /* Another daemon around the servers of one that was started; it ends before that one.
    What differs (node, database) is set afterwards. */
 void harness_use_servers_of(struct harness *h, struct harness *other);
@@ -119,6 +124,9 @@ int harness_http(struct harness *h, const char *method, const char *target,
     const char *body, struct buf *out);
 const struct json *harness_llm_stats(struct harness *h);
 long long harness_llm_stat(struct harness *h, const char *name);
+/* Nobody listens at its address; later the same again, without rules. */
+void harness_llm_kill(struct harness *h);
+void harness_llm_restart(struct harness *h);
 void harness_llm_reset(struct harness *h);                    /* zeroes the counters */
 void harness_llm_script(struct harness *h, const char *json); /* new rules, at once */
 /* The JSON lines of llm-stub's log, as an array. */

@@ -31,6 +31,8 @@ struct harness {
 	unsigned llm_timeout_sec;
 	bool llm_is_silent; /* keeps no log */
 
+	const char *redis_args[HARNESS_ENV_MAX + 1];
+	size_t n_redis_args;
 	struct redis_server *redis_server;
 	struct postgres_server *postgres;
 	struct proc redis_proxy, llm, data, daemon;

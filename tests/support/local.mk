@@ -5,6 +5,12 @@ check_PROGRAMS += fake_role
 fake_role_SOURCES = tests/support/fake_role.c
 fake_role_CFLAGS = $(AM_CFLAGS)
 fake_role_LDADD = common/librole.a common/libconf.a common/libcommon.a $(SECCOMP_LIBS) $(LIBCONFIG_LIBS)
+# A kernel that lacks some system calls, for the program that it runs.
+noinst_PROGRAMS += without-calls
+without_calls_SOURCES = tests/support/without_calls.c
+without_calls_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
+without_calls_LDADD = $(SECCOMP_LIBS) common/libcommon.a
+
 # tests/support: stand-ins and the harness of the tests; nothing here is installed.
 
 # The small HTTP server and the manners that the stand-ins share.
@@ -81,3 +87,11 @@ check_LIBRARIES += tests/support/libhttpprobe.a
 tests_support_libhttpprobe_a_SOURCES = tests/support/http_probe.h tests/support/http_probe.c
 tests_support_libhttpprobe_a_CFLAGS = $(AM_CFLAGS)
 # -- end of http_probe
+
+# A wall clock that a test can set, for a foreign server.
+check_DATA += tests/support/clock_shim.so
+tests/support/clock_shim.so: $(srcdir)/tests/support/clock_shim.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(CC) $(CFLAGS) -D_GNU_SOURCE -shared -fPIC -o $@ $(srcdir)/tests/support/clock_shim.c
+EXTRA_DIST += tests/support/clock_shim.c
+CLEANFILES += tests/support/clock_shim.so

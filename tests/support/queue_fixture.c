@@ -258,7 +258,7 @@ write_journal(struct fixture *f, const char *holder, const char *id, int64_t tok
 	struct queue_job_ref job = ref(holder, id, token);
 	struct queue_command c;
 
-	queue_cmd_journal(&c, &f->setup, &job, index, queue_text(record));
+	queue_cmd_journal(&c, &f->setup, &job, index, queue_text(record), NULL);
 	return run(f, &c);
 }
 

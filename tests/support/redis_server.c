@@ -35,6 +35,8 @@ struct redis_server {
 	char *extra[EXTRA_MAX + 1]; /* owned copies */
 };
 
+const char *redis_server_preload;
+
 bool
 redis_server_is_installed(void)
 {
@@ -63,6 +65,8 @@ run_server(const struct redis_server *s, pid_t parent)
 		_exit(126);
 	(void)dup2(null_fd, 0);
 	(void)dup2(null_fd, 1);
+	if (redis_server_preload != NULL)
+		(void)setenv("LD_PRELOAD", redis_server_preload, 1);
 	(void)execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
 }

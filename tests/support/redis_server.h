@@ -10,6 +10,9 @@
 
 struct redis_server;
 
+/* A library that every server loads first (clock_shim.so); NULL: none. */
+extern const char *redis_server_preload;
+
 /*
  * Starts a server with these extra arguments ("--maxmemory", "10mb", NULL) and waits
  * until it accepts. NULL when redis-server is missing or does not come up (the reason

@@ -10,6 +10,13 @@ test_conf_SOURCES = tests/unit/test_conf.c
 test_conf_CFLAGS = $(unit_cflags)
 test_conf_LDADD = common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 
+# --- secrets
+check_PROGRAMS += test_secrets
+TESTS += test_secrets
+test_secrets_SOURCES = tests/unit/test_secrets.c
+test_secrets_CFLAGS = $(unit_cflags)
+test_secrets_LDADD = common/libcommon.a $(CRITERION_LIBS)
+
 # --- fiber
 check_PROGRAMS += test_fiber
 TESTS += test_fiber
@@ -30,6 +37,11 @@ test_addr_guard_LDADD = common/libguard.a common/libcommon.a $(CRITERION_LIBS)
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_http_client_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += test_rebinding
+TESTS += test_rebinding
+test_rebinding_SOURCES = tests/unit/test_rebinding.c
+test_rebinding_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_rebinding_LDADD = tests/support/libhttpprobe.a $(HTTP_CLIENT_LIBS) $(CRITERION_LIBS)
 check_PROGRAMS += test_fetch_request test_fetch
 TESTS += test_fetch_request test_fetch
 test_fetch_request_SOURCES = tests/unit/test_fetch_request.c
@@ -74,6 +86,11 @@ TESTS += test_compute_group
 test_compute_group_SOURCES = tests/unit/test_compute_group.c tests/unit/compute_support.c tests/unit/compute_support.h
 test_compute_group_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_group_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_yaml
+TESTS += test_compute_yaml
+test_compute_yaml_SOURCES = tests/unit/test_compute_yaml.c tests/unit/compute_support.c tests/unit/compute_support.h
+test_compute_yaml_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_yaml_LDADD = $(compute_libs) $(CRITERION_LIBS)
 check_PROGRAMS += test_compute_text
 TESTS += test_compute_text
 test_compute_text_SOURCES = tests/unit/test_compute_text.c tests/unit/compute_support.c tests/unit/compute_support.h
@@ -92,6 +109,24 @@ test_compute_jail_LDADD = $(compute_libs) $(CRITERION_LIBS)
 test_compute_zygote_SOURCES = tests/unit/test_compute_zygote.c tests/unit/zygote_support.c tests/unit/zygote_support.h
 test_compute_zygote_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_zygote_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_compute_owner
+TESTS += test_compute_owner
+test_compute_owner_SOURCES = tests/unit/test_compute_owner.c tests/unit/zygote_support.c tests/unit/zygote_support.h
+test_compute_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_compute_owner_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_escape
+TESTS += test_escape
+EXTRA_DIST += tests/unit/escapes.txt
+test_escape_SOURCES = tests/unit/test_escape.c tests/unit/source_file.h
+test_escape_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(SECCOMP_CFLAGS)
+test_escape_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_escape_programs
+TESTS += test_escape_programs
+EXTRA_DIST += tests/unit/escape_programs.tsv
+test_escape_programs_SOURCES = tests/unit/test_escape_programs.c tests/unit/zygote_support.c \
+	tests/unit/zygote_support.h tests/unit/source_file.h
+test_escape_programs_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_escape_programs_LDADD = $(compute_libs) $(CRITERION_LIBS)
 check_PROGRAMS += test_pipeline_steps
 TESTS += test_pipeline_steps
 test_pipeline_steps_SOURCES = tests/unit/test_pipeline_steps.c
@@ -102,8 +137,12 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_agent test_prompt
-TESTS += test_json_schema test_llm test_agent test_prompt
+check_PROGRAMS += test_json_schema test_llm test_breaker test_agent test_prompt
+TESTS += test_json_schema test_llm test_breaker test_agent test_prompt
+test_breaker_SOURCES = tests/unit/test_breaker.c
+test_breaker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_breaker_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -126,9 +165,9 @@ endif
 if HAVE_CRITERION
 queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(CRITERION_LIBS)
+	$(REDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_operator test_scheduler
+	test_queue_fsck test_queue_budget test_queue_operator test_queue_rights test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -146,16 +185,38 @@ test_queue_recover_LDADD = $(queue_test_libs)
 test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
 test_queue_fsck_CFLAGS = $(queue_test_cflags)
 test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_budget_SOURCES = tests/unit/test_queue_budget.c
+test_queue_budget_CFLAGS = $(queue_test_cflags)
+test_queue_budget_LDADD = $(queue_test_libs)
 test_queue_operator_SOURCES = tests/unit/test_queue_operator.c
 test_queue_operator_CFLAGS = $(queue_test_cflags)
 test_queue_operator_LDADD = $(queue_test_libs)
+test_queue_rights_SOURCES = tests/unit/test_queue_rights.c
+test_queue_rights_CFLAGS = $(queue_test_cflags)
+test_queue_rights_LDADD = $(queue_test_libs)
 test_scheduler_SOURCES = tests/unit/test_scheduler.c
 test_scheduler_CFLAGS = $(queue_test_cflags)
 test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
 	common/libqueue.a $(ROLE_LIBS) common/libconf.a common/libcommon.a \
-	$(HIREDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS) -lm
+	$(REDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS) -lm
 endif
 # --- end of queue ---
+
+# --- sessions, and what pipelines say before they run
+if HAVE_CRITERION
+check_PROGRAMS += test_session test_pipeline_facts
+TESTS += test_session test_pipeline_facts
+test_pipeline_facts_SOURCES = tests/unit/test_pipeline_facts.c
+test_pipeline_facts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_facts_LDADD = worker/libpipelinerun.a common/libpipeline.a \
+	common/libstore.a common/libjson.a common/libcommon.a $(CRYPTO_LIBS) \
+	$(CRITERION_LIBS) -lm
+test_session_SOURCES = tests/unit/test_session.c
+test_session_CFLAGS = $(queue_test_cflags)
+test_session_LDADD = worker/libagent.a $(queue_test_libs) common/libjson.a \
+	common/libcommon.a -lm
+endif
+# --- end of sessions
 
 # --- ctl
 if HAVE_CRITERION
@@ -236,13 +297,16 @@ endif
 if HAVE_CRITERION
 role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
 	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
-check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+check_PROGRAMS += test_ipc test_slot_file test_fault_handler test_metrics test_log test_sandbox \
 	test_pidfile test_lifecycle
-TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+TESTS += test_ipc test_slot_file test_fault_handler test_metrics test_log test_sandbox \
 	test_pidfile test_lifecycle
 test_ipc_SOURCES = tests/unit/test_ipc.c
 test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ipc_LDADD = $(role_test_libs)
+test_fault_handler_SOURCES = tests/unit/test_fault_handler.c
+test_fault_handler_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fault_handler_LDADD = $(role_test_libs) -lpthread
 test_slot_file_SOURCES = tests/unit/test_slot_file.c
 test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_slot_file_LDADD = $(role_test_libs)
@@ -253,8 +317,18 @@ test_log_SOURCES = tests/unit/test_log.c
 test_log_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_log_LDADD = $(role_test_libs)
 test_sandbox_SOURCES = tests/unit/test_sandbox.c
-test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(SECCOMP_CFLAGS)
 test_sandbox_LDADD = $(role_test_libs)
+check_PROGRAMS += test_scope
+TESTS += test_scope
+test_scope_SOURCES = tests/unit/test_scope.c
+test_scope_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_scope_LDADD = $(role_test_libs)
+check_PROGRAMS += test_watched_files
+TESTS += test_watched_files
+test_watched_files_SOURCES = tests/unit/test_watched_files.c
+test_watched_files_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_watched_files_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 test_pidfile_SOURCES = tests/unit/test_pidfile.c
 test_pidfile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
@@ -298,6 +372,14 @@ endif
 if HAVE_CRITERION
 check_PROGRAMS += test_redis_link test_lane_client test_store_client test_result_message
 TESTS += test_redis_link test_lane_client test_store_client test_result_message
+check_PROGRAMS += test_redis_tls
+TESTS += test_redis_tls
+test_redis_tls_SOURCES = tests/unit/test_redis_tls.c \
+	tests/support/tls_files.h tests/support/tls_files.c \
+	worker/loop.c worker/fiber.c worker/redis.c
+test_redis_tls_CFLAGS = $(queue_test_cflags)
+test_redis_tls_LDADD = tests/support/libqueuetest.a common/libqueue.a common/libconf.a \
+	common/libcommon.a $(REDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 test_redis_link_SOURCES = tests/unit/test_redis_link.c \
 	worker/loop.c worker/fiber.c worker/redis.c
 test_redis_link_CFLAGS = $(queue_test_cflags)
@@ -341,8 +423,8 @@ test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/li
 endif
 
 # --- nothing in job code blocks
-TESTS += tests/unit/test_blocking.sh
-EXTRA_DIST += tests/unit/test_blocking.sh
+TESTS += tests/unit/test_blocking.sh tests/unit/test_no_fault_points.sh
+EXTRA_DIST += tests/unit/test_blocking.sh tests/unit/test_no_fault_points.sh
 
 # --- buffers of a worker's jobs
 if HAVE_CRITERION

@@ -70,6 +70,11 @@ struct world {
 	bool keeps;
 	unsigned resolved;
 	int resolve_as; /* -1: no resolver */
+	bool reserves;
+	unsigned n_reserves, refuse_at; /* 0: never */
+	int refuse_with;                /* 0: -EDQUOT */
+	int64_t grant_tokens;           /* 0: all */
+	struct conversation_cost asked;
 };
 
 static size_t
@@ -139,6 +144,25 @@ world_ask(void *ctx, const struct llm_call *call, struct arena *a,
 	if (s->error != ERROR_TYPE_NONE)
 		return llm_error_set(e, s->error, 0, "scripted failure");
 	put_answer(a, s, turn, out);
+	return 0;
+}
+
+static int
+world_reserve(void *ctx, unsigned turn, struct conversation_cost *cost,
+    struct conversation_refusal *why)
+{
+	struct world *w = ctx;
+
+	(void)turn;
+	w->asked = *cost;
+	why->limit = "owner_budget_usd";
+	if (++w->n_reserves == w->refuse_at) {
+		(void)snprintf(why->text, sizeof(why->text),
+		    "the owner's day is spent");
+		return w->refuse_with != 0 ? w->refuse_with : -EDQUOT;
+	}
+	if (w->grant_tokens > 0)
+		cost->tokens = w->grant_tokens;
 	return 0;
 }
 
@@ -313,7 +337,9 @@ world_new(const struct said *script, size_t n)
 	w->n_script = n;
 	w->provider =
 	    (struct conf_provider){ .name = provider_name, .max_tokens = 1000 };
-	w->target = (struct llm_target){ NULL, &w->provider, model_name, NAN, 0 };
+	w->target = (struct llm_target){ .provider = &w->provider,
+		.model = model_name,
+		.temperature = NAN };
 	w->conf.name = agent_name;
 	w->prefixes[0] = &w->prefix;
 	w->agent = (struct agent){ .conf = &w->conf,
@@ -358,6 +384,7 @@ static struct outcome
 run(struct world *w, uint64_t deadline_ms, const char *schema, int64_t max_tokens)
 {
 	struct conversation_env env = { .ctx = w,
+		.reserve = w->reserves ? world_reserve : NULL,
 		.ask = world_ask,
 		.append = world_append,
 		.resolve = w->resolve_as >= 0 ? world_resolve : NULL,
@@ -655,14 +682,30 @@ Test(limits, turns_without_data_fail)
 
 Test(limits, tokens_are_checked_before_each_call_and_bound_the_answer)
 {
-	WORLD({ .calls = { { "fetch", "{\"n\":1}" } }, .usage = { 400, 50, 0 } },
-	    { .calls = { { "fetch", "{\"n\":2}" } }, .usage = { 40, 5, 0 } });
+	WORLD({ .calls = { { "fetch", "{\"n\":1}" } }, .usage = { 100, 50, 0 } },
+	    { .calls = { { "fetch", "{\"n\":2}" } }, .usage = { 200, 5, 0 } });
 	struct outcome o = run(w, 0, NULL, 500);
 
-	cr_expect(w->max_tokens == 50, "%lld", (long long)w->max_tokens);
+	/* 150 are used, the next request has the last one's 100 and some more */
+	cr_expect(w->max_tokens > 200 && w->max_tokens < 250, "%lld",
+	    (long long)w->max_tokens);
 	cr_expect(o.result.is_completed);
 	expect_str(o.result.limit_hit, "max_tokens");
 	cr_expect(o.result.turns == 2);
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(limits, a_request_that_alone_passes_the_tokens_is_not_sent)
+{
+	WORLD(CALLS("fetch", "{\"fail\":\"invalid_step\"}"));
+	struct outcome o;
+
+	w->prefix.head_len = 3 * 500;
+	o = run(w, 0, NULL, 500);
+	cr_expect(o.result.error.type == ERROR_TYPE_LIMIT_EXCEEDED);
+	expect_has(o.result.error.text, "the next call takes about 5");
+	cr_expect(w->paid[0] == 0 && o.result.turns == 0);
 	outcome_release(&o);
 	world_free(w);
 }
@@ -680,17 +723,160 @@ Test(limits, an_answer_cut_by_the_job_s_tokens_is_that_limit)
 	world_free(w);
 }
 
-Test(limits, money)
+Test(limits, money_without_data_fails_before_the_call_that_would_pass_it)
 {
 	WORLD({ .calls = { { "fetch", "{\"fail\":\"invalid_step\"}" } },
 	    .usage = { 900, 0, 0 } });
 	struct outcome o;
 
 	w->agent.budget_usd = 0.000910;
-	w->provider.price_output = 2;
+	w->target.price = (struct token_price){ 1, 2, 1 };
 	o = run(w, 0, NULL, 0);
 	cr_expect(o.result.error.type == ERROR_TYPE_BUDGET_EXCEEDED);
 	expect_str(o.result.limit_hit, "budget_usd");
+	expect_has(o.result.error.text, "cost 0.000900 of its 0.000910 USD");
+	cr_expect(w->max_tokens > 400 && w->max_tokens < 455, "%lld",
+	    (long long)w->max_tokens);
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(limits, money_with_data_completes)
+{
+	WORLD({ .calls = { { "fetch", "{\"n\":1}" } }, .usage = { 900, 0, 0 } });
+	struct outcome o;
+
+	w->agent.budget_usd = 0.000910;
+	w->target.price = (struct token_price){ 1, 2, 1 };
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.is_completed);
+	expect_str(o.result.limit_hit, "budget_usd");
+	expect_str(value_of(&o), "[1]");
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(limits, a_provider_that_does_not_count_is_taken_by_the_length_of_its_words)
+{
+	static char words[3000];
+	const struct said script[] = { { .text = words,
+	    .calls = { { "fetch", "{\"fail\":\"invalid_step\"}" } } } };
+	struct world *w;
+	struct outcome o;
+
+	memset(words, 'w', sizeof(words) - 1);
+	w = world_new(script, 1);
+	w->agent.budget_usd = 0.003000;
+	w->target.price = (struct token_price){ 1, 2, 1 };
+	o = run(w, 0, NULL, 0);
+	expect_str(o.result.limit_hit, "budget_usd");
+	cr_expect(w->paid[0] == 1);
+	outcome_release(&o);
+	world_free(w);
+	w = world_new(script, 1);
+	o = run(w, 0, NULL, 2000);
+	expect_str(o.result.limit_hit, "max_tokens");
+	cr_expect(w->paid[0] == 1);
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(limits, the_dearest_provider_of_the_agent_counts)
+{
+	WORLD(SAYS("unused"));
+	struct llm_target targets[2] = { w->target, w->target };
+	struct llm_prefix *prefixes[2] = { &w->prefix, &w->prefix };
+	struct outcome o;
+
+	targets[1].price = (struct token_price){ 1000, 0, 1000 };
+	w->agent.targets = targets;
+	w->agent.n_targets = 2;
+	for (unsigned i = 0; i < AGENT_OFFER_COUNT; i++)
+		w->agent.prefixes[i] = prefixes;
+	w->agent.budget_usd = 0.005; /* 5 tokens of that one */
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.error.type == ERROR_TYPE_BUDGET_EXCEEDED);
+	cr_expect(w->paid[0] == 0);
+	outcome_release(&o);
+	world_free(w);
+}
+
+/* ---- budgets that others draw on, too ---- */
+
+Test(limits, a_shared_budget_is_asked_for_the_most_that_a_call_can_cost)
+{
+	WORLD(SAYS("fine"));
+	struct outcome o;
+
+	w->reserves = true;
+	w->target.price = (struct token_price){ 1, 2, 1 };
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.is_completed);
+	cr_expect(w->asked.tokens > 1000 && w->asked.tokens < 1030, "%lld",
+	    (long long)w->asked.tokens);
+	cr_expect(w->asked.microusd == w->asked.tokens + 1000);
+	cr_expect(w->asked.least_microusd == w->asked.least_tokens + 16);
+	cr_expect(w->max_tokens == 0, "all was granted");
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(limits, a_shared_budget_that_is_spent_fails_or_completes)
+{
+	WORLD(CALLS("fetch", "{\"n\":1}"), SAYS("unused"));
+	struct outcome o;
+
+	w->reserves = true;
+	w->refuse_at = 2;
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.is_completed);
+	expect_str(o.result.limit_hit, "owner_budget_usd");
+	expect_str(value_of(&o), "[1]");
+	outcome_release(&o);
+	world_free(w);
+	w = world_new(script, 1);
+	w->reserves = true;
+	w->refuse_at = 1;
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.error.type == ERROR_TYPE_BUDGET_EXCEEDED);
+	expect_str(o.result.error.text, "the owner's day is spent");
+	expect_str(o.result.limit_hit, "owner_budget_usd");
+	cr_expect(w->paid[0] == 0);
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(limits, a_shared_budget_that_has_less_bounds_the_answer_also_when_replayed)
+{
+	WORLD({ .text = "half an ans",
+	    .finish = LLM_FINISH_LENGTH,
+	    .usage = { 80, 20, 0 } });
+	struct outcome o;
+
+	w->reserves = true;
+	w->grant_tokens = 60;
+	for (int again = 0; again < 2; again++) {
+		o = run(w, 0, NULL, 0);
+		cr_expect(o.result.error.type == ERROR_TYPE_BUDGET_EXCEEDED);
+		expect_str(o.result.limit_hit, "owner_budget_usd");
+		cr_expect(w->max_tokens > 40 && w->max_tokens < 60);
+		cr_expect(w->paid[0] == 1);
+		outcome_release(&o);
+	}
+	world_free(w);
+}
+
+Test(limits, time_that_ends_while_waiting_for_a_shared_budget_is_a_timeout)
+{
+	WORLD(SAYS("unused"));
+	struct outcome o;
+
+	w->reserves = true;
+	w->refuse_at = 1;
+	w->refuse_with = -ETIMEDOUT;
+	o = run(w, 5000, NULL, 0);
+	cr_expect(o.result.error.type == ERROR_TYPE_TIMEOUT);
+	expect_str(o.result.limit_hit, "timeout");
 	outcome_release(&o);
 	world_free(w);
 }
@@ -1121,6 +1307,17 @@ static const struct {
 	{ "{\"max_tokens\":5,\"session_id\":\"s\"}",
 	    "{\"max_tokens\":5,\"session_id\":\"s\"}" },
 	{ "[\"a basic question = yes\"]", "[\"a basic question = yes\"]" },
+	{ "[\"Basic dTpzM2NyM3RrZXk=, x\"]", "[\"Basic ***, x\"]" },
+	{ "[\"use AKIAIOSFODNN7EXAMPLE here\"]", "[\"use *** here\"]" },
+	{ "[\"(ghp_0123456789abcdefghij0123456789abcdef)\"]", "[\"(***)\"]" },
+	{ "[\"xoxb-1234567890-abcdefgh\"]", "[\"***\"]" },
+	{ "[\"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl ok\"]",
+	    "[\"*** ok\"]" },
+	{ "[\"a task-0123456789abcdef0123 x\"]",
+	    "[\"a task-0123456789abcdef0123 x\"]" },
+	{ "[\"Asia and Europe together\"]", "[\"Asia and Europe together\"]" },
+	{ "{\"Cookie\":\"a=b\",\"x-auth-key\":\"k\",\"passphrase\":\"p\"}",
+	    "{\"Cookie\":\"***\",\"x-auth-key\":\"***\",\"passphrase\":\"***\"}" },
 };
 
 Test(args_view, masks_what_looks_secret)

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "common/conf/conf.h"
+#include "common/conf/prices.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -78,7 +79,7 @@ static const struct {
 	    "error, warning, info or debug" },
 	{ "service: { workers = 2", "x.conf:1" },
 	{ "redis: { url = \"http://x\"; };", "redis.url" },
-	{ "redis: { url = \"sentinel://x\"; };", "not supported" },
+	{ "redis: { url = \"sentinel:x\"; };", "must be embedded" },
 	{ "http: { listen = \"0.0.0.0:80\"; };", "http.token" },
 	{ "http: { token = \"${AR_TEST_UNSET}\"; };", "AR_TEST_UNSET is not set" },
 	{ "http: { token = \"file:/nonexistent\"; };", "cannot open /nonexistent" },
@@ -91,6 +92,20 @@ static const struct {
 	{ "agents_dir = \"nowhere\";", "cannot read" },
 	{ "network: { allow_ports = ( 0 ); };", "allow_ports" },
 	{ "service: { node = \"a.b\"; };", "service.node" },
+	{ "llm: { prices = ( { input = 1; } ); };",
+	    "prices[0].model: must not be empty" },
+	{ "llm: { prices = ( { model = \"m\"; },\n { model = \"m\"; } ); };",
+	    "x.conf:2: llm.prices[1].model: 'm' stands twice" },
+	{ "llm: { prices = ( { model = \"m\"; input = -1; } ); };", "out of bounds" },
+	{ "limits: {\n owner_usd_per_day = 1; };",
+	    "x.conf:2: limits.owner_usd_per_day: a budget in USD cannot hold for models "
+	    "without a price: gpt-4o (openai)" },
+	{ "limits: { budget_usd_per_job = 0.01; }; llm: { prices = ( { model = \"gpt-4\"; "
+	  "input = 1; output = 1; } ); };",
+	    "limits.budget_usd_per_job: a budget" },
+	{ "limits: { owner_usd_per_day = 1; }; llm: { providers = ( { name = \"a\"; "
+	  "price_input = 1; }, { name = \"b\"; model = \"x\"; } ); };",
+	    "price: x (b);" },
 };
 
 Test(conf, what_is_wrong_is_named_with_its_place)
@@ -213,10 +228,18 @@ Test(conf, agents_are_read_with_the_files_they_name)
 	file("agents.d/quick.conf",
 	    "description = \"d\"; system_prompt_file = \"quick.txt\"; tools = ( \"a\" );"
 	    "limits: { max_turns = 2; budget_usd = 0.5; };");
-	cr_assert(eq(int, conf_load(file("x.conf", ""), &c, &e), 0), "%s", e.text);
+	cr_assert(eq(int,
+		      conf_load(file("x.conf",
+				    "llm: { prices = ( { model = \"gpt-4o\"; "
+				    "input = 2.5; output = 10; } ); };"),
+			  &c, &e),
+		      0),
+	    "%s", e.text);
 	conf_write_role(&b, c, ROLE_WORKER);
 	cr_assert(eq(int, conf_read_role(buf_str(&b), b.len, &part, &e), 0), "%s",
 	    e.text);
+	cr_expect(part->llm.n_prices == 1 && part->llm.n_providers == 1);
+	cr_expect(eq(dbl, part->llm.prices[0].cached, -1));
 	a = conf_agent_find(part, "quick", 5);
 	cr_assert(a != NULL);
 	cr_expect_str_eq(a->system_prompt, "Say \"yes\".\n\tAlways; \\ € ${X}\n");
@@ -393,6 +416,150 @@ Test(conf, a_secret_in_a_file_loses_its_last_line_end_only)
 	conf_free(c);
 }
 
+static const struct {
+	const char *value; /* of http.token; %s is the directory */
+	const char *content;
+	mode_t mode;
+	const char *want;    /* the token; NULL: refused */
+	const char *says;    /* the refusal, with the option and the file */
+	const char *warning; /* NULL: none */
+} secret_files[] = {
+	{ "file:%s/s", "sesame\n", 0600, "sesame", NULL, NULL },
+	{ "file:%s/s", "sesame\r\n\n", 0600, "sesame", NULL, NULL },
+	{ "file:%s/s", "sesame", 0640, "sesame", NULL, "/s can be read by others" },
+	{ "file:%s/s", "sesame", 0604, "sesame", NULL, "(mode 0604)" },
+	{ "file:%s/s", "abc", 0600, "abc", NULL, "shorter than 4 bytes" },
+	{ "file:%s/s", "", 0600, NULL, "/s is empty", NULL },
+	{ "file:%s/s", "\n\n", 0600, NULL, "/s is empty", NULL },
+	{ "file:%s/s", "sesame\nopen\n", 0600, NULL, "/s holds more than one line",
+	    NULL },
+	{ "file:%s/none", "", 0600, NULL, "cannot open", NULL },
+	{ "credential:s", "sesame\n", 0400, "sesame", NULL, NULL },
+	/* an access list shows as bits of the group */
+	{ "credential:s", "sesame\n", 0440, "sesame", NULL, NULL },
+	{ "credential:s", "sesame\n", 0444, "sesame", NULL,
+	    "/s can be read by others" },
+	{ "credential:s", "", 0400, NULL, "/s is empty", NULL },
+	{ "credential:none", "", 0400, NULL, "/none: No such file", NULL },
+	{ "credential:", "", 0400, NULL, "does not name a credential", NULL },
+	{ "credential:../x", "", 0400, NULL, "does not name a credential", NULL },
+	{ "credential:..", "", 0400, NULL, "does not name a credential", NULL },
+};
+
+Test(conf, a_secret_stands_in_a_file_or_is_a_credential)
+{
+	(void)setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	for (size_t i = 0; i < ARRAY_LEN(secret_files); i++) {
+		const char *path = file("s", secret_files[i].content);
+		struct conf *c = NULL;
+		struct err e = ERR_INIT;
+		char value[256], text[300];
+		int r;
+
+		cr_assert(eq(int, chmod(path, secret_files[i].mode), 0));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		(void)snprintf(value, sizeof(value), secret_files[i].value, dir);
+#pragma GCC diagnostic pop
+		(void)snprintf(text, sizeof(text), "\nhttp: { token = \"%s\"; };",
+		    value);
+		r = conf_load(file("x.conf", text), &c, &e);
+		(void)unlink(path);
+		if (secret_files[i].want == NULL) {
+			cr_expect(eq(int, r, -EINVAL), "%s", value);
+			cr_expect(strstr(e.text, "x.conf:2: http.token: ") != NULL,
+			    "%s", e.text);
+			cr_expect(strstr(e.text, secret_files[i].says) != NULL, "%s",
+			    e.text);
+			continue;
+		}
+		cr_assert(eq(int, r, 0), "%s", e.text);
+		cr_expect_str_eq(c->http.token, secret_files[i].want);
+		cr_expect(eq(sz, c->warnings.n, secret_files[i].warning != NULL), "%zu",
+		    i);
+		if (c->warnings.n > 0 && secret_files[i].warning != NULL) {
+			cr_expect(strstr(c->warnings.v[0], secret_files[i].warning) !=
+				NULL,
+			    "%s", c->warnings.v[0]);
+			cr_expect(
+			    strstr(c->warnings.v[0], "x.conf:2: http.token: ") != NULL);
+			cr_expect(strstr(c->warnings.v[0], "sesame") == NULL);
+		}
+		conf_free(c);
+	}
+}
+
+Test(conf, a_credential_needs_a_service_manager_that_gives_it)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)unsetenv("CREDENTIALS_DIRECTORY");
+	cr_expect(eq(int,
+	    conf_load(file("x.conf", "http: { token = \"credential:t\"; };"), &c, &e),
+	    -EINVAL));
+	cr_expect(strstr(e.text, "LoadCredential=t:") != NULL, "%s", e.text);
+}
+
+/* URLs of every kind of server, and what of them must be found again. */
+static const struct {
+	const char *url;
+	const char *secret; /* NULL: none is in it */
+} urls[] = {
+	{ "redis://u:sesame@h:1/2", "sesame" },
+	{ "redis://:sesame@h", "sesame" },
+	{ "redis://u:ses%40me@h", "ses@me" },
+	{ "redis://u:ses%40me@h", "ses%40me" },
+	{ "redis://h:1/2", NULL },
+	{ "redis://user@h:1/2", NULL },
+	{ "redis://h/?password=sesame&db=3", "sesame" },
+	{ "redis://h/?db=3&api_key=sesame", "sesame" },
+	{ "redis://h/?keyword=sesame", NULL },
+};
+
+Test(conf, the_secrets_of_urls_are_among_all_secrets)
+{
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		CLEANUP(conf_freep) struct conf *c = NULL;
+		CLEANUP(secrets_freep) struct secrets *s = NULL;
+		struct err e = ERR_INIT;
+		char text[300];
+
+		(void)snprintf(text, sizeof(text), "redis: { url = \"%s\"; };",
+		    urls[i].url);
+		cr_assert(eq(int, conf_load(file("x.conf", text), &c, &e), 0), "%s",
+		    e.text);
+		cr_assert(eq(int, conf_secrets(c, &s), 0));
+		if (urls[i].secret == NULL)
+			cr_expect(eq(sz, secrets_count(s), 0), "%s", urls[i].url);
+		else
+			cr_expect(secrets_found(s, urls[i].secret,
+				      strlen(urls[i].secret)),
+			    "%s", urls[i].url);
+	}
+}
+
+/* Every option that is called a secret, whatever record it stands in. */
+Test(conf, all_secrets_are_found_and_none_stays_when_blanked)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	CLEANUP(secrets_freep) struct secrets *s = NULL;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	setenv("AR_TEST_TOKEN", "sesame", 1);
+	cr_assert(eq(int, conf_load(file("x.conf", full), &c, &e), 0), "%s", e.text);
+	cr_assert(eq(int, conf_secrets(c, &s), 0));
+	cr_expect(secrets_found(s, "sesame", 6));
+	conf_blank_secrets(c);
+	for (int role = 0; role < ROLE_COUNT; role++)
+		conf_write_role(&b, c, (enum role)role);
+	cr_expect(strstr(buf_str(&b), "sesame") == NULL, "%s", buf_str(&b));
+	cr_expect(strstr(buf_str(&b), "postgresql://u:" CONF_MASK "@h/d") != NULL, "%s",
+	    buf_str(&b));
+	conf_free(c);
+}
+
 Test(conf, an_included_file_is_read_from_beside_the_first_and_named_in_findings)
 {
 	struct conf *c = NULL;
@@ -412,4 +579,82 @@ Test(conf, an_included_file_is_read_from_beside_the_first_and_named_in_findings)
 	cr_expect(strstr(e.text, "part.conf:2") != NULL, "%s", e.text);
 	cr_expect(lt(int,
 	    conf_load(file("x.conf", "@include \"missing.conf\"\n"), &c, &e), 0));
+}
+
+/* ---- prices ---- */
+
+static const char priced[] =
+    "llm: { providers = ( { name = \"a\"; model = \"gpt-4o\"; },\n"
+    " { name = \"own\"; model = \"gpt-4o\"; price_input = 1; price_output = 2; } );\n"
+    " prices = ( { model = \"*\"; input = 9; output = 9; },\n"
+    "  { model = \"gpt-4*\"; input = 3; output = 4; },\n"
+    "  { model = \"gpt-4o\"; input = 2.5; output = 10; cached = 1.25; },\n"
+    "  { model = \"gpt-4o*\"; input = 5; output = 6; cached = 0; },\n"
+    "  { model = \"llama\"; input = 0; output = 0; } ); };";
+
+static const struct {
+	const char *provider, *model;
+	double input, output, cached;
+} price_cases[] = {
+	{ "a", "gpt-4o", 2.5, 10, 1.25 }, /* the exact name wins */
+	{ "a", "gpt-4o-mini", 5, 6, 0 },  /* then the longest that fits */
+	{ "a", "gpt-4-turbo", 3, 4, 3 },  /* cached as input when nothing is said */
+	{ "a", "gpt-4", 3, 4, 3 },        /* the star stands for nothing, too */
+	{ "a", "claude", 9, 9, 9 },       /* any model */
+	{ "a", "llama", 0, 0, 0 },        /* known, and free */
+	{ "own", "gpt-4o", 1, 2, 1 },     /* the provider's own prices win */
+};
+
+Test(conf, a_model_s_price_is_the_provider_s_own_or_the_best_fit_of_the_table)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+
+	cr_assert(eq(int, conf_load(file("x.conf", priced), &c, &e), 0), "%s", e.text);
+	for (size_t i = 0; i < ARRAY_LEN(price_cases); i++) {
+		struct token_price p;
+
+		cr_expect(
+		    conf_price_find(c, conf_provider_find(c, price_cases[i].provider),
+			price_cases[i].model, &p));
+		cr_expect(p.input == price_cases[i].input &&
+			p.output == price_cases[i].output &&
+			p.cached == price_cases[i].cached,
+		    "%s: %g %g %g", price_cases[i].model, p.input, p.output, p.cached);
+	}
+	conf_free(c);
+}
+
+Test(conf, a_model_without_a_price_is_not_known_to_be_free)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	struct token_price p = { 7, 7, 7 };
+
+	cr_assert(eq(int,
+	    conf_load(file("x.conf",
+			  "llm: { prices = ( { model = \"free\"; } ); };\n"
+			  "limits: { owner_tokens_per_day = 5; };"),
+		&c, &e),
+	    0));
+	cr_expect(not(conf_price_find(c, &c->llm.providers[0], "freedom", &p)));
+	cr_expect(p.input == 0 && p.output == 0 && p.cached == 0);
+	cr_expect(conf_price_find(c, &c->llm.providers[0], "free", &p));
+	conf_free(c);
+}
+
+Test(conf, the_table_of_prices_is_written_in_one_group_with_the_providers)
+{
+	struct conf *c = NULL;
+	struct err e = ERR_INIT;
+	CLEANUP_BUF struct buf masked = BUF_INIT;
+	const char *first;
+
+	cr_assert(eq(int, conf_load(file("x.conf", priced), &c, &e), 0), "%s", e.text);
+	conf_write_masked(&masked, c);
+	first = strstr(buf_str(&masked), "llm = {");
+	cr_assert(first != NULL);
+	cr_expect(strstr(first + 1, "llm = {") == NULL, "%s", first);
+	cr_expect(strstr(first, "prices = (") != NULL, "%s", first);
+	conf_free(c);
 }

@@ -31,6 +31,31 @@ static const struct http_probe_route routes[] = {
 	{ "/moved", .status = 301, .headers = "Location: /small\r\n" },
 	{ "/away", .status = 302,
 	    .headers = "Location: http://localhost:{port}/echo\r\n" },
+	{ "/back", .status = 307, .headers = "Location: /away\r\n" },
+	{ "/keep", .status = 308, .headers = "Location: /echo?key=s3cr3tkey\r\n" },
+	/* what servers do with the query that they were asked with */
+	{ "/leak", .status = 302,
+	    .headers = "Location: http://localhost:{port}/echo?key=s3cr3tkey\r\n" },
+	{ "/leakhex", .status = 302,
+	    .headers = "Location: http://localhost:{port}/%733cr3tkey\r\n" },
+	{ "/leak64", .status = 302,
+	    .headers = "Location: http://localhost:{port}/?r=czNjcjN0a2V5\r\n" },
+	{ "/leakuser", .status = 302,
+	    .headers = "Location: http://s3cr3tkey@127.0.0.1:{port}/echo\r\n" },
+	{ "/file", .status = 302, .headers = "Location: file:///etc/passwd\r\n" },
+	{ "/gopher", .status = 302, .headers = "Location: gopher://127.0.0.1/x\r\n" },
+	{ "/private", .status = 302, .headers = "Location: http://10.0.0.1/\r\n" },
+	{ "/mapped", .status = 302,
+	    .headers = "Location: http://[::ffff:169.254.169.254]/\r\n" },
+	{ "/decimal", .status = 302, .headers = "Location: http://2852039166/\r\n" },
+	{ "/slashes", .status = 302, .headers = "Location: //169.254.169.254/\r\n" },
+	{ "/backslash", .status = 302,
+	    .headers = "Location: http:\\\\169.254.169.254\\x\r\n" },
+	{ "/loop", .status = 302, .headers = "Location: /loop2\r\n" },
+	{ "/loop2", .status = 302, .headers = "Location: /loop\r\n" },
+	{ "/etag", .headers = "ETag: \"s3cr3tkey\"\r\nContent-Type: s3cr3tkey/x\r\n" },
+	{ "/parts", .body = "{\"k\":\"s3cr3tkey\",\"x\":\"0123456789\"}\n",
+	    .repeat = 9000, .flags = PROBE_CHUNKED },
 };
 
 static struct http_probe *probe;
@@ -47,11 +72,15 @@ start_fetch(const char *network)
 	int fds[2];
 
 	buf_addf(&text,
-	    "network: { timeout_sec = 5; max_body_bytes = 1000000; %s };\n"
+	    "network: { timeout_sec = 20; max_body_bytes = 1000000; %s };\n"
 	    "auth_profiles: { k = { type = \"api_key\"; query = \"key\"; value = "
 	    "\"s3cr3tkey\"; hosts = ( \"127.0.0.1\" ); };\n"
 	    " h = { type = \"api_key\"; header = \"X-Key\"; value = "
-	    "\"s3cr3tkey\"; hosts = ( \"127.0.0.1\" ); }; };\n",
+	    "\"s3cr3tkey\"; hosts = ( \"127.0.0.1\" ); };\n"
+	    " b = { type = \"basic\"; username = \"u\"; password = \"s3cr3tkey\"; "
+	    "hosts = ( \"127.0.0.1\" ); };\n"
+	    " t = { type = \"bearer\"; token = \"s3cr3tkey\"; hosts = ( \"127.0.0.1\" "
+	    "); }; };\n",
 	    network);
 	cr_assert(eq(int, conf_read_role(buf_str(&text), text.len, &conf, &err), 0),
 	    "%s", err.text);
@@ -253,7 +282,7 @@ Test(fetch, a_secret_reaches_its_host_and_comes_back_nowhere)
 	cr_expect(strstr(http_probe_last(probe, last, sizeof(last)), "key=s3cr3tkey") !=
 	    NULL);
 	cr_expect(strstr(text_of("error.message"), "s3cr3t") == NULL);
-	cr_expect(strstr(text_of("error.message"), "key=********") != NULL, "%s",
+	cr_expect(strstr(text_of("error.message"), "key=[masked]") != NULL, "%s",
 	    text_of("error.message"));
 	cr_expect(strstr(text_of("url"), "s3cr3t") == NULL, "%s", text_of("url"));
 	run("/away", ",\"auth_profile\":\"h\"");
@@ -262,7 +291,147 @@ Test(fetch, a_secret_reaches_its_host_and_comes_back_nowhere)
 	run("/echo", ",\"auth_profile\":\"h\"");
 	cr_expect(strstr(http_probe_last(probe, last, sizeof(last)),
 		      "X-Key: s3cr3tkey") != NULL);
-	cr_expect(strstr(data.bytes, "X-Key: *********") != NULL, "%s", data.bytes);
+	cr_expect(strstr(data.bytes, "X-Key: [masked]") != NULL, "%s", data.bytes);
+}
+
+/* Where no secret may be: in the request that came last, as it came. */
+static const struct {
+	const char *path, *profile;
+	bool is_followed;
+	bool arrives; /* the secret */
+	const char *type, *says;
+} chains[] = {
+	{ "/moved", "h", true, false, NULL, NULL },
+	{ "/keep", "h", true, true, NULL, NULL },
+	{ "/keep", "k", true, true, NULL, NULL },
+	{ "/away", "h", true, false, NULL, NULL },
+	{ "/away", "b", true, false, NULL, NULL },
+	{ "/away", "t", true, false, NULL, NULL },
+	{ "/away", "k", true, false, NULL, NULL },
+	{ "/back", "h", true, false, NULL, NULL },
+	{ "/leak", "k", false, true, "forbidden_address", "credential in the URL" },
+	{ "/leak", "h", false, true, "forbidden_address", "credential in the URL" },
+	{ "/leakhex", "k", false, true, "forbidden_address", "credential in the URL" },
+	{ "/leak64", "k", false, true, "forbidden_address", "credential in the URL" },
+	{ "/leakuser", "k", false, true, "forbidden_address", "user name" },
+	{ "/file", "h", false, true, "forbidden_address", "scheme" },
+	{ "/gopher", "h", false, true, "forbidden_address", "scheme" },
+	{ "/meta", "h", false, true, "forbidden_address", "metadata" },
+	{ "/private", "h", false, true, "forbidden_address", "private" },
+	{ "/mapped", "h", false, true, "forbidden_address", "metadata" },
+	{ "/decimal", "h", false, true, "forbidden_address", "metadata" },
+	{ "/slashes", "h", false, true, "forbidden_address", "" },
+	{ "/backslash", "h", false, true, "execution_error", "" },
+	{ "/loop", "h", false, true, "invalid_step", "redirects" },
+};
+
+Test(fetch, a_chain_of_redirects_takes_no_secret_to_another_host)
+{
+	for (size_t i = 0; i < ARRAY_LEN(chains); i++) {
+		char last[4096], more[100];
+		bool is_at_end;
+
+		(void)snprintf(more, sizeof(more), ",\"auth_profile\":\"%s\"",
+		    chains[i].profile);
+		run(chains[i].path, more);
+		cr_expect(eq(int, is_ok(), chains[i].is_followed), "%s: %s",
+		    chains[i].path, text_of("error.message"));
+		(void)http_probe_last(probe, last, sizeof(last));
+		is_at_end = strstr(last, "GET /echo") != NULL ||
+		    strstr(last, "GET /small") != NULL;
+		cr_expect(eq(int, is_at_end, chains[i].is_followed), "%s: %s",
+		    chains[i].path, last);
+		if (chains[i].is_followed && strcmp(chains[i].path, "/moved") != 0)
+			cr_expect(eq(int,
+				      strstr(last, "s3cr3tkey") != NULL ||
+					  strstr(last, "dTpzM2NyM3RrZXk") != NULL,
+				      chains[i].arrives),
+			    "%s as %s: %s", chains[i].path, chains[i].profile, last);
+		if (chains[i].type != NULL) {
+			cr_expect_str_eq(text_of("error.type"), chains[i].type, "%s",
+			    chains[i].path);
+			cr_expect(strstr(text_of("error.message"), chains[i].says) !=
+				NULL,
+			    "%s: %s", chains[i].path, text_of("error.message"));
+		}
+		cr_expect(strstr(text_of("url"), "s3cr3t") == NULL, "%s",
+		    text_of("url"));
+		cr_expect(strstr(text_of("error.message"), "s3cr3t") == NULL, "%s",
+		    text_of("error.message"));
+		lane_data_release(&data);
+	}
+}
+
+/* Another port of the same host is another server. */
+Test(fetch, another_port_is_another_server)
+{
+	static char header[100];
+	static struct http_probe_route from[] = { { "/go", .status = 302 } };
+	struct http_probe *first;
+	char last[4096], network[200], meta_text[200];
+
+	(void)snprintf(header, sizeof(header), "Location: http://127.0.0.1:%u/echo\r\n",
+	    http_probe_port(probe));
+	from[0].headers = header;
+	first = http_probe_start(from, 1);
+	cr_assert(first != NULL);
+	stop_fetch();
+	(void)snprintf(network, sizeof(network),
+	    "allow_private = ( \"127.0.0.1:%u\", \"127.0.0.1:%u\" );",
+	    http_probe_port(probe), http_probe_port(first));
+	start_fetch(network);
+	(void)snprintf(meta_text, sizeof(meta_text),
+	    "{\"url\":\"http://127.0.0.1:%u/go\",\"auth_profile\":\"h\"}",
+	    http_probe_port(first));
+	cr_assert(eq(int,
+	    lane_send(lane_fd, FETCH_REQUEST, 7, meta_text, strlen(meta_text), NULL, 0,
+		-1),
+	    0));
+	wait_answer();
+	cr_expect(is_ok());
+	cr_expect(
+	    strstr(http_probe_last(first, last, sizeof(last)), "s3cr3tkey") != NULL);
+	cr_expect(
+	    strstr(http_probe_last(probe, last, sizeof(last)), "s3cr3tkey") == NULL);
+	lane_data_release(&data);
+	http_probe_stop(first);
+}
+
+Test(fetch, no_header_of_an_answer_and_no_piece_of_a_body_brings_a_secret)
+{
+	run("/etag", ",\"auth_profile\":\"h\"");
+	cr_expect_str_eq(text_of("etag"), "\"[masked]\"");
+	cr_expect_str_eq(text_of("content_type"), "[masked]/x");
+	/* no profile was used: fetch holds the secret all the same */
+	run("/parts", "");
+	cr_expect(is_ok());
+	cr_expect(eq(i64, number("bytes"), (int64_t)data.len));
+	cr_expect(eq(sz, data.len,
+	    9000 * strlen("{\"k\":\"[masked]\",\"x\":\"0123456789\"}\n")));
+	cr_expect(memmem(data.bytes, data.len, "s3cr3t", 6) == NULL);
+	lane_data_release(&data);
+}
+
+Test(fetch, keys_of_the_model_itself_are_not_shown_in_errors)
+{
+	run("/missing?api_key=literal1&page=2", "");
+	cr_expect(strstr(text_of("error.message"), "literal1") == NULL, "%s",
+	    text_of("error.message"));
+	cr_expect(strstr(text_of("error.message"), "page=2") != NULL);
+	cr_expect(strstr(text_of("url"), "literal1") == NULL, "%s", text_of("url"));
+}
+
+Test(fetch, a_name_without_an_address_is_an_error_that_names_it)
+{
+	static const char text[] = "{\"url\":\"http://nosuchhost.invalid/\"}";
+
+	cr_assert(eq(int,
+	    lane_send(lane_fd, FETCH_REQUEST, 7, text, strlen(text), NULL, 0, -1), 0));
+	wait_answer();
+	cr_expect_str_eq(text_of("error.type"), "execution_error");
+	cr_expect(json_is_true(json_path(meta, "error.retryable", 15)));
+	cr_expect(strstr(text_of("error.message"), "nosuchhost.invalid") != NULL, "%s",
+	    text_of("error.message"));
 }
 
 Test(fetch, redirects_are_followed)

@@ -5,6 +5,7 @@
 #include "gateway/waiters.h"
 
 #include "common/queue/redis_sync.h"
+#include "common/queue/redis_target.h"
 #include "tests/support/redis_server.h"
 
 #include <criterion/criterion.h>
@@ -19,6 +20,7 @@
 static struct redis_server *redis;
 static struct redis_sync *client;
 static struct conf *conf;
+static struct redis_target *target;
 static struct waiters *waiters;
 
 struct waited {
@@ -48,7 +50,9 @@ setup(void)
 							     redis_server_url(redis) },
 		&client, &err),
 	    0));
-	cr_assert(eq(int, waiters_new(conf, &waiters, &err), 0), "%s", err.text);
+	cr_assert(eq(int, redis_target_from_conf(conf, &target, &err), 0));
+	cr_assert(eq(int, waiters_new(conf, target, &waiters, &err), 0), "%s",
+	    err.text);
 }
 
 static void
@@ -56,6 +60,7 @@ teardown(void)
 {
 	waiters_free(waiters);
 	redis_sync_free(client);
+	redis_target_free(target);
 	conf_free(conf);
 	redis_server_stop(redis);
 }

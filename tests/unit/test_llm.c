@@ -439,16 +439,25 @@ Test(retry, jitters_within_a_doubling_bound_and_gives_up)
 
 Test(prices, cached_tokens_have_their_own)
 {
-	struct conf_provider p = { .price_input = 2.5,
-		.price_output = 10,
-		.price_cached = 1.25 };
+	struct token_price p = { .input = 2.5, .output = 10, .cached = 1.25 };
 	struct llm_usage u = { .input = 1000, .output = 100, .cached = 800 };
 
 	cr_expect(llm_cost_microusd(&p, &u) == 500 + 1000 + 1000);
-	p.price_cached = 0;
-	cr_expect(llm_cost_microusd(&p, &u) == 2500 + 1000);
-	p.price_input = p.price_output = 0;
+	p.cached = 0;
+	cr_expect(llm_cost_microusd(&p, &u) == 500 + 1000, "a free cache is free");
+	u.cached = 5000; /* a provider that says so counts no less than nothing */
+	cr_expect(llm_cost_microusd(&p, &u) == 1000);
+	p = (struct token_price){ 0, 0, 0 };
 	cr_expect(llm_cost_microusd(&p, &u) == 0);
+}
+
+Test(prices, a_part_of_a_millionth_is_a_whole_one_and_a_whole_one_stays)
+{
+	struct token_price p = { .input = 0.15, .output = 0.6, .cached = 0.075 };
+
+	cr_expect(llm_cost_microusd(&p, &(struct llm_usage){ .input = 1 }) == 1);
+	cr_expect(llm_cost_microusd(&p, &(struct llm_usage){ .input = 20 }) == 3);
+	cr_expect(llm_cost_microusd(&p, &(struct llm_usage){ .output = 5 }) == 3);
 }
 
 /* ---- the call ---- */
@@ -471,7 +480,11 @@ struct net {
 	size_t n, at;
 	uint64_t us, slept_ms;
 	bool rests; /* the first provider's breaker is open */
-	unsigned notes;
+	bool is_full;
+	bool opens; /* it opens with its first failure */
+	uint64_t full_ms, reserved;
+	enum error_type gave_up[4];
+	unsigned notes, n_gave_up;
 	char body[4096];
 };
 
@@ -535,8 +548,40 @@ net_may_ask(void *ctx, const struct llm_target *t)
 static void
 net_note(void *ctx, const struct llm_exchange *x)
 {
-	(void)x;
-	((struct net *)ctx)->notes++;
+	struct net *net = ctx;
+
+	net->notes++;
+	cr_expect((x->failure == NULL) ==
+	    (x->error == ERROR_TYPE_NONE || x->error == ERROR_TYPE_CANCELLED));
+	net->rests |= net->opens && x->failure != NULL;
+}
+
+/* The first provider's limit may be full, or give way after a while. */
+static int
+net_reserve(void *ctx, const struct llm_target *t, uint64_t tokens, uint64_t *waited_ms,
+    struct llm_error *e)
+{
+	struct net *net = ctx;
+
+	net->reserved += tokens;
+	if (strcmp(t->provider->name, "a") != 0)
+		return 0;
+	if (net->is_full)
+		return llm_error_set(e, ERROR_TYPE_LLM_RATE_LIMITED, 0, "full");
+	net->us += net->full_ms * 1000;
+	*waited_ms = net->full_ms;
+	return 0;
+}
+
+static void
+net_gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
+    const struct llm_error *e)
+{
+	struct net *net = ctx;
+
+	(void)t;
+	(void)began_us;
+	net->gave_up[net->n_gave_up++ % 4] = e->type;
 }
 
 struct told {
@@ -558,8 +603,6 @@ ask(struct net *net, uint64_t deadline_ms)
 		    .base_url = a_url,
 		    .api_key = key,
 		    .timeout_sec = 30,
-		    .price_input = 1,
-		    .price_output = 2,
 		    .max_tokens = 400 },
 		{ .name = b_name,
 		    .base_url = b_url,
@@ -568,16 +611,27 @@ ask(struct net *net, uint64_t deadline_ms)
 	};
 	const struct llm_provider_type *type = llm_provider_type_find("openai");
 	struct llm_target targets[] = {
-		{ type, &providers[0], "m1", NAN, 0 },
-		{ type, &providers[1], "m2", NAN, 1 },
+		{ type, &providers[0], "m1", NAN, 0, { 1, 2, 1 } },
+		{ type, &providers[1], "m2", NAN, 1, { 0, 0, 0 } },
 	};
 	CLEANUP(llm_prefix_freep) struct llm_prefix *prefix = NULL;
 	const struct llm_prefix *prefixes[2];
 	struct llm_messages messages = { NULL, NULL, 0 };
-	struct llm_call_env env = { net, net_http, net_sleep, net_now, net_wall,
-		net_random, net_may_ask, net_note };
+	struct llm_call_env env = { .ctx = net,
+		.http = net_http,
+		.sleep_ms = net_sleep,
+		.now_us = net_now,
+		.wall_ms = net_wall,
+		.random = net_random,
+		.may_ask = net_may_ask,
+		.reserve = net_reserve,
+		.note = net_note,
+		.gave_up = net_gave_up };
+	CLEANUP(secrets_freep) struct secrets *secrets = secrets_new();
 	struct told told = { .arena = arena_new(0) };
 
+	cr_assert(secrets != NULL && secrets_add(secrets, key, strlen(key)) == 0);
+	env.secrets = secrets;
 	cr_assert(llm_prefix_new(type, "s", NULL, 0, &prefix) == 0);
 	prefixes[0] = prefixes[1] = prefix;
 	struct llm_call call = { targets, prefixes, 2, &messages, 100,
@@ -694,6 +748,60 @@ Test(llm_call, passes_over_a_provider_that_rests)
 	arena_free(t.arena);
 }
 
+Test(llm_call, asks_no_more_once_the_breaker_is_open)
+{
+	NET({ "http://a/", 0, 503, "", NULL, 10 },
+	    { "http://b/", 0, 200, OK_BODY, NULL, 10 });
+	struct told t;
+
+	net.opens = true;
+	t = ask(&net, 0);
+	cr_expect(t.r == 0);
+	cr_expect(net.n_gave_up == 1);
+	cr_expect(net.gave_up[0] == ERROR_TYPE_LLM_UNAVAILABLE);
+	arena_free(t.arena);
+}
+
+Test(llm_call, goes_on_with_the_next_when_the_limit_is_full)
+{
+	NET({ "http://b/", 0, 200, OK_BODY, NULL, 0 });
+	struct told t;
+
+	net.is_full = true;
+	t = ask(&net, 0);
+	cr_expect(t.r == 0);
+	cr_expect(net.gave_up[0] == ERROR_TYPE_LLM_RATE_LIMITED);
+	cr_expect(net.reserved >= 2 * 100, "the bound of the answer is counted");
+	arena_free(t.arena);
+}
+
+Test(llm_call, waiting_for_the_limit_is_taken_from_nobody_s_time)
+{
+	NET({ "http://a/", 0, 200, OK_BODY, NULL, 4000 });
+	struct told t;
+
+	net.full_ms =
+	    100000; /* longer than the provider's turn, and than the job has */
+	t = ask(&net, 6000);
+	cr_expect(t.r == 0);
+	arena_free(t.arena);
+}
+
+/* A proxy that echoes headers, in the words of an answer. */
+Test(llm_call, a_key_in_an_answer_is_masked)
+{
+	NET({ "http://a/", 0, 200,
+	    "{\"choices\":[{\"message\":{\"content\":\"you sent sk\\u002dsecret\"},"
+	    "\"finish_reason\":\"stop\"}]}",
+	    NULL, 0 });
+	struct told t = ask(&net, 0);
+
+	cr_expect(t.r == 0, "%s", t.e.text);
+	cr_expect(t.answer.text.len == strlen("you sent [masked]") &&
+	    memcmp(t.answer.text.s, "you sent [masked]", t.answer.text.len) == 0);
+	arena_free(t.arena);
+}
+
 Test(llm_call, a_key_that_is_quoted_back_is_masked)
 {
 	NET({ "http://a/", 0, 401, ERR("bad key sk-secret here", "", ""), NULL, 0 },
@@ -701,6 +809,6 @@ Test(llm_call, a_key_that_is_quoted_back_is_masked)
 	struct told t = ask(&net, 0);
 
 	cr_expect(strstr(t.e.text, "sk-secret") == NULL);
-	cr_expect(strstr(t.e.text, "bad key *** here") != NULL, "%s", t.e.text);
+	cr_expect(strstr(t.e.text, "bad key [masked] here") != NULL, "%s", t.e.text);
 	arena_free(t.arena);
 }

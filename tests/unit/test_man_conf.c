@@ -32,15 +32,15 @@ section_of(const char *page, const char *group)
 static const char *
 group_of(const char *name, char *group, size_t size)
 {
-	static const char *const records[] = { "llm.providers.", "auth_profiles.",
-		"agents." };
+	static const char *const records[] = { "agents.", "llm.providers.",
+		"llm.prices.", "auth_profiles." };
 	const char *dot = strchr(name, '.');
 
 	for (size_t i = 0; i < ARRAY_LEN(records); i++)
 		if (strncmp(name, records[i], strlen(records[i])) == 0) {
 			(void)snprintf(group, size, "%.*s", (int)strlen(records[i]) - 1,
-			    i == 2 ? "AGENT DEFINITIONS" : records[i]);
-			if (i == 2)
+			    records[i]);
+			if (i == 0)
 				(void)snprintf(group, size, "AGENT DEFINITIONS");
 			return name + strlen(records[i]);
 		}

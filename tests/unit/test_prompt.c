@@ -229,7 +229,8 @@ Test(prompt, a_job_in_a_workflow_knows_its_place)
 		    "\"count\":150}}]"),
 		.workflow_state = read_json(a, "{\"current_step\":5}"),
 		.session = read_json(a,
-		    "{\"history\":[{\"prompt\":\"old\",\"result_ref\":\"artifact://0\"}],"
+		    "{\"history\":[{\"prompt\":\"old\",\"result_ref\":\"artifact://0\",\"pipeline\":"
+		    "[\"top_k\"]},{\"prompt\":\"bad\",\"error\":{\"type\":\"timeout\"}}],"
 		    "\"last_result\":{\"result_ref\":\"artifact://2\"}}"),
 		.output_schema = read_json(a, "{\"type\":\"object\"}"),
 	};
@@ -244,7 +245,8 @@ Test(prompt, a_job_in_a_workflow_knows_its_place)
 	    "## Results of earlier nodes (use their references as input_ref)\n"
 	    "- node fetch: artifact://1 preview {\"count\":150}\n\n"
 	    "## The session so far\nearlier in this session, oldest first:\n- asked: old\n"
-	    "  result: - artifact://0\nthe session's last result (\"those\", \"them\", \"it\"):\n"
+	    "  by execute_pipeline: [\"top_k\"]\n  result: - artifact://0\n- asked: bad\n"
+	    "  it failed: timeout\nthe session's last result (\"those\", \"them\", \"it\"):\n"
 	    "- artifact://2\n\n"
 	    "## Final answer\nThe final answer must be one JSON value that satisfies this JSON "
 	    "Schema. Call tools first if you need them; then answer with the JSON value alone.\n"

@@ -501,6 +501,15 @@ Test(queue, bury_publishes_and_files_the_letter_in_one_step)
 
 /* ---- retry, release, park, promote ---- */
 
+static const char *
+job_key_of(const char *id)
+{
+	static char key[64];
+
+	(void)snprintf(key, sizeof(key), "agent:job:%s", id);
+	return key;
+}
+
 Test(queue, retry_counts_the_attempt_and_promote_brings_it_back)
 {
 	int64_t token = take(&f, W0, "{p}", "j");
@@ -528,6 +537,40 @@ Test(queue, retry_counts_the_attempt_and_promote_brings_it_back)
 	cr_expect(f.answer.begin.attempts == 1 && f.answer.begin.run_ms == 1500);
 	EXPECT_WORD(retry_job(&f, W0, "j", token, 60000), QUEUE_FENCED);
 	EXPECT_STATE("j", "held");
+}
+
+/* Both jobs were delayed by a clock that was an hour ahead; a third one by the present
+   one. Nobody waits for the hour. */
+Test(queue, a_clock_that_was_set_back_delays_nobody_for_longer)
+{
+	static const char *const ids[] = { "soon", "late", "new" };
+	static const int delays_ms[] = { 2000, 50000, 10000 };
+	struct queue_command c;
+
+	for (int i = 0; i < 3; i++) {
+		EXPECT_WORD(retry_job(&f, W0, ids[i], take(&f, W0, "{p}", ids[i]),
+				delays_ms[i]),
+		    QUEUE_OK);
+		if (i == 2)
+			break;
+		DO(&f, "ZINCRBY", "agent:delayed", "3600000", ids[i]);
+		DO(&f, "HINCRBY", job_key_of(ids[i]), "due_ms", "3600000");
+		DO(&f, "HINCRBY", job_key_of(ids[i]), "from_ms", "3600000");
+	}
+	queue_cmd_promote(&c, &f.setup);
+	EXPECT_WORD(run(&f, &c), QUEUE_OK);
+	cr_expect(f.answer.promote.moved == 0);
+	cr_expect(f.answer.promote.next_ms > 0 && f.answer.promote.next_ms <= 2000,
+	    "%lld", (long long)f.answer.promote.next_ms);
+	DO(&f, "ZREM", "agent:delayed", "soon");
+	queue_cmd_promote(&c, &f.setup);
+	EXPECT_WORD(run(&f, &c), QUEUE_OK);
+	cr_expect(f.answer.promote.next_ms > 2000 && f.answer.promote.next_ms <= 10000);
+	DO(&f, "ZREM", "agent:delayed", "new");
+	queue_cmd_promote(&c, &f.setup);
+	EXPECT_WORD(run(&f, &c), QUEUE_OK);
+	cr_expect(
+	    f.answer.promote.next_ms > 10000 && f.answer.promote.next_ms <= 50000);
 }
 
 Test(queue, promote_moves_at_most_a_hundred_and_says_that_more_wait)

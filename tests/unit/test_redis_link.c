@@ -22,7 +22,7 @@ TestSuite(redis_link, .timeout = 60);
 /* One server, one loop, one link. */
 struct stage {
 	struct fixture queue;
-	struct redis_url url;
+	struct redis_target *target;
 	struct loop *loop;
 	struct fibers *fibers;
 	struct redis_link *link;
@@ -48,8 +48,9 @@ stage_link(struct stage *s, const char *url)
 	struct redis_hooks hooks = { .ctx = s, .on_up = on_up, .on_down = on_down };
 	struct err err = ERR_INIT;
 
-	cr_assert(eq(int, redis_url_parse(url, "/", &s->url, &err), 0), "%s", err.text);
-	s->link = redis_link_new(s->loop, &s->url, SILENCE_MS, &hooks);
+	cr_assert(eq(int, redis_target_from_url(url, "/", &s->target, &err), 0), "%s",
+	    err.text);
+	s->link = redis_link_new(s->loop, s->target, SILENCE_MS, &hooks);
 	cr_assert(s->link != NULL);
 }
 
@@ -69,7 +70,7 @@ stage_release(struct stage *s)
 	redis_link_free(s->link);
 	fibers_free(s->fibers);
 	loop_free(s->loop);
-	redis_url_release(&s->url);
+	redis_target_free(s->target);
 	fixture_release(&s->queue);
 }
 
@@ -352,7 +353,7 @@ Test(redis_link, a_name_goes_to_the_resolver_and_an_address_does_not)
 
 	STAGE(s);
 	redis_link_free(s.link);
-	redis_url_release(&s.url);
+	redis_target_free(s.target);
 	stage_link(&s, "redis://redis.example:6379/0");
 	redis_link_set_resolver(s.link, fake_resolver, &asked);
 	redis_link_start(s.link);
@@ -360,7 +361,7 @@ Test(redis_link, a_name_goes_to_the_resolver_and_an_address_does_not)
 	cr_expect(eq(uint, asked, 3));
 
 	redis_link_free(s.link);
-	redis_url_release(&s.url);
+	redis_target_free(s.target);
 	stage_link(&s, "redis://127.0.0.1:1/0"); /* nobody listens there */
 	redis_link_set_resolver(s.link, fake_resolver, &asked);
 	redis_link_start(s.link);

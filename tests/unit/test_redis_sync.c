@@ -192,7 +192,7 @@ Test(redis_sync, a_full_server_is_away_and_loses_nothing)
 	do_register(&f, "n.b.0.1");
 	cr_assert(take(&f, "n.b.0.1", "{p}", "j") == 1);
 	DO(&f, "CONFIG", "SET", "maxmemory", "1");
-	queue_cmd_journal(&c, &f.setup, &job, 0, queue_text("record"));
+	queue_cmd_journal(&c, &f.setup, &job, 0, queue_text("record"), NULL);
 	redis_reply_freep(&f.reply);
 	cr_expect(queue_run(f.redis, &c, &f.reply, &f.answer, &err) == -EAGAIN, "%s",
 	    err.text);

@@ -10,6 +10,9 @@
 
 #include "worker/agent/args_view.h"
 
+#include "common/secrets.h"
+
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -19,37 +22,6 @@ enum {
 	VIEW_DEPTH_MAX = 32,
 	NAME_BYTES_MAX = 64
 };
-
-/* Parts of names; a name is compared without its case, '-' and '_'. */
-static const char *const secret_names[] = { "authorization", "apikey", "accesskey",
-	"secret", "password", "passwd", "pwd", "token", "credential", "cookie",
-	"privatekey", "signature", "sessionkey" };
-
-/* "session_id" and "max_tokens" are none. */
-static const char *const harmless_names[] = { "maxtokens", "tokens", "pagetoken",
-	"nextpagetoken", "tokencount" };
-
-static bool
-is_secret_name(const char *name, size_t n)
-{
-	char flat[64];
-	size_t m = 0;
-
-	for (size_t i = 0; i < n && m + 1 < sizeof(flat); i++)
-		if (name[i] != '-' && name[i] != '_' && name[i] != '.')
-			flat[m++] =
-			    (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20
-								    : name[i]);
-	flat[m] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(harmless_names); i++)
-		if (strcmp(flat, harmless_names[i]) == 0)
-			return false;
-	for (size_t i = 0; i < ARRAY_LEN(secret_names); i++)
-		if (strstr(flat, secret_names[i]) != NULL)
-			return true;
-	return strcmp(flat, "key") == 0 || strcmp(flat, "auth") == 0 ||
-	    strcmp(flat, "sig") == 0;
-}
 
 /* ---- texts ---- */
 
@@ -99,29 +71,83 @@ userinfo_end(const char *s, size_t n, size_t i)
 	return 0;
 }
 
+/* Does a word begin at i, and is it this one (in any case)? */
 static bool
 is_word(const char *s, size_t n, size_t i, const char *word)
 {
 	size_t m = strlen(word);
+	unsigned char before = i > 0 ? (unsigned char)s[i - 1] : ' ';
 
-	return n - i > m && strncasecmp(s + i, word, m) == 0;
+	return n - i > m && (before >= 0x80 || isalnum(before) == 0) &&
+	    strncasecmp(s + i, word, m) == 0;
 }
 
-/* Where a token ends that begins at i by its own look ("sk-...", after "Bearer "); its
-   first secret byte is *begin. 0 when none begins here. */
+/* Letters and digits of base64 and of names, and dots: what keys are made of. */
+static size_t
+key_length(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n &&
+	    (isalnum((unsigned char)s[i]) || strchr("_-./+=~", s[i]) != NULL) &&
+	    s[i] != '\0')
+		i++;
+	return i;
+}
+
+/* Words before "Basic" in a sentence are followed by a word, not by base64. */
+static bool
+looks_encoded(const char *s, size_t n)
+{
+	bool has_upper = false, has_other = false;
+
+	for (size_t i = 0; i < n; i++) {
+		has_upper = has_upper || isupper((unsigned char)s[i]);
+		has_other = has_other || isdigit((unsigned char)s[i]) || s[i] == '=';
+	}
+	return n % 4 == 0 && has_upper && has_other;
+}
+
+/* Keys that tell themselves by how they begin. */
+static const struct {
+	const char *begin;
+	size_t least;    /* bytes of the key, with its beginning if that is a part */
+	bool is_apart;   /* the beginning is no part of the secret */
+	bool is_encoded; /* must look like base64 */
+} kinds[] = {
+	{ "bearer ", 16, true, false }, { "basic ", 8, true, true },
+	{ "sk-", 16, false, false }, { "sk_live_", 16, false, false },
+	{ "rk_live_", 16, false, false }, { "ghp_", 20, false, false },
+	{ "gho_", 20, false, false }, { "ghu_", 20, false, false },
+	{ "ghs_", 20, false, false }, { "ghr_", 20, false, false },
+	{ "github_pat_", 20, false, false }, { "glpat-", 20, false, false },
+	{ "xoxb-", 16, false, false }, { "xoxp-", 16, false, false },
+	{ "xoxa-", 16, false, false }, { "AKIA", 20, false, false },
+	{ "ASIA", 20, false, false }, { "AIza", 35, false, false },
+	{ "ya29.", 20, false, false },
+	{ "eyJ", 36, false, false }, /* the head of a JSON web token */
+};
+
+/* Where a key ends that begins at i by its own look; its first secret byte is *begin. 0
+   when none begins here. */
 static size_t
 token_end(const char *s, size_t n, size_t i, size_t *begin)
 {
-	size_t end;
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		size_t at = i, len;
 
-	if (is_word(s, n, i, "bearer "))
-		*begin = i + 7;
-	else if (is_word(s, n, i, "sk-"))
-		*begin = i;
-	else
-		return 0;
-	end = value_end(s, n, *begin);
-	return end - *begin >= 16 ? end : 0;
+		if (!is_word(s, n, i, kinds[k].begin))
+			continue;
+		if (kinds[k].is_apart)
+			at += strlen(kinds[k].begin);
+		len = key_length(s + at, n - at);
+		if (len < kinds[k].least ||
+		    (kinds[k].is_encoded && !looks_encoded(s + at, len)))
+			continue;
+		*begin = at;
+		return at + len;
+	}
+	return 0;
 }
 
 static void
@@ -139,7 +165,7 @@ mask_text(struct buf *out, const char *s, size_t n)
 
 			begin = i + 1;
 			if (i - name <= NAME_BYTES_MAX &&
-			    is_secret_name(s + name, i - name))
+			    secrets_is_name(s + name, i - name))
 				end = value_end(s, n, begin);
 		}
 		if (end > begin) {
@@ -180,7 +206,7 @@ write_masked(struct json_writer *w, const struct json *v, unsigned depth)
 			const struct json_member *m = &v->members[i];
 
 			jw_key_n(w, m->name, m->name_len);
-			if (is_secret_name(m->name, m->name_len) &&
+			if (secrets_is_name(m->name, m->name_len) &&
 			    (m->value.type == JSON_STRING ||
 				m->value.type == JSON_NUMBER))
 				jw_cstr(w, MASK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conversation.c - the loop of one job: limits, the model's answers, the journal.
+ * conversation.c - the loop of one job: the model's answers, the journal.
  *
  * Owns:   struct conversation while it runs; the value and texts of the result are
  *         handed to the caller.
@@ -12,13 +12,11 @@
 
 #include "worker/agent/conversation_private.h"
 
+#include "common/fault_point.h"
+
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-
-enum {
-	ANSWER_MIN_TOKENS = 16 /* less room is no room */
-};
 
 void
 conversation_result_init(struct conversation_result *r)
@@ -31,86 +29,6 @@ void
 conversation_result_release(struct conversation_result *r)
 {
 	tool_data_release(&r->value);
-}
-
-/* ---- limits ---- */
-
-static int64_t
-token_limit(const struct conversation *c)
-{
-	int64_t own = c->job->max_tokens_total, agent = c->agent->max_tokens;
-
-	if (own <= 0 || agent <= 0)
-		return own > 0 ? own : agent;
-	return own < agent ? own : agent;
-}
-
-static int64_t
-tokens_used(const struct conversation *c)
-{
-	return (int64_t)(c->result->usage.input + c->result->usage.output);
-}
-
-/* How many output tokens the budget still pays; -1: any number. */
-static int64_t
-affordable(const struct conversation *c)
-{
-	double left = c->agent->budget_usd * 1e6 - (double)c->result->cost_microusd;
-	double price =
-	    c->agent->n_targets > 0 ? c->agent->targets[0].provider->price_output : 0;
-
-	if (c->agent->budget_usd <= 0)
-		return -1;
-	if (left <= 0)
-		return 0;
-	return price > 0 && left / price < 1e9 ? (int64_t)(left / price) : -1;
-}
-
-/* The bound of the next answer that the job's own limits set; 0: none. Sets narrowed_by
-   when that bound is tighter than the provider's. */
-static int64_t
-answer_bound(struct conversation *c)
-{
-	int64_t provider =
-	    c->agent->n_targets > 0 ? c->agent->targets[0].provider->max_tokens : 0;
-	int64_t bound = 0, limit = token_limit(c), money = affordable(c);
-
-	c->narrowed_by = NULL;
-	if (limit > 0) {
-		bound = limit - tokens_used(c);
-		if (provider <= 0 || bound < provider)
-			c->narrowed_by = "max_tokens";
-	}
-	if (money >= 0 && (bound == 0 || money < bound)) {
-		bound = money;
-		if (provider <= 0 || bound < provider)
-			c->narrowed_by = "budget_usd";
-	}
-	return bound;
-}
-
-static int
-check_limits(struct conversation *c)
-{
-	int64_t tokens = token_limit(c), money = affordable(c);
-	int r = conversation_may_go_on(c);
-
-	if (r != 0)
-		return r;
-	if (c->agent->max_turns > 0 &&
-	    c->result->turns >= (uint64_t)c->agent->max_turns)
-		return conversation_limit(c, "max_turns", ERROR_TYPE_LIMIT_EXCEEDED,
-		    "the model was asked %u times and did not finish",
-		    c->result->turns);
-	if (tokens > 0 && tokens - tokens_used(c) < ANSWER_MIN_TOKENS)
-		return conversation_limit(c, "max_tokens", ERROR_TYPE_LIMIT_EXCEEDED,
-		    "the job used %lld of its %lld tokens", (long long)tokens_used(c),
-		    (long long)tokens);
-	if (money >= 0 && money < ANSWER_MIN_TOKENS)
-		return conversation_limit(c, "budget_usd", ERROR_TYPE_BUDGET_EXCEEDED,
-		    "the job cost %.6f of its %.6f USD",
-		    (double)c->result->cost_microusd / 1e6, c->agent->budget_usd);
-	return 0;
 }
 
 /* ---- answers ---- */
@@ -129,6 +47,7 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	const struct llm_target *t = &c->agent->targets[paid->target];
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	struct json_writer w;
+	int r;
 
 	journal_begin(&w, &text, RECORD_ANSWER, c->turn, 0);
 	jw_key(&w, "provider");
@@ -137,19 +56,44 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	jw_cstr(&w, t->model);
 	jw_key(&w, "answer");
 	llm_answer_write(&w, answer);
+	if (c->narrowed_by != NULL) {
+		jw_key(&w, "narrowed_by");
+		jw_cstr(&w, c->narrowed_by);
+	}
 	journal_write_usage(&w, &paid->usage, paid->cost_microusd);
 	c->result->provider = llm_text_of(t->provider->name);
 	c->result->model =
 	    answer->model.len > 0 ? answer->model : llm_text_of(t->model);
-	return journal_append(&c->journal, &w, &text, c->turn);
+	FAULT_POINT_OF(JOURNAL_ANSWER_SEND, c->job->job_id);
+	r = journal_append(&c->journal, &w, &text, c->turn);
+	FAULT_POINT_OF(JOURNAL_ANSWER_REPLY, c->job->job_id);
+	return r;
+}
+
+static void
+tell_error(struct conversation_error *out, const struct llm_error *e)
+{
+	memset(out, 0, sizeof(*out));
+	out->has_retry_after = e->has_retry_after;
+	out->retry_after_ms = e->retry_after_ms;
+	out->type = e->type;
+	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
+}
+
+/* The journal needs no record of it: the attempt goes on where it stands. */
+static int
+put_off(struct conversation *c, const struct llm_error *e)
+{
+	tell_error(&c->result->error, e);
+	c->result->is_put_off = true;
+	return CONVERSATION_OVER;
 }
 
 static int
 failed_call(struct conversation *c, const struct llm_error *e)
 {
-	struct conversation_error *out = &c->result->error;
-	int r;
-
+	if (e->is_outage)
+		return put_off(c, e);
 	if (e->type == ERROR_TYPE_TIMEOUT ||
 	    (c->job->deadline_ms != 0 &&
 		c->env->now_ms(c->env->ctx) >= c->job->deadline_ms))
@@ -157,13 +101,8 @@ failed_call(struct conversation *c, const struct llm_error *e)
 		    "the job's time is over: %s", e->text);
 	if (e->type == ERROR_TYPE_LLM_LENGTH)
 		return conversation_limit(c, "context_length", e->type, "%s", e->text);
-	memset(out, 0, sizeof(*out));
-	out->has_retry_after = e->has_retry_after;
-	out->retry_after_ms = e->retry_after_ms;
-	out->type = e->type;
-	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
-	r = conversation_fail_as(c, out);
-	return r;
+	tell_error(&c->result->error, e);
+	return conversation_fail_as(c, &c->result->error);
 }
 
 static int
@@ -211,6 +150,7 @@ replay_answer(struct conversation *c, const struct json *doc, struct llm_answer 
 		return r == -EINVAL ? -EBADMSG : r;
 	journal_read_usage(doc, &usage, &cost);
 	account(c, &usage, cost);
+	c->narrowed_by = budget_limit_of(json_get(doc, "narrowed_by"));
 	if (provider != NULL)
 		c->result->provider =
 		    (struct llm_text){ provider->text, provider->len };
@@ -225,8 +165,9 @@ replay_answer(struct conversation *c, const struct json *doc, struct llm_answer 
 static int
 next_answer(struct conversation *c, struct llm_answer *answer)
 {
-	int64_t bound = answer_bound(c);
+	uint64_t bytes = budget_request_bytes(c);
 	const struct json *doc;
+	int64_t bound = 0;
 	int r;
 
 	c->turn = c->result->turns;
@@ -234,13 +175,15 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 	if (doc != NULL) {
 		r = replay_answer(c, doc, answer);
 	} else {
-		r = check_limits(c);
+		r = budget_next_call(c, bytes, &bound);
 		if (r == 0)
 			r = ask(c, bound, answer);
 	}
-	if (r == 0)
-		c->result->turns++;
-	return r;
+	if (r != 0)
+		return r;
+	budget_note_call(c, bytes, answer);
+	c->result->turns++;
+	return 0;
 }
 
 /* ---- what the model said, for its own memory ---- */

@@ -7,7 +7,8 @@
  * it is acted upon, so a job that resumes never pays for it again.
  *
  * Journal records are JSON objects; "kind" is one of
- *   answer   turn, provider, model, answer (llm_answer_write), usage, cost_microusd
+ *   answer   turn, provider, model, answer (llm_answer_write), usage, cost_microusd;
+ *            narrowed_by, when a limit of the job bounded the answer
  *   intent   turn, call, tool, key: written before a call with side effects
  *   tool     turn, call, tool, key, outcome: what the call came to
  *   end      error, usage, cost_microusd (of failed calls): the attempt failed in a way
@@ -22,8 +23,37 @@
 
 #include "worker/agent/definitions.h"
 
+/* What a call costs at most, and at least if it is to be of any use. */
+struct conversation_cost {
+	int64_t tokens, microusd;
+	int64_t least_tokens, least_microusd;
+};
+
+/* What limit_hit may say of the bounds of a call. */
+#define LIMIT_TOKENS "max_tokens"
+#define LIMIT_USD "budget_usd"
+#define LIMIT_OWNER_TOKENS "owner_budget_tokens"
+#define LIMIT_OWNER_USD "owner_budget_usd"
+#define LIMIT_FAMILY_TOKENS "parent_budget_tokens"
+#define LIMIT_FAMILY_USD "parent_budget_usd"
+
+/* A budget that other jobs draw on, too, and that has too little left for this call. */
+struct conversation_refusal {
+	const char *limit; /* one of the above */
+	char text[400];
+};
+
 struct conversation_env {
 	void *ctx;
+
+	/*
+	 * Optional: reserves for the call of that turn of the budgets that other jobs
+	 * draw on, too. May wait for what they give back. 0, with less than cost->tokens
+	 * or cost->microusd when only that is left (*why names the budget); -EDQUOT with
+	 * *why; -ETIMEDOUT at the job's deadline; any other errno as append's.
+	 */
+	int (*reserve)(void *ctx, unsigned turn, struct conversation_cost *cost,
+	    struct conversation_refusal *why);
 
 	/* As llm_call(), with the environment of the worker. */
 	int (*ask)(void *ctx, const struct llm_call *call, struct arena *a,
@@ -115,6 +145,8 @@ struct conversation_result {
 	enum value_kind value_kind;
 	struct tool_data value;  /* JSON text */
 	struct llm_text message; /* the final text beside data; may be empty */
+	/* not failed, but every provider rests: go on later, this counts as nothing */
+	bool is_put_off;
 	const char *limit_hit; /* NULL, "max_turns", "max_tokens", "budget_usd", ... */
 	struct conversation_error error;
 	/* in order; those of former attempts too */

@@ -10,6 +10,8 @@
 
 #include "worker/agent/conversation_private.h"
 
+#include "common/fault_point.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -33,7 +35,8 @@ static const struct {
 	{ ERROR_TYPE_LLM_REFUSED, "rephrase the prompt" },
 	{ ERROR_TYPE_LIMIT_EXCEEDED,
 	    "raise max_turns or max_tokens, or split the task" },
-	{ ERROR_TYPE_BUDGET_EXCEEDED, "raise the agent's budget_usd" },
+	{ ERROR_TYPE_BUDGET_EXCEEDED,
+	    "raise the budget that the message names, or wait until it renews" },
 	{ ERROR_TYPE_TIMEOUT, "raise timeout_sec, or ask for less" },
 	{ ERROR_TYPE_LOOP_DETECTED,
 	    "say in the prompt what to do when the tool fails" },
@@ -62,7 +65,9 @@ journal_end(struct conversation *c)
 	jw_key(&w, "error");
 	jw_cstr(&w, error_type_name(c->result->error.type));
 	journal_write_usage(&w, &c->loose, c->loose_cost);
+	FAULT_POINT_OF(JOURNAL_END_SEND, c->job->job_id);
 	r = journal_append(&c->journal, &w, &text, UINT32_MAX);
+	FAULT_POINT_OF(JOURNAL_END_REPLY, c->job->job_id);
 	return r == -ECANCELED ? 0 : r;
 }
 
@@ -318,9 +323,9 @@ final_cut(struct conversation *c)
 {
 	if (c->narrowed_by != NULL)
 		return conversation_limit(c, c->narrowed_by,
-		    strcmp(c->narrowed_by, "budget_usd") == 0
-			? ERROR_TYPE_BUDGET_EXCEEDED
-			: ERROR_TYPE_LIMIT_EXCEEDED,
+		    strcmp(c->narrowed_by, LIMIT_TOKENS) == 0
+			? ERROR_TYPE_LIMIT_EXCEEDED
+			: ERROR_TYPE_BUDGET_EXCEEDED,
 		    "the job's %s ended the model's answer", c->narrowed_by);
 	return conversation_limit(c, "answer_length", ERROR_TYPE_LLM_LENGTH,
 	    "the model's answer was cut at the bound of one answer");

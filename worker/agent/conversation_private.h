@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conversation_private.h - one conversation while it runs. Private to its files:
- * conversation.c (the loop and the limits), conversation_tools.c (the calls of an
+ * conversation.c (the loop), budget.c (what the next call may cost), conversation_tools.c (the calls of an
  * answer), conversation_outcome.c (their journal form), conversation_end.c (how it ends
  * and with which value).
  *
@@ -44,9 +44,30 @@ struct conversation {
 	struct tool_data patch;           /* of the last successful patch */
 	bool has_failed;                  /* a tool call of the last turn failed ... */
 	struct conversation_error failed; /* ... in this way */
+	uint64_t sent_bytes;              /* of the last request ... */
+	uint64_t sent_tokens;             /* ... which was so many; 0: none yet */
+	struct llm_usage uncounted;       /* guessed, where the provider said nothing */
 	struct llm_usage loose;           /* paid, but in no answer record */
 	uint64_t loose_cost;
 };
+
+/* ---- budget.c ---- */
+
+/* How long the next request is, roughly: the prefix and the texts of all messages. */
+uint64_t budget_request_bytes(const struct conversation *c);
+
+/* May the model be asked once more, and how long may its answer be (*max_tokens; 0: as
+   the provider says)? Sets narrowed_by. What the shared budgets have reserved for it is
+   settled by whoever asks. */
+int budget_next_call(struct conversation *c, uint64_t bytes, int64_t *max_tokens);
+
+/* The limit that a journal record names, or NULL. */
+const char *budget_limit_of(const struct json *name);
+
+/* What a request of that length came to, for the next estimate; a provider that does not
+   count is taken by the length of its answer. */
+void budget_note_call(struct conversation *c, uint64_t bytes,
+    const struct llm_answer *answer);
 
 /* ---- conversation_tools.c ---- */
 

@@ -176,6 +176,7 @@ add_target(struct agent *a, const struct conf *conf, const struct conf_provider 
 	t->temperature =
 	    isnan(a->conf->temperature) ? p->temperature : a->conf->temperature;
 	t->metrics_target = conf_target_index(conf, p->name, t->model);
+	(void)conf_price_find(conf, p, t->model, &t->price);
 	a->n_targets++;
 	return 0;
 }
@@ -370,7 +371,8 @@ build_agent(struct agent *a, const struct conf *conf, struct buf *notes,
 	a->max_turns = c->max_turns > 0 ? c->max_turns : conf->limits.max_turns;
 	a->max_tokens =
 	    c->max_tokens > 0 ? c->max_tokens : conf->limits.max_tokens_per_job;
-	a->budget_usd = c->budget_usd;
+	a->budget_usd =
+	    c->budget_usd > 0 ? c->budget_usd : conf->limits.budget_usd_per_job;
 	a->tool_choice = llm_tool_choice_from_name(c->tool_choice);
 	r = build_parts(a, conf, notes, err);
 	if (r < 0)

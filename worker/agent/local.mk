@@ -15,10 +15,11 @@ worker_libagent_a_SOURCES = \
 	worker/agent/prompt.h worker/agent/prompt.c \
 	worker/agent/workflow_text.h worker/agent/workflow_text.c \
 	worker/agent/args_view.h worker/agent/args_view.c \
+	worker/agent/session.h worker/agent/session.c \
 	worker/agent/journal.h worker/agent/journal.c \
 	worker/agent/conversation.h worker/agent/conversation_private.h \
 	worker/agent/conversation.c worker/agent/conversation_tools.c \
-	worker/agent/conversation_outcome.c worker/agent/conversation_end.c
+	worker/agent/budget.c worker/agent/conversation_outcome.c worker/agent/conversation_end.c
 nodist_worker_libagent_a_SOURCES = worker/agent/prompt_text.c
 worker_libagent_a_CFLAGS = $(AM_CFLAGS)
 

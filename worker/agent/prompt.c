@@ -24,7 +24,9 @@ enum {
 	PREVIEW_MAX_BYTES = 2000,
 	STATE_MAX_BYTES = 2000,
 	HISTORY_MAX = 10,
-	HISTORY_PROMPT_MAX = 300
+	HISTORY_PROMPT_MAX = 300,
+	HISTORY_PREVIEW_MAX = 300,
+	HISTORY_PIPELINE_MAX = 1000
 };
 
 extern const char workflow_prompt_text[]; /* generated from etc/prompts/workflow.txt */
@@ -157,7 +159,7 @@ add_place(struct buf *out, const struct prompt_input *in)
 
 /* "- node fetch_data: artifact://... preview {...}" */
 static void
-add_result(struct buf *out, const struct json *v)
+add_result(struct buf *out, const struct json *v, size_t preview_max)
 {
 	const struct json *node = json_get_typed(v, "node_id", JSON_STRING);
 	const struct json *ref = json_get_typed(v, "result_ref", JSON_STRING);
@@ -175,7 +177,7 @@ add_result(struct buf *out, const struct json *v)
 		buf_adds(out, "(no reference)");
 	if (preview != NULL) {
 		buf_adds(out, " preview ");
-		add_json_cut(out, preview, PREVIEW_MAX_BYTES);
+		add_json_cut(out, preview, preview_max);
 	}
 	buf_addc(out, '\n');
 }
@@ -193,8 +195,31 @@ add_results(struct buf *out, const struct json *results)
 	if (first > 0)
 		buf_addf(out, "(the first %u are left out)\n", first);
 	for (uint32_t i = first; i < results->len; i++)
-		add_result(out, &results->items[i]);
+		add_result(out, &results->items[i], PREVIEW_MAX_BYTES);
 	buf_addc(out, '\n');
+}
+
+/* What an earlier job of the session came to, and by which steps. */
+static void
+add_turn(struct buf *out, const struct json *turn)
+{
+	const struct json *error = json_get_typed(turn, "error", JSON_OBJECT);
+	const struct json *type = json_get_typed(error, "type", JSON_STRING);
+	const struct json *pipeline = json_get(turn, "pipeline");
+
+	if (pipeline != NULL) {
+		buf_adds(out, "  by execute_pipeline: ");
+		add_json_cut(out, pipeline, HISTORY_PIPELINE_MAX);
+		buf_addc(out, '\n');
+	}
+	if (type != NULL) {
+		buf_adds(out, "  it failed: ");
+		workflow_text_word(out, type->text, type->len);
+		buf_addc(out, '\n');
+		return;
+	}
+	buf_adds(out, "  result: ");
+	add_result(out, turn, HISTORY_PREVIEW_MAX);
 }
 
 static void
@@ -214,8 +239,8 @@ add_history(struct buf *out, const struct json *history)
 			continue;
 		buf_adds(out, "- asked: ");
 		add_cut(out, said->text, said->len, HISTORY_PROMPT_MAX);
-		buf_adds(out, "\n  result: ");
-		add_result(out, turn);
+		buf_addc(out, '\n');
+		add_turn(out, turn);
 	}
 }
 
@@ -232,7 +257,7 @@ add_session(struct buf *out, const struct json *session)
 	if (last != NULL) {
 		buf_adds(out,
 		    "the session's last result (\"those\", \"them\", \"it\"):\n");
-		add_result(out, last);
+		add_result(out, last, PREVIEW_MAX_BYTES);
 	}
 	buf_addc(out, '\n');
 }

@@ -3,12 +3,11 @@
 #ifndef WORKER_LLM_PRICES_H
 #define WORKER_LLM_PRICES_H
 
-#include "common/conf/conf.h"
+#include "common/conf/prices.h"
 #include "worker/llm/llm.h"
 
-/* Millionths of a USD. Cached tokens cost price_cached when one is set (not 0), else as
-   any other input. */
-uint64_t llm_cost_microusd(const struct conf_provider *p,
+/* Millionths of a USD, rounded up: what was used is never charged as nothing. */
+uint64_t llm_cost_microusd(const struct token_price *price,
     const struct llm_usage *usage);
 
 #endif

@@ -19,6 +19,7 @@ local function finish(holder, id, token, state, message, ttl, completion, before
 	call('HDEL', key, 'payload', 'alone', 'claim', 'due_ms')
 	call('EXPIRE', key, ttl)
 	call('EXPIRE', P .. 'journal:' .. id, ttl)
+	settle(id, f.reserved, 0, 0)
 	count(state)
 	return { 'OK', published }
 end
