@@ -8,7 +8,7 @@
  *         of other kinds on the helper thread.
  *
  * Who may is decided in Redis, so that hosts neither repeat nor disturb each other. The
- * work goes in pieces of a thousand rows or a 256th of the content, with pauses between.
+ * work goes in pieces of some rows or a 256th of the content, with pauses between.
  */
 #include "config.h"
 

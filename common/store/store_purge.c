@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum {
-	PIECE_ROWS = 1000,
+	PIECE_ROWS = 200, /* of ten megabytes each they take seconds, not minutes */
 	/* A put relies on content that is younger than a day, and its row comes later. */
 	CONTENT_AGE_MS = 2 * 24 * 3600 * 1000
 };

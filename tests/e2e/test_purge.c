@@ -10,8 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pty.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	OLD_DAYS = 40
@@ -157,6 +160,50 @@ Test(purge, by_hand_with_sqlite)
 Test(purge, by_hand_with_postgresql)
 {
 	purge_by_hand(true);
+}
+
+/* Runs agentctl on a terminal of its own and types the answer; its exit status. */
+static int
+ctl_on_terminal(const char *answer, struct buf *out)
+{
+	const char *argv[] = { harness_program(h, "agentctl"), "-c",
+		harness_conf_path(h), "purge", "--older", "30d", NULL };
+	char piece[512];
+	int fd = -1, status;
+	pid_t pid = forkpty(&fd, NULL, NULL, NULL);
+	ssize_t n;
+
+	if (pid == 0) {
+		(void)execv(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	cr_assert(pid > 0);
+	while (strstr(buf_str(out), "[y/N]") == NULL &&
+	    (n = read(fd, piece, sizeof(piece))) > 0)
+		buf_add(out, piece, (size_t)n);
+	cr_assert(write(fd, answer, strlen(answer)) == (ssize_t)strlen(answer));
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		buf_add(out, piece, (size_t)n);
+	(void)close(fd);
+	cr_assert(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(purge, asks_on_a_terminal)
+{
+	CLEANUP_BUF struct buf no = BUF_INIT;
+	CLEANUP_BUF struct buf yes = BUF_INIT;
+
+	begin(false);
+	fill();
+	cr_expect(eq(int, ctl_on_terminal("n\n", &no), 1), "%s", buf_str(&no));
+	cr_expect(strstr(buf_str(&no), "would remove 3 results") != NULL &&
+		strstr(buf_str(&no), "nothing was removed") != NULL,
+	    "%s", buf_str(&no));
+	cr_expect_str_eq(harness_sql(h, "SELECT count(*) FROM agent_results"), "4\n");
+	cr_expect(eq(int, ctl_on_terminal("y\n", &yes), 0), "%s", buf_str(&yes));
+	cr_expect_str_eq(harness_sql(h, "SELECT count(*) FROM agent_results"), "1\n");
+	end();
 }
 
 /* Without Redis nobody knows what journals name. */
