@@ -207,6 +207,8 @@ int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
+/* The row is of a burial that broke off before its dead letter was filed. */
+int job_bury_stored(struct job *j, const struct store_result *row);
 /* Uncounted, to the head of the queue, or due after a delay. */
 int job_release(struct job *j, int64_t delay_ms, const char *why);
 /* The attempt broke off for a reason of our own (memory, a bug, a broken record). That
