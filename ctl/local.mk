@@ -5,6 +5,8 @@ ctl_libctl_a_SOURCES = \
 	ctl/args.c ctl/help.c \
 	ctl/width.h ctl/width.c \
 	ctl/table.h ctl/table.c \
+	ctl/context.c ctl/print.c ctl/queue.c ctl/purge.c ctl/progress.c \
+	ctl/submit.c ctl/result.c ctl/job.c ctl/status.c \
 	ctl/context.c ctl/print.c ctl/progress.c \
 	ctl/submit.c ctl/result.c ctl/job.c ctl/session.c ctl/tools.c ctl/status.c \
 	ctl/queue.c \

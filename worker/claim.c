@@ -32,8 +32,7 @@ enum {
 	SILENCE_MS = (BLOCK_SEC + 10) * 1000,
 	ADOPT_EVERY_MS = 5000,
 	PAUSE_MS = 200,
-	ADOPT_PAGE = 256,
-	STORE_PATIENCE_MS = 5000 /* the store away for longer: claim no more */
+	ADOPT_PAGE = 256
 };
 
 struct claim {
@@ -76,18 +75,10 @@ free_places(const struct claim *c)
 }
 
 static bool
-store_is_long_away(const struct worker *w)
-{
-	uint64_t since = store_queue_away_since(w->store);
-
-	return since != 0 && clock_mono_ms() - since > STORE_PATIENCE_MS;
-}
-
-static bool
 may_claim(const struct claim *c)
 {
 	return c->is_ready && !c->is_stopping && !c->is_paused && !c->is_queue_paused &&
-	    !c->worker->is_fenced && !store_is_long_away(c->worker);
+	    !c->worker->is_fenced && !store_client_is_long_away(c->worker);
 }
 
 static void
@@ -476,7 +467,7 @@ on_adopt_timer(void *ctx)
 	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
-		(was_paused || c->must_adopt || store_is_long_away(c->worker) ||
+		(was_paused || c->must_adopt || store_client_is_long_away(c->worker) ||
 			    providers_are_dark(c->worker, &is_due)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));

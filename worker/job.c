@@ -358,6 +358,15 @@ start_over(struct job *j, struct err *err)
 	return BACK_TO_RUN;
 }
 
+/* It has not cost anything yet, and its result could not be stored. */
+static int
+wait_for_store(struct job *j)
+{
+	log_info("job %s: the store is away; handed back, due in %d ms", j->msg.job_id,
+	    STORE_AWAY_DELAY_MS);
+	return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
+}
+
 /*
  * row: what the look-up gave, with status found. 0: published from the row;
  * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
@@ -385,11 +394,8 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	}
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
-	if (r == -ETIMEDOUT) {
-		log_info("job %s: the store is away; handed back, due in %d ms",
-		    j->msg.job_id, STORE_AWAY_DELAY_MS);
-		return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
-	}
+	if (r == -ETIMEDOUT)
+		return wait_for_store(j);
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
@@ -448,6 +454,8 @@ run(struct job *j, struct err *err)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);
+	if (j->n_records == 0 && store_client_is_long_away(j->worker))
+		return wait_for_store(j);
 	j->deadline_ms = j->started_ms + time_left_ms(j);
 	show(j, "llm", j->deadline_ms + ENDING_MS);
 	r = job_converse(j, &result, err);

@@ -436,6 +436,20 @@ retry(struct job *j, enum error_type type, int64_t delay_ms)
 	return status;
 }
 
+/* f points into r. */
+static void
+error_facts(struct job *j, struct conversation_result *r, struct result_facts *f)
+{
+	base_facts(j, r, f);
+	f->error.type = r->error.type;
+	f->error.message = r->error.text;
+	f->error.tool = r->error.tool;
+	f->error.step = r->error.step;
+	for (size_t i = 0;
+	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
+		f->error.suggestions[i] = r->error.suggestion[i];
+}
+
 int
 job_fail_with(struct job *j, struct conversation_result *r)
 {
@@ -445,14 +459,7 @@ job_fail_with(struct job *j, struct conversation_result *r)
 		return put_off(j, r);
 	if (deserves_retry(j, r))
 		return retry(j, r->error.type, retry_delay_ms(j, r));
-	base_facts(j, r, &f);
-	f.error.type = r->error.type;
-	f.error.message = r->error.text;
-	f.error.tool = r->error.tool;
-	f.error.step = r->error.step;
-	for (size_t i = 0;
-	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
-		f.error.suggestions[i] = r->error.suggestion[i];
+	error_facts(j, r, &f);
 	return fail(j, &f, false);
 }
 
@@ -487,15 +494,24 @@ value_open(const struct tool_data *d, struct value_bytes *v)
 	return 0;
 }
 
-/* A result that cannot be stored is a failed job, with the store's own words. */
+/*
+ * A result that cannot be stored is a failed job, with the store's own words. What was
+ * refused for what it says would be refused again: no other attempt computes it anew.
+ */
 static int
-cannot_store(struct job *j, struct conversation_result *r, const struct err *err)
+cannot_store(struct job *j, struct conversation_result *r, bool is_refused,
+    const struct err *err)
 {
+	struct result_facts f;
+
 	r->is_completed = false;
 	r->error.type = ERROR_TYPE_STORAGE_ERROR;
 	(void)snprintf(r->error.text, sizeof(r->error.text),
 	    "the result cannot be stored: %.900s", err_text(err));
-	return job_fail_with(j, r);
+	if (!is_refused)
+		return job_fail_with(j, r);
+	error_facts(j, r, &f);
+	return fail(j, &f, false);
 }
 
 int
@@ -525,7 +541,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	if (status < 0) {
 		if (e.code == 0)
 			(void)err_set(&e, status, "%s", strerror(-status));
-		return cannot_store(j, r, &e);
+		return cannot_store(j, r, status == -EINVAL || status == -EFBIG, &e);
 	}
 	base_facts(j, r, &f);
 	f.result_ref = place.ref;
@@ -539,7 +555,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	else
 		row.data = (struct store_text){ value.p, value.n };
 	status = store_and_finish(j, &row, &f, false, &e);
-	return status == -EINVAL ? cannot_store(j, r, &e) : status;
+	return status == -EINVAL ? cannot_store(j, r, true, &e) : status;
 }
 
 /* ---- the other ways out ---- */

@@ -529,7 +529,12 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 	job.agent = j->agent;
 	job.output_schema = schema != NULL ? schema : j->agent->output_schema;
 	job.lane = classify(j);
-	r = fetch_records(j, err);
+	r = fetch_records(j, &e);
+	if (r == -EBADMSG || r == -ENOENT)
+		return fails(result, ERROR_TYPE_STORAGE_ERROR,
+		    "a record of the journal cannot be read back: %s", e.text);
+	if (r < 0)
+		(void)err_set(err, r, "%s", err_text(&e));
 	if (r == 0 && j->n_records > 0)
 		(void)count_spent(j, &usage, &cost);
 	if (r == 0)

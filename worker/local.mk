@@ -13,7 +13,7 @@ agent_runner_worker_SOURCES = \
 	worker/pulse.h worker/pulse.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
-	worker/store_client.c \
+	worker/store_client.c worker/retention.c \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/pipeline_cache.h worker/pipeline_cache.c \
 	worker/job_refs.h worker/job_refs.c \

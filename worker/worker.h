@@ -128,10 +128,15 @@ struct worker {
 	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
+	bool is_cleaning;      /* retention.c's fiber is at work */
+	uint64_t clean_due_ms; /* its next look */
 };
 
 /* Logging of a job's one info line and of trouble: see log.h; here only the metrics. */
 struct metrics_page *worker_metrics(struct worker *w);
+
+/* ---- retention.c: storage.retention_days; each second ---- */
+void retention_tick(struct worker *w, uint64_t now_ms);
 
 /* ---- resolve.c: a redis_resolve_fn; ctx is the worker, whose store queue runs ---- */
 void worker_resolve(void *ctx, const char *host, unsigned n, redis_found_fn *found,
@@ -220,6 +225,8 @@ int job_broke(struct job *j, const char *why);
  * content is released then.
  */
 int store_client_watch(struct worker *w); /* after store_queue_start */
+/* Away for so long that no more jobs should be claimed, and none begin to cost. */
+bool store_client_is_long_away(const struct worker *w);
 /* A read by job that goes on while the job does something else. Every begin needs its
    end, which waits (not for ever: a store that is away gives -EAGAIN). */
 struct store_lookup {
@@ -243,6 +250,11 @@ int store_client_settle(struct worker *w, const char *job_id, int64_t token,
     struct store_result *out, uint64_t due_ms, struct err *err);
 int store_client_place(struct worker *w, const char *result_id, const void *bytes,
     size_t len, int fd, struct store_place *out, uint64_t due_ms, struct err *err);
+/* Runs a function on the helper thread; it may run several times while it answers
+   -EAGAIN. */
+int store_client_call(struct worker *w,
+    int (*run)(struct store *store, void *ctx, struct err *err), void *ctx,
+    uint64_t due_ms, struct err *err);
 int store_client_put_blob(struct worker *w, const void *bytes, size_t len,
     char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err);
 /* Any other operation; it may run several times while it answers -EAGAIN. */

@@ -477,6 +477,31 @@ queue_cmd_take(struct queue_command *c, const struct queue_setup *q, const char 
 }
 
 void
+queue_cmd_refs(struct queue_command *c, const struct queue_setup *q, const char *cursor)
+{
+	start(c, q, QUEUE_OP_REFS);
+	add_str(c, cursor);
+}
+
+void
+queue_cmd_leftovers(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor, int64_t age_ms, bool is_dry_run)
+{
+	start(c, q, QUEUE_OP_LEFTOVERS);
+	add_str(c, cursor);
+	add_int(c, age_ms);
+	add_bool(c, is_dry_run);
+}
+
+void
+queue_cmd_purge_due(struct queue_command *c, const struct queue_setup *q,
+    int64_t every_ms)
+{
+	start(c, q, QUEUE_OP_PURGE_DUE);
+	add_int(c, every_ms);
+}
+
+void
 queue_cmd_stats(struct queue_command *c, const struct queue_setup *q)
 {
 	start(c, q, QUEUE_OP_STATS);

@@ -54,6 +54,9 @@
 	X(USE)           /* worker: one more job used a shape of pipeline                 */ \
 	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
 	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
+	X(REFS)          /* purge: content that journals name, a part a call              */ \
+	X(LEFTOVERS)     /* purge: marks of jobs that never came, a part a call           */ \
+	X(PURGE_DUE)     /* worker: one of all may clean up                               */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
 	X(JOB_SHOW)      /* operator: one job                                             */ \
@@ -286,6 +289,13 @@ void queue_cmd_pause(struct queue_command *c, const struct queue_setup *q,
    GONE: it is not at the head of the queue. */
 void queue_cmd_take(struct queue_command *c, const struct queue_setup *q,
     const char *holder, struct queue_text id);
+/* cursor: "0" first, then as answered, until it is "0" again. */
+void queue_cmd_refs(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor);
+void queue_cmd_leftovers(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor, int64_t age_ms, bool is_dry_run);
+void queue_cmd_purge_due(struct queue_command *c, const struct queue_setup *q,
+    int64_t every_ms);
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_survey(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
@@ -390,6 +400,11 @@ struct queue_answer {
 			int64_t paused_ms;          /* wall time; 0: not paused */
 			struct queue_text paused_by;
 		} stats;
+		struct { /* REFS, LEFTOVERS */
+			struct queue_text cursor;
+			struct queue_list ids; /* REFS */
+			int64_t count;         /* LEFTOVERS */
+		} scan;
 		struct { /* PAUSE: since when and by whom it is, or was, paused */
 			int64_t since_ms;
 			struct queue_text by;

@@ -257,6 +257,20 @@ read_stats(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_refs(struct reader *r, struct queue_answer *a)
+{
+	a->scan.cursor = take_text(r);
+	a->scan.ids = take_list(r);
+}
+
+static void
+read_leftovers(struct reader *r, struct queue_answer *a)
+{
+	a->scan.cursor = take_text(r);
+	a->scan.count = take_int(r);
+}
+
+static void
 read_pause(struct reader *r, struct queue_answer *a)
 {
 	a->pause.since_ms = take_int(r);
@@ -332,6 +346,8 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_CACHE_GET] = read_cache,
 	[QUEUE_OP_USE] = read_use,
 	[QUEUE_OP_PAUSE] = read_pause,
+	[QUEUE_OP_REFS] = read_refs,
+	[QUEUE_OP_LEFTOVERS] = read_leftovers,
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
 	[QUEUE_OP_JOB_SHOW] = read_job,
