@@ -132,7 +132,7 @@ static const struct answer {
 	{ "401",
 	    ERROR("401",
 		"{\"message\":\"Incorrect API key: " RESULT_CHECK_SECRET "\"}"),
-	    "llm_auth", "API key: ***", 0 },
+	    "llm_auth", "API key: [masked]", 0 },
 	{ "403", FAULT "\"status\":403,\"body\":\"\"}", "llm_auth", NULL, 0 },
 	{ "404", FAULT "\"status\":404,\"body\":\"{\"}", "llm_auth", NULL, 0 },
 	{ "400 length",
