@@ -9,8 +9,8 @@
 #ifndef WORKER_LLM_LLM_CALL_H
 #define WORKER_LLM_LLM_CALL_H
 
-#include "common/secrets.h"
 #include "common/conf/prices.h"
+#include "common/secrets.h"
 #include "worker/llm/provider.h"
 #include "worker/llm/retry.h"
 
