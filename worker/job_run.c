@@ -203,7 +203,7 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.now_us = now_us,
 		.wall_ms = wall_ms,
 		.random = random_unit,
-		.secrets = j->worker->role->secrets,
+		.secrets = j->worker->llm_secrets,
 		.note = note_exchange };
 	int r;
 

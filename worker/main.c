@@ -301,7 +301,9 @@ worker_main(struct role_process *p)
 	TAILQ_INIT(&w.jobs);
 	seed_random();
 	pipeline_tool_install();
-	r = store_open_conf(p->conf, &store, &err);
+	r = conf_provider_secrets(p->conf, &w.llm_secrets);
+	if (r == 0)
+		r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)
