@@ -223,7 +223,7 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.wall_ms = wall_ms,
 		.random = random_unit,
 		.may_ask = may_ask,
-		.secrets = j->worker->role->secrets,
+		.secrets = j->worker->llm_secrets,
 		.note = note_exchange,
 		.gave_up = gave_up };
 	uint64_t began_ms = clock_mono_ms();

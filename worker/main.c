@@ -322,7 +322,9 @@ worker_main(struct role_process *p)
 	seed_random();
 	pipeline_tool_install();
 	found_tools_install();
-	r = store_open_conf(p->conf, &store, &err);
+	r = conf_provider_secrets(p->conf, &w.llm_secrets);
+	if (r == 0)
+		r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)

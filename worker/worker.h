@@ -110,6 +110,7 @@ struct worker {
 	struct claim *claim;
 	struct store_queue *store;
 	struct http_client *http;
+	struct secrets *llm_secrets; /* masked in models' answers */
 	struct lane_client *fetch, *compute;
 	struct definitions *agents;
 	struct providers *providers; /* providers.h */

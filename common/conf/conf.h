@@ -262,6 +262,13 @@ void conf_mask_url(struct buf *out, const char *url);
    this process says. 0 with *out owned by the caller, or -ENOMEM. */
 int conf_secrets(const struct conf *c, struct secrets **out);
 
+/* What may come back from those who were sent it. Of providers: their keys, for models'
+   answers. Of profiles: all, for what strangers answer; short ones (SECRETS_SURE) only of
+   the profile that the request used (NULL: none). */
+int conf_provider_secrets(const struct conf *c, struct secrets **out);
+int conf_profile_secrets(const struct conf *c, const struct conf_auth_profile *used,
+    struct secrets **out);
+
 /* Overwrites them all where they stand; URLs stay, masked. */
 void conf_blank_secrets(struct conf *c);
 
