@@ -87,6 +87,9 @@ struct job {
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
+	char rate_call[HOLDER_NAME_MAX +
+	    24];             /* what it took of a rate limit; "": nothing */
+	bool is_at_limit;    /* waits for room in one */
 	bool is_probe;       /* claimed to try whether the providers are back */
 	bool is_cancel_told; /* it was cancelled before begin's answer was here */
 	bool is_ending;      /* its result is decided: a cancel comes too late */
@@ -118,6 +121,7 @@ struct worker {
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
+	uint64_t next_rate_call;
 	uint64_t jobs_done;
 	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
 	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */

@@ -32,6 +32,8 @@ queue_script_names += journal
 queue_script_names += journal_reset
 queue_script_names += reserve
 queue_script_names += settle
+queue_script_names += limit_take
+queue_script_names += limit_note
 queue_script_names += spawn
 queue_script_names += finish
 queue_script_names += bury
@@ -62,6 +64,7 @@ queue_script_names += fsck_key
 queue_script_names += rights
 queue_lua = $(queue_script_names:%=common/queue/%.lua)
 queue_lua += common/queue/lib/budget.lua
+queue_lua += common/queue/lib/limit.lua
 queue_lua += common/queue/lib/dead.lua
 queue_lua += common/queue/lib/delay.lua
 queue_lua += common/queue/lib/finding.lua

@@ -149,7 +149,7 @@ queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(REDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_budget test_queue_operator test_queue_rights test_scheduler
+	test_queue_fsck test_queue_budget test_queue_limit test_queue_operator test_queue_rights test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -167,6 +167,9 @@ test_queue_recover_LDADD = $(queue_test_libs)
 test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
 test_queue_fsck_CFLAGS = $(queue_test_cflags)
 test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_limit_SOURCES = tests/unit/test_queue_limit.c
+test_queue_limit_CFLAGS = $(queue_test_cflags)
+test_queue_limit_LDADD = $(queue_test_libs)
 test_queue_budget_SOURCES = tests/unit/test_queue_budget.c
 test_queue_budget_CFLAGS = $(queue_test_cflags)
 test_queue_budget_LDADD = $(queue_test_libs)
