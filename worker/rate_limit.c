@@ -23,7 +23,8 @@ enum {
 	NEAR_MS = 60000,    /* after an answer that told so */
 	REDIS_MS = 2000,    /* for a bucket; then the call goes without */
 	LEAST_WAIT_MS = 20, /* between two questions to Redis */
-	LONGEST_WAIT_MS = 2000
+	LONGEST_WAIT_MS = 2000,
+	CLOSED_MAX_MS = 60000 /* for all, because one was asked to wait */
 };
 
 /* How long a job holds its place for a bucket. An interactive one waits through a
@@ -250,7 +251,7 @@ send_note(struct job *j, struct queue_command *cmd)
 void
 rate_limit_note(struct job *j, struct rate_limit *l, const struct llm_exchange *x)
 {
-	bool is_limited = x->error == ERROR_TYPE_LLM_RATE_LIMITED;
+	bool is_limited = x->error == ERROR_TYPE_LLM_RATE_LIMITED, is_told;
 	uint64_t now = clock_mono_ms(), closed_ms = 0;
 	struct llm_limit requests, tokens;
 	struct queue_told told_requests, told_tokens;
@@ -258,9 +259,14 @@ rate_limit_note(struct job *j, struct rate_limit *l, const struct llm_exchange *
 	struct queue_command cmd;
 
 	llm_limits_read(x->headers, clock_wall_ms(), &requests, &tokens);
-	if (is_limited && x->failure->has_retry_after)
-		closed_ms = x->failure->retry_after_ms;
-	if (is_limited || llm_limit_is_near(&requests) || llm_limit_is_near(&tokens))
+	is_told = requests.is_known || tokens.is_known;
+	/* where nobody knows a bound it may be the one request that was too much */
+	if (is_limited && x->failure->has_retry_after && (is_told || is_bounded(l)))
+		closed_ms = x->failure->retry_after_ms < CLOSED_MAX_MS
+		    ? x->failure->retry_after_ms
+		    : CLOSED_MAX_MS;
+	if ((is_limited && is_told) || llm_limit_is_near(&requests) ||
+	    llm_limit_is_near(&tokens))
 		l->near_until_ms = now + NEAR_MS + closed_ms;
 	else if (j->rate_call[0] == '\0')
 		return;
