@@ -18,6 +18,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/providers.h"
 #include "worker/worker.h"
@@ -105,6 +106,14 @@ take(struct claim *c, const char *bytes, size_t n)
 }
 
 static void
+pause_for_a_moment(struct claim *c)
+{
+	c->is_paused = true;
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
+}
+
+static void
 on_move(void *ctx, const struct redisReply *reply)
 {
 	struct claim *c = ctx;
@@ -115,6 +124,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		return; /* on_up goes on */
 	}
 	if (reply->type == REDIS_REPLY_STRING) {
+		FAULT_POINT(CLAIM_REPLY);
 		take(c, reply->str, reply->len);
 		if (c->in_flight == 0)
 			c->burst = c->burst > 0 ? c->burst * 2 : 1;
@@ -124,7 +134,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		if (!c->is_paused && reply->type == REDIS_REPLY_ERROR)
 			log_warning("claim: %s; trying again", reply->str);
 		c->must_adopt = true;
-		c->is_paused = true;
+		pause_for_a_moment(c);
 		c->burst = 0;
 	}
 	claim_next(c);
@@ -139,6 +149,7 @@ send_move(struct claim *c, bool is_blocking)
 		is_quarantine(c->worker) ? q->alone : q->jobs, buf_str(&c->held),
 		"LEFT", "RIGHT", timeout };
 
+	FAULT_POINT(CLAIM_SEND);
 	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
 	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)
 		c->in_flight++;
@@ -297,7 +308,7 @@ adopt_strays(struct adoption *a)
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
-			a->claim->must_adopt = true;
+			a->has_failed = true;
 	}
 }
 
@@ -336,12 +347,14 @@ adopt_run(void *ctx)
 		struct queue_command cmd;
 
 		queue_cmd_adopt(&cmd, &w->setup, w->role->holder, from, ADOPT_PAGE);
+		FAULT_POINT(ADOPT_SEND);
 		r = redis_op(w->redis, &cmd, copy_rows, &a, &answer, 0, &e);
+		FAULT_POINT(ADOPT_REPLY);
 		if (a.has_failed || a.n_rows < from + ADOPT_PAGE)
 			break;
 	}
 	if (r < 0 || a.has_failed) {
-		c->must_adopt = true;
+		a.has_failed = true;
 	} else if (answer.word == QUEUE_FENCED) {
 		worker_fenced(w);
 	} else {
@@ -353,7 +366,10 @@ adopt_run(void *ctx)
 		free(a.rows[i].bytes);
 	free(a.rows);
 	c->is_adopting = false;
-	c->is_paused |= c->must_adopt; /* it failed: again at the timer's next turn */
+	if (a.has_failed) { /* a reconnection meanwhile is no failure: again at once */
+		c->must_adopt = true;
+		pause_for_a_moment(c);
+	}
 	claim_next(c);
 }
 

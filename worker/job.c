@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/store/digest.h"
 #include "worker/agent/conversation.h"
@@ -65,6 +66,21 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 
 	slot_row_set(j->worker->role->slots, j->row, id, strlen(id), step,
 	    j->started_ms, deadline_ms);
+}
+
+/* Until begin has named the job: should this payload take the process down, it alone is
+   charged, and not those beside it. */
+static void
+show_element(struct job *j)
+{
+	struct slot_file *slots = j->worker->role->slots;
+	char sha1[SHA1_HEX_MAX];
+
+	if (j->is_id)
+		slot_row_set(slots, j->row, j->element, j->element_len, "begin",
+		    j->started_ms, UINT64_MAX);
+	else if (sha1_of(j->element, j->element_len, sha1) == 0)
+		slot_row_payload(slots, j->row, sha1, j->started_ms);
 }
 
 /* ---- begin ---- */
@@ -164,11 +180,15 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 		.digest = queue_text(j->is_id ? "" : j->msg.digest),
 		.retry_count = j->msg.retry_count,
 		.min_token = min_token };
+	int r;
 
 	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
 	queue_cmd_begin(&cmd, &w->setup, &b);
 	j->proved_ms = clock_mono_ms();
-	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+	FAULT_POINT_OF(BEGIN_SEND, j->msg.job_id);
+	r = redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+	FAULT_POINT_OF(BEGIN_REPLY, j->msg.job_id);
+	return r;
 }
 
 static void
@@ -469,6 +489,7 @@ begin_and_look(struct job *j, struct queue_answer *answer, int *found,
 	r = begin_op(j, 0, answer, err);
 	if (can_look)
 		*found = store_client_lookup_end(&lookup, stored, &ignored);
+	FAULT_POINT_OF(LOOKED_UP, j->msg.job_id);
 	return r;
 }
 
@@ -492,10 +513,14 @@ go(struct job *j, struct err *err)
 {
 	CLEANUP(store_result_release) struct store_result stored = STORE_RESULT_INIT;
 	struct queue_answer answer = { .word = QUEUE_OK };
-	int found = 0, r = j->is_id ? 0 : read_payload(j, j->element, j->element_len);
+	int found = 0, r = 0;
 
+	show_element(j);
+	if (!j->is_id)
+		r = read_payload(j, j->element, j->element_len);
 	if (r < 0)
 		return r;
+	FAULT_POINT_OF(JOB_PARSED, j->msg.job_id);
 	if (j->fault_status == -ENOMSG)
 		return file_dead_payload(j, err);
 	r = begin_and_look(j, &answer, &found, &stored, err);

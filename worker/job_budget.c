@@ -171,7 +171,7 @@ job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *cost,
 	cost->tokens = a.reserve.tokens;
 	cost->microusd = a.reserve.microusd;
 	j->reserved = RESERVED;
-	j->spent = (struct queue_spent){ .turn = turn };
+	j->spent = (struct queue_spent){ turn, cost->tokens, cost->microusd };
 	return 0;
 }
 
@@ -198,8 +198,11 @@ job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered)
 {
 	if (j->reserved != RESERVED)
 		return;
-	j->spent.tokens = (int64_t)(paid->usage.input + paid->usage.output);
-	j->spent.microusd = (int64_t)paid->cost_microusd;
+	/* a provider that does not count is paid what was reserved for it */
+	if (!is_answered || paid->usage.input + paid->usage.output > 0) {
+		j->spent.tokens = (int64_t)(paid->usage.input + paid->usage.output);
+		j->spent.microusd = (int64_t)paid->cost_microusd;
+	}
 	j->reserved = is_answered ? RESERVED_AND_SPENT : RESERVED_NOTHING;
 	if (!is_answered && j->stop != JOB_STOP_FENCED &&
 	    (j->spent.tokens > 0 || j->spent.microusd > 0))

@@ -78,6 +78,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
+	uint64_t tokens; /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
@@ -123,9 +124,10 @@ struct worker {
 	uint64_t next_claim;
 	uint64_t next_rate_call;
 	uint64_t jobs_done;
-	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
-	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
-	bool is_draining;       /* takes no more work */
+	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
+	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	bool is_draining;        /* takes no more work */
+	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
 };
@@ -188,6 +190,9 @@ const struct queue_spent *job_budget_spent(const struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
+/* What the journal says that former attempts have cost; records that cannot be read are
+   left out. */
+void job_spent(struct job *j, struct conversation_result *spent);
 int job_converse(struct job *j, struct conversation_result *result, struct err *err);
 
 /*

@@ -12,6 +12,8 @@
 
 #include "worker/agent/conversation_private.h"
 
+#include "common/fault_point.h"
+
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -45,6 +47,7 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	const struct llm_target *t = &c->agent->targets[paid->target];
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	struct json_writer w;
+	int r;
 
 	journal_begin(&w, &text, RECORD_ANSWER, c->turn, 0);
 	jw_key(&w, "provider");
@@ -61,7 +64,10 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	c->result->provider = llm_text_of(t->provider->name);
 	c->result->model =
 	    answer->model.len > 0 ? answer->model : llm_text_of(t->model);
-	return journal_append(&c->journal, &w, &text, c->turn);
+	FAULT_POINT_OF(JOURNAL_ANSWER_SEND, c->job->job_id);
+	r = journal_append(&c->journal, &w, &text, c->turn);
+	FAULT_POINT_OF(JOURNAL_ANSWER_REPLY, c->job->job_id);
+	return r;
 }
 
 static void
@@ -175,7 +181,7 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 	}
 	if (r != 0)
 		return r;
-	budget_note_call(c, bytes, answer->usage.input);
+	budget_note_call(c, bytes, answer);
 	c->result->turns++;
 	return 0;
 }
