@@ -117,6 +117,7 @@ changed(struct worker *w, struct provider *p, const struct llm_error *e)
 	if (e == NULL) {
 		log_info("provider %s, model %s: answers again", t->provider->name,
 		    t->model);
+		claim_probed(w->claim, p->rate.name);
 		claim_wake(w->claim);
 		return;
 	}
@@ -162,12 +163,30 @@ rest_of(const struct worker *w, const struct agent *a, uint64_t *wait_ms,
 	return may_heal ? RESTING : REFUSED;
 }
 
+/* The provider of which the rest ended first. */
+static void
+find_due(const struct providers *p, const char **due, int64_t *sec)
+{
+	uint64_t now = clock_mono_ms(), first = UINT64_MAX;
+
+	*due = NULL;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct breaker *b = &p->at[i].breaker;
+
+		if (breaker_state(b, now) != BREAKER_HALF_OPEN ||
+		    b->open_until_ms >= first)
+			continue;
+		first = b->open_until_ms;
+		*due = p->at[i].rate.name;
+		*sec = (int64_t)((b->open_until_ms - b->opened_ms + 999) / 1000);
+	}
+}
+
 bool
-providers_are_dark(struct worker *w, bool *is_due)
+providers_are_dark(struct worker *w, const char **due, int64_t *sec)
 {
 	const struct agent *a;
 
-	*is_due = false;
 	if (w->providers->n_open == 0)
 		return false;
 	for (size_t i = 0; (a = definitions_at(w->agents, i)) != NULL; i++) {
@@ -176,8 +195,8 @@ providers_are_dark(struct worker *w, bool *is_due)
 
 		if (rest_of(w, a, &wait_ms, &last) != RESTING)
 			return false;
-		*is_due |= wait_ms == 0;
 	}
+	find_due(w->providers, due, sec);
 	return true;
 }
 

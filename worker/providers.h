@@ -31,8 +31,11 @@ void providers_judge(struct job *j, const struct llm_account *paid,
 
 /* ---- the worker ---- */
 
-/* Does every agent rest? Then *due tells whether somebody may try. */
-bool providers_are_dark(struct worker *w, bool *is_due);
+/*
+ * Does every agent rest? Then *due names the provider that may be tried now, and *sec for
+ * how long it was left alone; NULL: none yet.
+ */
+bool providers_are_dark(struct worker *w, const char **due, int64_t *sec);
 void providers_tick(struct worker *w); /* each second */
 
 #endif

@@ -78,7 +78,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
-	uint64_t tokens; /* spent, former attempts included */
+	uint64_t tokens;            /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
@@ -144,6 +144,8 @@ int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* That provider answers again: others need not wait for their turn to try. */
+void claim_probed(struct claim *c, const char *provider);
 /* What may be claimed has changed, and changes again by time alone. */
 void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */

@@ -34,6 +34,7 @@ queue_script_names += reserve
 queue_script_names += settle
 queue_script_names += limit_take
 queue_script_names += limit_note
+queue_script_names += probe
 queue_script_names += spawn
 queue_script_names += finish
 queue_script_names += bury

@@ -260,6 +260,16 @@ queue_cmd_limit_note(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_probe(struct queue_command *c, const struct queue_setup *q,
+    const char *provider, const char *holder, int64_t sec)
+{
+	start(c, q, QUEUE_OP_PROBE);
+	add_str(c, provider);
+	add_str(c, holder);
+	add_int(c, sec);
+}
+
+void
 queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, const struct queue_spawn *s)
 {

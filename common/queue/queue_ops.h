@@ -34,6 +34,7 @@
 	X(SETTLE)        /* worker: a call that brought no answer to journal              */ \
 	X(LIMIT_TAKE)    /* worker: of a provider's rate, before a call                   */ \
 	X(LIMIT_NOTE)    /* worker: what the call used and its provider told              */ \
+	X(PROBE)         /* worker: one of all tries whether a provider is back           */ \
 	X(SPAWN)         /* worker: a job that draws on the budget of this one            */ \
 	X(FINISH)        /* worker: done or failed, message published                     */ \
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
@@ -90,7 +91,7 @@ enum queue_op {
 	X(EXCEEDED)    /* reserve: that budget is spent                                   */ \
 	X(ALIVE)       /* recover: the beat has changed, it is not dead                   */ \
 	X(FINISHED)    /* cancel, dead_retry: it has ended already                        */ \
-	X(BUSY)        /* dead_retry: the job is on its way already                       */ \
+	X(BUSY)        /* dead_retry: the job is on its way already; probe: another tries */ \
 	X(OTHER)       /* meta: this Redis serves another store, protocol or queue        */
 /* clang-format on */
 
@@ -210,6 +211,9 @@ void queue_cmd_limit_note(struct queue_command *c, const struct queue_setup *q,
     const struct queue_limit *limit, uint64_t used_tokens,
     const struct queue_told *requests, const struct queue_told *tokens,
     uint64_t closed_ms);
+
+void queue_cmd_probe(struct queue_command *c, const struct queue_setup *q,
+    const char *provider, const char *holder, int64_t sec);
 
 /* A child of the job. After the first one the job draws on the shared budget as well and
    must reserve before its own calls. */

@@ -240,3 +240,22 @@ Test(limit, a_batch_keeps_to_its_share_while_others_wait)
 	    (unsigned long long)ms);
 	cr_expect(n > 0, "and it is not starved either");
 }
+
+static enum queue_word
+probe(const char *holder, int64_t sec)
+{
+	struct queue_command c;
+
+	queue_cmd_probe(&c, &f.setup, "p/m", holder, sec);
+	return run(&f, &c);
+}
+
+Test(probe, one_of_all_tries_a_provider, .init = setup, .fini = teardown, .timeout = 60)
+{
+	cr_expect(probe("n.b.0.1", 60) == QUEUE_OK);
+	cr_expect(probe("n.b.1.1", 60) == QUEUE_BUSY);
+	cr_expect(probe("n.b.0.1", 60) == QUEUE_ALREADY, "sent again");
+	cr_expect(INT(&f, "DEL", "agent:limit:probe:p/m") == 1);
+	cr_expect(probe("n.b.1.1", 1) == QUEUE_OK);
+	cr_expect(INT(&f, "TTL", "agent:limit:probe:p/m") >= 0, "it ends by itself");
+}
