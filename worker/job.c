@@ -629,7 +629,8 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	unsigned row = row_take(w);
-	bool is_due;
+	const char *due;
+	int64_t sec;
 
 	if (j == NULL || row == SLOT_ROWS)
 		goto failed;
@@ -649,7 +650,7 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 	fiber_set_tag(j->fiber, row + 1);
 	TAILQ_INSERT_TAIL(&w->jobs, j, link);
 	w->n_jobs++;
-	j->is_probe = providers_are_dark(w, &is_due);
+	j->is_probe = providers_are_dark(w, &due, &sec);
 	w->n_probes += j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;

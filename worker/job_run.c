@@ -204,6 +204,13 @@ may_ask(void *ctx, const struct llm_target *t)
 	return providers_may_ask(ctx, t);
 }
 
+static int
+reserve_rate(void *ctx, const struct llm_target *t, uint64_t tokens,
+    uint64_t *waited_ms, struct llm_error *e)
+{
+	return providers_reserve(ctx, t, tokens, waited_ms, e);
+}
+
 static void
 gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
     const struct llm_error *e)
@@ -223,6 +230,7 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.wall_ms = wall_ms,
 		.random = random_unit,
 		.may_ask = may_ask,
+		.reserve = reserve_rate,
 		.secrets = j->worker->llm_secrets,
 		.note = note_exchange,
 		.gave_up = gave_up };

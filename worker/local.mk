@@ -9,6 +9,7 @@ agent_runner_worker_SOURCES = \
 	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
 	worker/providers.h worker/providers.c \
+	worker/rate_limit.h worker/rate_limit.c \
 	worker/control.h worker/control.c \
 	worker/pulse.h worker/pulse.c \
 	worker/check.h worker/check.c \

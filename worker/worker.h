@@ -78,7 +78,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
-	uint64_t tokens; /* spent, former attempts included */
+	uint64_t tokens;            /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
@@ -88,6 +88,9 @@ struct job {
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
+	char rate_call[HOLDER_NAME_MAX +
+	    24];             /* what it took of a rate limit; "": nothing */
+	bool is_at_limit;    /* waits for room in one */
 	bool is_probe;       /* claimed to try whether the providers are back */
 	bool is_cancel_told; /* it was cancelled before begin's answer was here */
 	bool is_ending;      /* its result is decided: a cancel comes too late */
@@ -120,6 +123,7 @@ struct worker {
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
+	uint64_t next_rate_call;
 	uint64_t jobs_done;
 	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
 	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
@@ -148,6 +152,8 @@ int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* That provider answers again: others need not wait for their turn to try. */
+void claim_probed(struct claim *c, const char *provider);
 /* What may be claimed has changed, and changes again by time alone. */
 void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */

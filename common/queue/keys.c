@@ -111,6 +111,12 @@ key_of_owner(struct buf *out, const char *kind, const char *owner, const char *i
 }
 
 void
+queue_key_probe(struct buf *out, const char *provider)
+{
+	key_of(out, "limit:probe:", provider, strlen(provider));
+}
+
+void
 queue_key_session(struct buf *out, const char *owner, const char *id)
 {
 	key_of_owner(out, "session:", owner, id);

@@ -56,6 +56,7 @@ void queue_key_job(struct buf *out, const char *id, size_t n);
 void queue_key_journal(struct buf *out, const char *id, size_t n);
 /* What belongs to an owner: "agent:session:{owner}:{id}". A '%' or ':' of the owner is
    written as "%25" or "%3A", so that no other owner and id make the same key. */
+void queue_key_probe(struct buf *out, const char *provider);
 void queue_key_session(struct buf *out, const char *owner, const char *id);
 void queue_key_cache(struct buf *out, const char *owner, const char *digest);
 

@@ -147,6 +147,12 @@ read_begin(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_limit(struct reader *r, struct queue_answer *a)
+{
+	a->limit.wait_ms = take_int(r);
+}
+
+static void
 read_finish(struct reader *r, struct queue_answer *a)
 {
 	if (a->word == QUEUE_OK)
@@ -332,6 +338,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_BEGIN] = read_begin,
 	[QUEUE_OP_JOURNAL] = read_journal,
 	[QUEUE_OP_RESERVE] = read_reserve,
+	[QUEUE_OP_LIMIT_TAKE] = read_limit,
 	[QUEUE_OP_FINISH] = read_finish,
 	[QUEUE_OP_BURY] = read_finish,
 	[QUEUE_OP_RESUME] = read_state,

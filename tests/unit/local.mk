@@ -169,6 +169,7 @@ queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommo
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
 	test_queue_fsck test_queue_budget test_queue_operator test_queue_cache \
 	test_queue_rights test_scheduler
+	test_queue_fsck test_queue_budget test_queue_limit test_queue_operator test_queue_rights test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -189,6 +190,9 @@ test_queue_fsck_LDADD = $(queue_test_libs)
 test_queue_cache_SOURCES = tests/unit/test_queue_cache.c
 test_queue_cache_CFLAGS = $(queue_test_cflags)
 test_queue_cache_LDADD = $(queue_test_libs)
+test_queue_limit_SOURCES = tests/unit/test_queue_limit.c
+test_queue_limit_CFLAGS = $(queue_test_cflags)
+test_queue_limit_LDADD = $(queue_test_libs)
 test_queue_budget_SOURCES = tests/unit/test_queue_budget.c
 test_queue_budget_CFLAGS = $(queue_test_cflags)
 test_queue_budget_LDADD = $(queue_test_libs)
