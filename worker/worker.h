@@ -57,8 +57,8 @@ struct job {
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
 	size_t payload_len;
 	struct job_message msg;
-	struct job_message_fault fault;
-	int fault_status; /* of job_message_read */
+	const struct job_message_fault *fault; /* arena; of a status that is not 0 */
+	int fault_status;                      /* of job_message_read */
 
 	int64_t token;
 	int64_t attempts; /* before this one */
