@@ -24,7 +24,7 @@ enum {
 	ENCODED_MAX = 8, /* bytes that one may be written as: "&#x0041;" */
 	PAIRS = 256 * 256,
 	BASE64_LEAST = 6, /* shorter middles are chance */
-	ENDS_MAX = 8
+	ENDS_MAX = 16
 };
 
 struct pattern {
@@ -414,7 +414,9 @@ static size_t
 match_length(const struct pattern *p, const unsigned char *t, size_t n)
 {
 	struct ends now = { { 0 }, 1 };
-	size_t best = 0, i = 0;
+	/* As it stands it is found whatever room the ends of escapes find. */
+	size_t best = n >= p->len && memcmp(t, p->bytes, p->len) == 0 ? p->len : 0;
+	size_t i = 0;
 
 	for (; i < p->len && i < n && !begins_escape(t[i]); i++)
 		if (t[i] != p->bytes[i])

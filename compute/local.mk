@@ -2,7 +2,8 @@
 noinst_LIBRARIES += compute/libcompute.a
 compute_libcompute_a_SOURCES = \
 	compute/run.h compute/run.c \
-	compute/read.h compute/read.c compute/read_csv.c \
+	compute/read.h compute/read.c compute/read_csv.c compute/read_yaml.c \
+	compute/yaml_scalar.h compute/yaml_scalar.c \
 	compute/value.h compute/value.c \
 	compute/columns.h compute/columns.c \
 	compute/pattern.h compute/pattern.c \
@@ -18,10 +19,10 @@ compute_libcompute_a_SOURCES = \
 if FAULT_POINTS
 compute_libcompute_a_SOURCES += compute/flaw.h compute/flaw.c
 endif
-compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
+compute_libcompute_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(YAML_CFLAGS)
 compute_libs = compute/libcompute.a common/libpipeline.a $(ROLE_LIBS) common/libconf.a \
 	common/libjson.a common/libcommon.a $(LIBCONFIG_LIBS) \
-	$(JQ_LIBS) $(PCRE2_LIBS) $(CSV_LIBS) -lm
+	$(JQ_LIBS) $(PCRE2_LIBS) $(CSV_LIBS) $(YAML_LIBS) -lm
 
 pkglibexec_PROGRAMS += agent-runner-compute
 agent_runner_compute_SOURCES = compute/main.c

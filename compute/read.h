@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * read.h - input text to values: JSON, CSV, NDJSON, or whichever it is.
+ * read.h - input text to values: JSON, CSV, NDJSON, YAML, or whichever it is.
  *
  * CSV: the first record names the columns; fields that are JSON numbers become numbers
  * (their text kept: 1.50 stays 1.50, 007 stays a text), all others text, also "true"
@@ -17,6 +17,7 @@ enum input_format {
 	FORMAT_CSV,
 	FORMAT_NDJSON,
 	FORMAT_AUTO, /* JSON; else UTF-8 text as a JSON string; else refused */
+	FORMAT_YAML, /* one document; JSON, which most YAML readers take, is tried first */
 	FORMAT_COUNT
 };
 
@@ -27,5 +28,6 @@ int read_input(struct run *r, enum input_format format, const char *text, size_t
     const struct json **out);
 
 int read_csv(struct run *r, const char *text, size_t n, const struct json **out);
+int read_yaml(struct run *r, const char *text, size_t n, const struct json **out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "compute/zygote_private.h"
 
 #include <errno.h>
@@ -150,7 +151,8 @@ request_read(const struct zygote *z, struct request *q, struct failure *f)
 		memcpy(q->owner, owner->text, owner->len);
 	fresh = json_get(meta, "fresh");
 	/* without an owner nothing is shared */
-	q->is_fresh = q->owner[0] == '\0' || json_is_true(fresh);
+	q->is_fresh = q->owner[0] == '\0' || json_is_true(fresh) ||
+	    json_eq_str(json_get(meta, "format"), "yaml");
 	take_limits(z, meta, q);
 	return true;
 }
@@ -189,6 +191,7 @@ request_answer(struct zygote *z, struct request *q, const char *meta, size_t met
 	int r = -EAGAIN;
 
 	(void)z;
+	FAULT_POINT(COMPUTE_DONE);
 	if (l != NULL && !l->is_gone) {
 		if (TAILQ_EMPTY(&l->unsent))
 			r = lane_send(l->fd, COMPUTE_DONE, q->id, meta, meta_len, data,

@@ -218,14 +218,14 @@ static void
 on_request(void *connection, uint32_t what)
 {
 	struct connection *k = connection;
-	struct control_request req;
-	ssize_t got = recv(k->source.fd, &req, sizeof(req), MSG_DONTWAIT | MSG_TRUNC);
+	struct control_request bytes, req;
+	ssize_t got =
+	    recv(k->source.fd, &bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
 
 	(void)what;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (got != (ssize_t)sizeof(req) || req.version != CONTROL_VERSION ||
-	    req.type >= CONTROL_TYPE_COUNT) {
+	if (got < 0 || control_request_read(&bytes, (size_t)got, &req) < 0) {
 		hang_up(k);
 		return;
 	}

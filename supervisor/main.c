@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "supervisor/check.h"
 #include "supervisor/control_server.h"
@@ -233,6 +234,9 @@ run(struct supervisor *s)
 		status = EXIT_STATUS_FAILURE;
 		s->started_ms = clock_mono_ms();
 		s->started_at_ms = s->reload.at_ms = clock_wall_ms();
+		r = FAULT_POINTS_OPEN(&err);
+	}
+	if (r == 0) {
 		r = settle(s, &err);
 	}
 	if (r == 0)
@@ -269,7 +273,8 @@ obey(struct supervisor *s)
 	struct err err = ERR_INIT;
 
 	if (s->options.command == COMMAND_VERSION) {
-		(void)printf("agent-runnerd %s\n", PACKAGE_VERSION);
+		(void)printf("agent-runnerd %s%s\n", PACKAGE_VERSION,
+		    FAULT_POINTS_NOTE);
 		return EXIT_STATUS_OK;
 	}
 	if (s->options.command == COMMAND_HELP) {

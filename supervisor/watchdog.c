@@ -84,7 +84,8 @@ count_rows(const struct child *c, uint64_t now_ms, unsigned *used, unsigned *stu
 		uint64_t begin, paused, deadline;
 
 		if (c->process.slots->rows[i].in_use != 1 ||
-		    !slot_row_copy(c->process.slots, i, &row))
+		    !slot_row_copy(c->process.slots, i, &row) ||
+		    row.is_payload != 0) /* not begun: it waits for Redis, or faults */
 			continue;
 		begin = row.started_ms < now_ms ? row.started_ms : now_ms;
 		paused =

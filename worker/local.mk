@@ -8,6 +8,7 @@ agent_runner_worker_SOURCES = \
 	worker/resolve.c \
 	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
+	worker/providers.h worker/providers.c \
 	worker/control.h worker/control.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \

@@ -126,10 +126,10 @@ http_answer_body(char *bytes, size_t size, size_t n, void *arg)
 const char *
 http_answer_find(const struct http_transfer *t, const char *name)
 {
-	const char *found = NULL, *p = t->headers.data;
+	const char *found = NULL, *p = buf_str(&t->headers);
 	const char *end = p + t->headers.len;
 
-	while (p != NULL && p < end) {
+	while (p < end) {
 		const char *value = p + strlen(p) + 1;
 
 		if (strcasecmp(p, name) == 0)

@@ -7,8 +7,9 @@
  *                  written again
  *     first_index  index of steps[0] in the whole pipeline (0), for trace and errors
  *     owner        hash of the job's owner: children are re-used only under the same
- *     format       "json", "csv", "ndjson", or "auto" (JSON, else UTF-8 text as a JSON
- *                  string, else refused)
+ *     format       "json", "csv", "ndjson", "yaml" (JSON, else one YAML document; the
+ *                  child is fresh), or "auto" (JSON, else UTF-8 text as a JSON string,
+ *                  else refused)
  *     cpu_sec, memory_mb, output_mb, wall_ms    limits of this run; 0: the default
  *                  below
  *     fresh        true: a child of its own (a step carries a program)

@@ -60,6 +60,20 @@ control_is_privileged(enum control_type type)
 }
 
 int
+control_request_read(const void *bytes, size_t n, struct control_request *out)
+{
+	struct control_request req;
+
+	if (n != sizeof(req))
+		return -EPROTO;
+	memcpy(&req, bytes, sizeof(req));
+	if (req.version != CONTROL_VERSION || req.type >= CONTROL_TYPE_COUNT)
+		return -EPROTO;
+	*out = req;
+	return 0;
+}
+
+int
 control_path(const char *run_dir, char out[108])
 {
 	int n = snprintf(out, 108, "%s/control.sock", run_dir);

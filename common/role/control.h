@@ -64,6 +64,9 @@ struct control_request {
 	uint32_t reserved;
 };
 
+/* One datagram of n bytes as a request: 0, or -EPROTO with *out untouched. */
+int control_request_read(const void *bytes, size_t n, struct control_request *out);
+
 struct control_answer {
 	uint16_t version;
 	uint16_t type;

@@ -399,7 +399,7 @@ static const struct row bodies[] = {
 	{ "coding", GET("/coding"), NULL, NULL },
 	{ "500 binary", GET("/500.binary"), "execution_error", "HTTP 500" },
 	{ "500 echo", GET("/500.echo\",\"auth_profile\":\"probe"), "execution_error",
-	    "***" },
+	    "[masked]" },
 	{ "echo", GET("/echo\",\"auth_profile\":\"probe"), "", NULL },
 	{ "large echo", GET("/large.echo\",\"auth_profile\":\"probe"), "", NULL },
 	{ "999", GET("/999"), "execution_error", "999" },

@@ -121,7 +121,8 @@ expect_clean(const char *where, const char *bytes, size_t n)
 		memmove(forms[6].data, forms[6].data + 1, forms[6].len);
 		forms[6].len--;
 		buf_adds(&forms[7],
-		    i == BASIC_PASSWORD ? "dTpiYXNpY1BBU1Mx" : text); /* "u:basicPASS1" */
+		    i == BASIC_PASSWORD ? "dTpiYXNpY1BBU1Mx"
+					: text); /* "u:basicPASS1" */
 		for (k = 0; k < ARRAY_LEN(forms); k++) {
 			expect_absent(where, bytes, n, planted[i].where, &forms[k]);
 			buf_release(&forms[k]);
@@ -535,5 +536,32 @@ Test(secrets, none_of_any_option_is_seen_anywhere)
 	look_below(path);
 	(void)snprintf(path, sizeof(path), "%s/run", harness_dir(h));
 	look_below(path);
+	stop();
+}
+
+/* A job that happens to name the worker's own key: its log line, and a failure whose
+   message quotes it. */
+Test(secrets, a_worker_says_none_of_its_own)
+{
+	char extra[100], line[100];
+	const struct json *r;
+
+	start();
+	script();
+	(void)snprintf(extra, sizeof(extra), ",\"agent\":\"%s\"",
+	    planted[LLM_KEY].text);
+	harness_push_job(h, "quoting", "do it", extra);
+	r = harness_expect(h, "quoting", "failed");
+	cr_expect_str_eq(text_at(h, r, "error.type"), "unknown_agent");
+	cr_expect(strstr(text_at(h, r, "error.message"), "[masked]") != NULL, "%s",
+	    text_at(h, r, "error.message"));
+	cr_expect(
+	    strstr(text_at(h, r, "error.message"), planted[LLM_KEY].text) == NULL);
+	(void)snprintf(line, sizeof(line), "%s-id", planted[LLM_KEY].text);
+	harness_push_job(h, line, "say it", "");
+	(void)harness_expect(h, line, "completed");
+	harness_wait_log(h, "job [masked]-id owner=");
+	cr_expect(not(harness_log_has(h, planted[LLM_KEY].text)));
+	harness_stop(h);
 	stop();
 }

@@ -3,7 +3,7 @@
  * fuzz_json.c - whatever the reader accepts is written, read again, and equal.
  *
  * Owns:   an arena a run.
- * Called: by libFuzzer.
+ * Called: by libFuzzer, and by driver.c on each file of the corpus.
  * Fails:  by abort, which is a finding.
  */
 #include "config.h"

@@ -4,7 +4,7 @@
  * answer comes back from the journal as it was.
  *
  * Owns:   an arena a run. The first byte chooses the HTTP status.
- * Called: by libFuzzer.
+ * Called: by libFuzzer, and by driver.c on each file of the corpus.
  * Fails:  by abort, which is a finding.
  */
 #include "config.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_read.c - bodies of strangers: the first byte chooses CSV, NDJSON or auto; what
+ * fuzz_read.c - bodies of strangers: the first byte chooses the format; what
  * is read is written as JSON that reads back.
  *
  * Owns:   an arena a run.
- * Called: by libFuzzer.
+ * Called: by libFuzzer, and by driver.c on each file of the corpus.
  * Fails:  by abort, which is a finding.
  */
 #include "config.h"
@@ -23,8 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (a == NULL || size < 1 || run_init(&r, a) < 0)
 		return 0;
-	if (read_input(&r, (enum input_format)(1 + data[0] % 3), (const char *)data + 1,
-		size - 1, &v) < 0) {
+	if (read_input(&r, (enum input_format)(data[0] % FORMAT_COUNT),
+		(const char *)data + 1, size - 1, &v) < 0) {
 		ASSERT(r.failure.type != FAILURE_NONE && r.failure.reason[0] != '\0');
 		return 0;
 	}

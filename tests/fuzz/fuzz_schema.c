@@ -4,7 +4,7 @@
  * text as a tool call's arguments that are shown to people.
  *
  * Owns:   an arena a run.
- * Called: by libFuzzer.
+ * Called: by libFuzzer, and by driver.c on each file of the corpus.
  * Fails:  by abort, which is a finding.
  */
 #include "config.h"

@@ -6,7 +6,7 @@
  * bugs; they have the jail.
  *
  * Owns:   an arena a run.
- * Called: by libFuzzer.
+ * Called: by libFuzzer, and by driver.c on each file of the corpus.
  * Fails:  by abort, which is a finding.
  */
 #include "config.h"

@@ -56,7 +56,7 @@ read_steps(struct arena *a, const char *text, struct step_list *out)
 static int
 read_inputs(struct run *r, const struct compute_case *c)
 {
-	static const char *const names[] = { "json", "csv", "ndjson", "auto" };
+	static const char *const names[] = { "json", "csv", "ndjson", "auto", "yaml" };
 	int format = FORMAT_JSON;
 	int e = 0;
 

@@ -79,6 +79,24 @@ Test(compute_zygote, answers_with_data_and_trace)
 	test_reply_release(&r);
 }
 
+/* The parser's memory and calls under the jail's limits and filter. */
+Test(compute_zygote, yaml_is_read_in_the_jail)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	struct test_reply r =
+	    ask("o", SORT, ",\"format\":\"yaml\"", "- a: 2\n- {a: 1}\n");
+
+	cr_expect(strcmp(r.data, "[{\"a\":1},{\"a\":2}]") == 0, "%s %s", r.meta,
+	    r.data);
+	test_reply_release(&r);
+	for (int i = 0; i < 20000; i++)
+		buf_addf(&text, "- {a: %d, b: \"text %d\"}\n", 20000 - i, i);
+	r = ask("o", SORT, ",\"format\":\"yaml\"", text.data);
+	cr_expect(strstr(r.meta, "\"rows\":20000") != NULL, "%s", r.meta);
+	test_reply_release(&r);
+	expect_alive();
+}
+
 Test(compute_zygote, many_requests_over_the_life_of_a_child)
 {
 	for (int i = 0; i < 250; i++)
