@@ -79,7 +79,8 @@ show_element(struct job *j)
 	if (j->is_id)
 		slot_row_set(slots, j->row, j->element, j->element_len, "begin",
 		    j->started_ms, UINT64_MAX);
-	else if (sha1_of(j->element, j->element_len, sha1) == 0)
+	else if (j->element_len <= (size_t)j->worker->conf->queue.max_payload_bytes &&
+	    sha1_of(j->element, j->element_len, sha1) == 0)
 		slot_row_payload(slots, j->row, sha1, j->started_ms);
 }
 
@@ -297,7 +298,9 @@ file_dead_payload(struct job *j, struct err *err)
 	queue_cmd_dead_payload(&cmd, &w->setup, w->role->holder,
 	    (struct queue_text){ j->element, j->element_len },
 	    queue_text(error_type_name(j->fault->type)), queue_text(j->fault->text));
+	FAULT_POINT(DEAD_SEND);
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	FAULT_POINT(DEAD_REPLY);
 	if (r < 0)
 		return r;
 	if (answer.word == QUEUE_FENCED)
@@ -319,6 +322,18 @@ is_superseded(const struct job *j, const struct store_result *row)
 	    (row->token <= j->base_token || j->msg.retry_count > row->retry_count);
 }
 
+static enum error_type
+stored_error(struct job *j, const struct store_result *row)
+{
+	const struct json *error = NULL, *type;
+
+	if (row->error == NULL ||
+	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
+	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
+		return ERROR_TYPE_NONE;
+	return error_type_from_name(type->text, type->len);
+}
+
 /*
  * Did the run fail by what its journal holds? To replay that would be to fail again.
  * What failed by something outside goes on from its journal, and pays for no answer
@@ -333,14 +348,8 @@ is_end_of_course(struct job *j, const struct store_result *row)
 		ERROR_TYPE_SCHEMA_VIOLATION, ERROR_TYPE_PATCH_REJECTED,
 		ERROR_TYPE_LOOP_DETECTED, ERROR_TYPE_LIMIT_EXCEEDED,
 		ERROR_TYPE_BUDGET_EXCEEDED, ERROR_TYPE_REJECTED, ERROR_TYPE_INTERNAL };
-	const struct json *error = NULL, *type;
-	enum error_type is;
+	enum error_type is = stored_error(j, row);
 
-	if (row->error == NULL ||
-	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
-	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
-		return false;
-	is = error_type_from_name(type->text, type->len);
 	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
 		if (courses[i] == is)
 			return true;
@@ -351,8 +360,7 @@ static int
 start_over(struct job *j, struct err *err)
 {
 	struct worker *w = j->worker;
-	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
-		j->token };
+	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 	struct queue_answer answer;
 	int r;
@@ -403,7 +411,10 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
-		return job_publish_stored(j, &row);
+		return *word == QUEUE_SPENT &&
+			stored_error(j, &row) == ERROR_TYPE_CRASHED
+		    ? job_bury_stored(j, &row)
+		    : job_publish_stored(j, &row);
 	if (j->token <= row.token) {
 		/* written under a token that this Redis no longer knows */
 		r = begin_op(j, row.token, &answer, err);

@@ -40,13 +40,6 @@ ran_ms(const struct job *j)
 	return clock_mono_ms() - j->started_ms;
 }
 
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
-}
-
 /*
  * OK and ALREADY are success, FENCED is -ESTALE. Every operation here is a way out, so it
  * is not interrupted: once it is sent only Redis knows how it ended.
@@ -330,29 +323,35 @@ job_fail(struct job *j, enum error_type type, const char *fmt, ...)
 	return fail(j, &f, false);
 }
 
-int
-job_bury(struct job *j)
+static void
+burial_facts(struct job *j, struct conversation_result *spent,
+    char text[CONVERSATION_ERROR_TEXT_MAX], struct result_facts *f)
 {
-	CLEANUP(conversation_result_release) struct conversation_result spent;
-	struct result_facts f;
-	char text[CONVERSATION_ERROR_TEXT_MAX];
-
-	conversation_result_init(&spent);
 	if (failed_burials(j) <= 0) /* else the journal may be what faults */
-		job_spent(j, &spent);
-	base_facts(j, &spent, &f);
-	f.attempts = (unsigned)j->attempts;
-	f.error.type = ERROR_TYPE_CRASHED;
-	(void)snprintf(text, sizeof(text),
+		job_spent(j, spent);
+	(void)snprintf(text, CONVERSATION_ERROR_TEXT_MAX,
 	    "not run again after %lld attempts, %lld crashes and %lld suspicions; %llu "
 	    "tokens were spent%s%.700s",
 	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions,
 	    (unsigned long long)j->tokens,
 	    j->evidence != NULL ? "; the last time: " : "",
 	    j->evidence != NULL ? j->evidence : "");
-	f.error.message = text;
-	f.error.tool = f.error.step = "";
-	f.error.evidence = "";
+	base_facts(j, spent, f);
+	f->attempts = (unsigned)j->attempts;
+	f->error.type = ERROR_TYPE_CRASHED;
+	f->error.message = text;
+	f->error.tool = f->error.step = f->error.evidence = "";
+}
+
+int
+job_bury(struct job *j)
+{
+	CLEANUP(conversation_result_release) struct conversation_result spent;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	struct result_facts f;
+
+	conversation_result_init(&spent);
+	burial_facts(j, &spent, text, &f);
 	if (j->evidence != NULL) {
 		CLEANUP_BUF struct buf quoted = BUF_INIT;
 
@@ -550,6 +549,23 @@ job_publish_stored(struct job *j, const struct store_result *row)
 		log_info("job %s: its result was stored before; published again",
 		    j->msg.job_id);
 	}
+	return r;
+}
+
+int
+job_bury_stored(struct job *j, const struct store_result *row)
+{
+	CLEANUP(conversation_result_release) struct conversation_result spent;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	struct result_facts f;
+	int r;
+
+	j->is_ending = true;
+	conversation_result_init(&spent);
+	burial_facts(j, &spent, text, &f);
+	r = bury(j, &f, row->message, row->message_len);
+	if (r == 0)
+		note_end(j, &f, false);
 	return r;
 }
 

@@ -277,8 +277,7 @@ append(void *ctx, size_t index, const char *record, size_t n)
 	struct job *j = ctx;
 	struct worker *w = j->worker;
 	CLEANUP_BUF struct buf reference = BUF_INIT;
-	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
-		j->token };
+	struct queue_job_ref ref = job_ref(j);
 	struct queue_text text = { record, n };
 	struct queue_command cmd;
 	struct queue_answer answer;

@@ -78,7 +78,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
-	uint64_t tokens; /* spent, former attempts included */
+	uint64_t tokens;            /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
@@ -184,6 +184,14 @@ void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answ
 /* For the next record of the journal; NULL: nothing to settle. */
 const struct queue_spent *job_budget_spent(const struct job *j);
 
+/* Under which name and token the queue knows it. */
+static inline struct queue_job_ref
+job_ref(const struct job *j)
+{
+	return (struct queue_job_ref){ j->worker->role->holder,
+		queue_text(j->msg.job_id), j->token };
+}
+
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
 /* What the journal says that former attempts have cost; records that cannot be read are
@@ -202,6 +210,8 @@ int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
+/* The row is of a burial that broke off before its dead letter was filed. */
+int job_bury_stored(struct job *j, const struct store_result *row);
 /* Uncounted, to the head of the queue, or due after a delay. */
 int job_release(struct job *j, int64_t delay_ms, const char *why);
 /* The attempt broke off for a reason of our own (memory, a bug, a broken record). That

@@ -224,6 +224,46 @@ Test(culprits, a_fault_outside_of_every_job_has_no_culprit)
 }
 
 static bool
+is_struck(struct harness *unused, void *point)
+{
+	(void)unused;
+	return faults_struck(page, *(enum fault_point *)point) > 0;
+}
+
+/* Every role has the handler; the log says which call it was that no list has. */
+Test(culprits, a_refused_call_of_any_role_is_named_in_the_log)
+{
+	static struct {
+		enum fault_point point;
+		const char *role;
+	} roles[] = {
+		{ FAULT_POINT_FETCH_TAKEN, "fetch" },
+		{ FAULT_POINT_COMPUTE_TAKEN, "compute" },
+		{ FAULT_POINT_BEAT_SEND, "scheduler" },
+	};
+	char id[32], line[160];
+
+	begin(1, 8);
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		(void)snprintf(id, sizeof(id), "tool-%zu", i);
+		faults_arm(h, page, "%s:refused:once",
+		    fault_point_name(roles[i].point));
+		harness_push_job(h, id, "tool", ",\"agent\":\"two\"");
+		harness_wait_until(h, is_struck, &roles[i].point, PATIENCE_MS, id);
+		(void)snprintf(line, sizeof(line),
+		    "%s/0[%d]: killed by signal 31 (Bad system call) by the refused "
+		    "system call 103",
+		    roles[i].role, (int)atomic_load(&page->victim));
+		harness_wait_log(h, line);
+		cr_expect_str_eq(text_at(h, harness_result(h, id, PATIENCE_MS),
+				     "status"),
+		    "completed");
+		harness_clear(h);
+	}
+	end();
+}
+
+static bool
 has_a_letter(struct harness *unused, void *arg)
 {
 	(void)unused;
