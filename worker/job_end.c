@@ -37,13 +37,6 @@ ran_ms(const struct job *j)
 	return clock_mono_ms() - j->started_ms;
 }
 
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
-}
-
 /*
  * OK and ALREADY are success, FENCED is -ESTALE. Every operation here is a way out, so it
  * is not interrupted: once it is sent only Redis knows how it ended.

@@ -40,7 +40,8 @@ enum {
 	AWAY_WAIT_MS = 200,
 	TICK_MS = 1000,
 	IDLE_STACKS = 64,
-	FETCHES_AT_A_TIME = 256
+	FETCHES_AT_A_TIME = 256,
+	ANSWER_BUFFER_BYTES = 2048 /* of each call under way; answers are short */
 };
 
 /* ---- check and migrate ---- */
@@ -124,7 +125,8 @@ static int
 open_network(struct worker *w, struct err *err)
 {
 	struct http_client_options options = {
-		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16
+		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16,
+		.buffer_bytes = ANSWER_BUFFER_BYTES
 	};
 	int r = http_client_new(&options, &w->http, err);
 

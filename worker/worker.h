@@ -57,8 +57,8 @@ struct job {
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
 	size_t payload_len;
 	struct job_message msg;
-	struct job_message_fault fault;
-	int fault_status; /* of job_message_read */
+	const struct job_message_fault *fault; /* arena; of a status that is not 0 */
+	int fault_status;                      /* of job_message_read */
 
 	int64_t token;
 	int64_t attempts; /* before this one */
@@ -197,6 +197,14 @@ int job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *c
 void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered);
 /* For the next record of the journal; NULL: nothing to settle. */
 const struct queue_spent *job_budget_spent(const struct job *j);
+
+/* Under which name and token the queue knows it. */
+static inline struct queue_job_ref
+job_ref(const struct job *j)
+{
+	return (struct queue_job_ref){ j->worker->role->holder,
+		queue_text(j->msg.job_id), j->token };
+}
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;

@@ -135,7 +135,10 @@ check_PROGRAMS += test_e2e_budgets
 TESTS += test_e2e_budgets
 test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
 test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+if FAULT_POINTS
+test_e2e_budgets_SOURCES += tests/e2e/faults.c
+endif
 endif
 # --- end of what jobs cost
 # --- providers that are away
