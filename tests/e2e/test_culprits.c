@@ -223,6 +223,27 @@ Test(culprits, a_fault_outside_of_every_job_has_no_culprit)
 	end();
 }
 
+/* It holds up its neighbour until that one's deadline has passed; the daemon kills the
+   worker, and not the neighbour is charged. */
+Test(culprits, a_job_that_never_lets_go_is_named_and_not_who_waits_for_it)
+{
+	h = e2e_new();
+	page = faults_new(h);
+	harness_set(h, "service.workers", "1");
+	harness_set(h, "queue.lease_sec", "120");
+	harness_start(h);
+	harness_llm_script(h, rules);
+	faults_arm(h, page, "LLM_ANSWER:delay=600000:once:job=greedy");
+	harness_push_job(h, "innocent-0", "slow", ",\"timeout_sec\":3");
+	harness_push_job(h, "greedy", "go", "");
+	expect_uncharged("innocent-0");
+	cr_expect_str_eq(text_at(h, harness_result(h, "greedy", PATIENCE_MS), "status"),
+	    "completed");
+	cr_expect(eq(llong, harness_redis_int(h, "HGET agent:job:greedy crashes"), 1));
+	harness_wait_log(h, "the job that ran was greedy");
+	end();
+}
+
 static bool
 is_struck(struct harness *unused, void *point)
 {
