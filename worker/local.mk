@@ -10,6 +10,7 @@ agent_runner_worker_SOURCES = \
 	worker/claim.c \
 	worker/providers.h worker/providers.c \
 	worker/control.h worker/control.c \
+	worker/pulse.h worker/pulse.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
 	worker/store_client.c \

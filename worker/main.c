@@ -22,6 +22,7 @@
 #include "worker/control.h"
 #include "worker/pipeline_tool.h"
 #include "worker/providers.h"
+#include "worker/pulse.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -339,6 +340,9 @@ worker_main(struct role_process *p)
 		r = store_client_watch(&w);
 	if (r == 0)
 		r = control_watch(&w);
+	if (r < 0)
+		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
+	r = pulse_start(p->slots, (uint32_t)p->conf->queue.lease_sec * 1000 / 8, &err);
 	if (r < 0)
 		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
 	redis_link_start(w.redis);

@@ -263,6 +263,10 @@ int conf_secrets(const struct conf *c, struct secrets **out);
 /* Overwrites them all where they stand; URLs stay, masked. */
 void conf_blank_secrets(struct conf *c);
 
+/* Every option as it is, and what stands where; conf_read_role reads it again. For who has
+   the file read by another process. */
+void conf_write_all(struct buf *out, const struct conf *c);
+
 /* As conf_write_masked, with real secrets, but only those options that belong to the role. */
 void conf_write_role(struct buf *out, const struct conf *c, enum role role);
 

@@ -160,12 +160,14 @@ test_e2e_pause_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what operators do
 # --- signals under load, stops, a reboot
+if FAULT_POINTS
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_storms
 TESTS += test_e2e_storms
-test_e2e_storms_SOURCES = tests/e2e/test_storms.c
+test_e2e_storms_SOURCES = tests/e2e/test_storms.c tests/e2e/faults.c tests/e2e/faults.h
 test_e2e_storms_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_storms_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
 endif
 # --- more slow clients than places
 if HAVE_CRITERION
@@ -212,3 +214,12 @@ test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what belongs to an owner
+# --- the memory of each process
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_memory
+TESTS += test_e2e_memory
+test_e2e_memory_SOURCES = tests/e2e/test_memory.c
+test_e2e_memory_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_memory_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the memory
