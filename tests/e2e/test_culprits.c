@@ -9,6 +9,13 @@
 #include "tests/e2e/e2e.h"
 #include "tests/e2e/faults.h"
 
+#include <sys/syscall.h>
+
+#define TEXT_OF(x) #x
+#define TEXT_OF_VALUE(x) TEXT_OF(x)
+/* What fault points call when they are told to be refused. */
+#define REFUSED "by the refused system call " TEXT_OF_VALUE(__NR_sched_getscheduler)
+
 enum {
 	INNOCENTS = 31,
 	PATIENCE_MS = 90000
@@ -145,9 +152,8 @@ static const struct {
 	    { "signal 6", "step tool, tool execute_pipeline" } },
 	{ "deep-1", "LLM_SEND:overflow:job=deep", "go", { "signal 11", "step llm" } },
 	{ "call-1", "JOURNAL_TOOL_SEND:refused:job=call", "tool",
-	    { "signal 31", "by the refused system call 103",
-		"step tool, tool execute_pipeline", "35 tokens spent",
-		"35 tokens were spent" } },
+	    { "signal 31", REFUSED, "step tool, tool execute_pipeline",
+		"35 tokens spent", "35 tokens were spent" } },
 	{ "never-1", "TOOL_END:never:job=never", "tool",
 	    { "signal 31", "tool execute_pipeline" } },
 	/* not even its burial survives it: the third does without the store */
@@ -272,8 +278,7 @@ Test(culprits, a_refused_call_of_any_role_is_named_in_the_log)
 		harness_push_job(h, id, "tool", ",\"agent\":\"two\"");
 		harness_wait_until(h, is_struck, &roles[i].point, PATIENCE_MS, id);
 		(void)snprintf(line, sizeof(line),
-		    "%s/0[%d]: killed by signal 31 (Bad system call) by the refused "
-		    "system call 103",
+		    "%s/0[%d]: killed by signal 31 (Bad system call) " REFUSED,
 		    roles[i].role, (int)atomic_load(&page->victim));
 		harness_wait_log(h, line);
 		cr_expect_str_eq(text_at(h, harness_result(h, id, PATIENCE_MS),
