@@ -9,6 +9,10 @@ common_libcommon_a_SOURCES = \
 	common/lane.h common/lane.c \
 	common/secrets.h common/secrets.c
 common_libcommon_a_CFLAGS = $(AM_CFLAGS)
+EXTRA_DIST += common/fault_point.h common/fault_point.c
+if FAULT_POINTS
+common_libcommon_a_SOURCES += common/fault_point.c
+endif
 
 # The schema validator stands apart because it needs PCRE2.
 noinst_LIBRARIES += common/libjson_schema.a

@@ -31,7 +31,8 @@ enum metric_type {
 enum {
 	METRIC_BUCKETS = 16,
 	METRIC_TARGETS_MAX = 16, /* provider and model pairs, see metrics_target() */
-	METRIC_STATUS_ERRORS_MAX = 40 /* completed + one per error type */
+	METRIC_STATUS_ERRORS_MAX = 40, /* completed + one per error type */
+	METRIC_BREAKER_OPEN = 2 /* LLM_BREAKER: not asked (1: being tried, 0: asked) */
 };
 
 /* clang-format off */
@@ -44,11 +45,13 @@ enum {
 	X(JOBS_DUPLICATE,    "jobs_duplicate_total",          COUNTER,   NULL,          1,                        "Copies dropped or answered from the stored result") \
 	X(JOBS_RECOVERED,    "jobs_recovered_total",          COUNTER,   NULL,          1,                        "Jobs taken back from dead holders") \
 	X(JOBS_RETRIED,      "jobs_retried_total",            COUNTER,   NULL,          1,                        "Attempts that were put off for another try") \
+	X(JOBS_PUT_OFF,      "jobs_put_off_total",            COUNTER,   NULL,          1,                        "Jobs handed back uncounted because no provider could be asked") \
 	X(JOB_SECONDS,       "job_seconds",                   HISTOGRAM, NULL,          1,                        "Running time of jobs")           \
 	X(QUEUE_SECONDS,     "job_queue_seconds",             HISTOGRAM, NULL,          1,                        "Time from created_at to the first begin") \
 	X(LLM_SECONDS,       "llm_call_seconds",              HISTOGRAM, "target",      METRIC_TARGETS_MAX,       "LLM calls, by provider and model") \
 	X(LLM_CALLS,         "llm_calls_total",               COUNTER,   "target",      METRIC_TARGETS_MAX,       "LLM calls, by provider and model") \
 	X(LLM_ERRORS,        "llm_errors_total",              COUNTER,   "target",      METRIC_TARGETS_MAX,       "Failed LLM calls, by provider and model") \
+	X(LLM_BREAKER,       "llm_breaker_state",             LEVEL,     "target",      METRIC_TARGETS_MAX,       "Is the provider asked? 0 yes, 1 it is being tried, 2 no") \
 	X(TOKENS_INPUT,      "llm_input_tokens_total",        COUNTER,   "target",      METRIC_TARGETS_MAX,       "Input tokens, cached ones included") \
 	X(TOKENS_CACHED,     "llm_cached_tokens_total",       COUNTER,   "target",      METRIC_TARGETS_MAX,       "Input tokens that the provider had cached") \
 	X(TOKENS_OUTPUT,     "llm_output_tokens_total",       COUNTER,   "target",      METRIC_TARGETS_MAX,       "Output tokens") \

@@ -11,6 +11,7 @@
 #include "compute/child.h"
 
 #include "common/lane.h"
+#include "common/role/fault_handler.h"
 #ifdef WITH_FAULT_POINTS
 # include "compute/flaw.h"
 #endif
@@ -111,6 +112,7 @@ child_lock_in(const struct child_start *s)
 	sigset_t none;
 	int e;
 
+	fault_handler_forget(); /* how it ends is for the zygote alone to see */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)

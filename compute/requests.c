@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "compute/zygote_private.h"
 
 #include <errno.h>
@@ -190,6 +191,7 @@ request_answer(struct zygote *z, struct request *q, const char *meta, size_t met
 	int r = -EAGAIN;
 
 	(void)z;
+	FAULT_POINT(COMPUTE_DONE);
 	if (l != NULL && !l->is_gone) {
 		if (TAILQ_EMPTY(&l->unsent))
 			r = lane_send(l->fd, COMPUTE_DONE, q->id, meta, meta_len, data,

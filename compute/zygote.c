@@ -11,6 +11,7 @@
 #include "compute/zygote.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "compute/zygote_private.h"
 
 #include <errno.h>
@@ -236,6 +237,7 @@ on_run(struct zygote *z, struct lane *l, struct lane_message *m)
 		l->is_gone = true;
 		return;
 	}
+	FAULT_POINT(COMPUTE_TAKEN);
 	TAILQ_REMOVE(&z->coming, q, link);
 	z->counts.runs++;
 	if (!request_read(z, q, &f)) {

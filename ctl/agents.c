@@ -140,7 +140,9 @@ show_one(struct ctl *ctl, struct buf *out, const struct conf_agent *a)
 		    number_or(ctl, (double)a->max_tokens,
 			"limits.max_tokens_per_job") },
 		{ "timeout", number_or(ctl, (double)a->timeout_sec, "the job's") },
-		{ "budget", number_or(ctl, a->budget_usd, NULL) },
+		{ "budget",
+		    number_or(ctl, a->budget_usd,
+			number_or(ctl, ctl->conf->limits.budget_usd_per_job, NULL)) },
 		{ "temperature",
 		    isnan(a->temperature) ? NULL
 					  : number_or(ctl, a->temperature, "0") },

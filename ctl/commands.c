@@ -111,6 +111,11 @@ static const struct command commands[] = {
 	  "Steps run in the same jail and behind the same network guard as a job's.", false },
 	{ "agents", "[NAME]", 0, 1, no_options, ctl_agents,
 	  "list the agent definitions, or show one", NULL, false },
+	{ "budget", "[OWNER]", 0, 1, no_options, ctl_budget,
+	  "show what owners have spent today of their budgets",
+	  "Counted are jobs that run under limits.owner_usd_per_day or\n"
+	  "limits.owner_tokens_per_day. Reserved is what model calls that are under way\n"
+	  "may cost at most.", false },
 	{ "fsck", "", 0, 0, fsck_options, ctl_fsck,
 	  "check that jobs and results are in their places", NULL, false },
 	{ "dead list", "", 0, 0, no_options, ctl_dead_list,

@@ -47,6 +47,7 @@ int ctl_queue_resume(struct ctl *ctl);
 int ctl_intent(struct ctl *ctl);
 int ctl_pipeline(struct ctl *ctl);
 int ctl_agents(struct ctl *ctl);
+int ctl_budget(struct ctl *ctl);
 int ctl_fsck(struct ctl *ctl);
 int ctl_dead_list(struct ctl *ctl);
 int ctl_dead_show(struct ctl *ctl);

@@ -8,6 +8,7 @@ ctl_libctl_a_SOURCES = \
 	ctl/context.c ctl/print.c ctl/progress.c \
 	ctl/submit.c ctl/result.c ctl/job.c ctl/session.c ctl/status.c \
 	ctl/queue.c \
+	ctl/budget.c \
 	ctl/dead.c ctl/fsck.c ctl/intent.c ctl/agents.c ctl/meta.c \
 	ctl/helper.h ctl/helper.c ctl/pipeline.c \
 	common/queue/redis_reply.h common/queue/redis_reply.c

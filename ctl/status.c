@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/conf/targets.h"
 #include "common/role/control.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
@@ -21,7 +22,8 @@ enum {
 };
 
 struct view {
-	struct control_status *daemon; /* NULL: away */
+	struct control_status *daemon;   /* NULL: away */
+	struct control_metrics *metrics; /* NULL: away */
 	struct queue_answer queue;
 	bool has_queue;
 };
@@ -86,6 +88,37 @@ show_children(const struct ctl *ctl, struct buf *out, const struct control_statu
 		table_int(t, c->restarts);
 		table_text(t, ctl_duration((int64_t)c->uptime_ms, up));
 		table_text(t, c->is_alive ? "yes" : "no");
+	}
+	buf_addc(out, '\n');
+	table_write(out, t, ctl->width, ctl->has_colour);
+}
+
+/* How a breaker's state reads, by its number in the metrics. */
+static const char *const provider_states[] = { "asked", "being tried", "resting" };
+
+static const char *
+provider_state(const struct control_metrics *m, unsigned target)
+{
+	uint64_t state = m->cells[metric_info(METRIC_LLM_BREAKER)->first_cell + target];
+
+	return state < ARRAY_LEN(provider_states) ? provider_states[state] : "unknown";
+}
+
+static void
+show_providers(const struct ctl *ctl, struct buf *out, const struct control_metrics *m)
+{
+	CLEANUP(table_freep) struct table *t = table_new();
+	struct conf_target target;
+
+	table_column(t, "provider");
+	table_column(t, "model");
+	table_column(t, "state");
+	for (unsigned i = 0; i < METRIC_TARGETS_MAX - 1; i++) {
+		if (!conf_target_at(ctl->conf, i, &target))
+			break;
+		table_text(t, target.provider);
+		table_text(t, target.model);
+		table_text(t, provider_state(m, i));
 	}
 	buf_addc(out, '\n');
 	table_write(out, t, ctl->width, ctl->has_colour);
@@ -159,7 +192,26 @@ write_daemon(struct json_writer *w, const struct control_status *s)
 }
 
 static void
-write_view(struct buf *out, const struct view *v)
+write_providers(struct json_writer *w, const struct conf *conf,
+    const struct control_metrics *m)
+{
+	struct conf_target target;
+
+	jw_array_begin(w);
+	for (unsigned i = 0; m != NULL && i < METRIC_TARGETS_MAX - 1; i++) {
+		if (!conf_target_at(conf, i, &target))
+			break;
+		jw_object_begin(w);
+		put_text(w, "provider", target.provider);
+		put_text(w, "model", target.model);
+		put_text(w, "state", provider_state(m, i));
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+}
+
+static void
+write_view(const struct ctl *ctl, struct buf *out, const struct view *v)
 {
 	struct json_writer w;
 
@@ -170,6 +222,8 @@ write_view(struct buf *out, const struct view *v)
 		write_daemon(&w, v->daemon);
 	else
 		jw_null(&w);
+	jw_key(&w, "providers");
+	write_providers(&w, ctl->conf, v->metrics);
 	jw_key(&w, "queue");
 	if (v->has_queue)
 		ctl_write_queue(&w, &v->queue);
@@ -204,11 +258,23 @@ ask_daemon(struct ctl *ctl, struct control_status **out)
 	return CTL_OK;
 }
 
+static void
+ask_metrics(struct ctl *ctl, struct control_metrics **out)
+{
+	CLEANUP(freep) struct control_metrics *m = calloc(1, sizeof(*m));
+	char path[108];
+
+	if (m != NULL && control_path(ctl->conf->service.run_dir, path) == 0 &&
+	    control_metrics(path, ASK_MS, m, NULL) == 0)
+		*out = TAKE_PTR(m);
+}
+
 int
 ctl_status(struct ctl *ctl)
 {
 	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
 	CLEANUP(freep) struct control_status *daemon_status = NULL;
+	CLEANUP(freep) struct control_metrics *metrics = NULL;
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	struct view v = { 0 };
 	struct queue_command c;
@@ -219,6 +285,9 @@ ctl_status(struct ctl *ctl)
 		return r;
 	daemon_r = ask_daemon(ctl, &daemon_status);
 	v.daemon = daemon_status;
+	if (daemon_r == CTL_OK)
+		ask_metrics(ctl, &metrics);
+	v.metrics = metrics;
 	queue_r = ctl_need_redis(ctl);
 	if (queue_r == CTL_OK) {
 		queue_cmd_stats(&c, &ctl->queue);
@@ -226,11 +295,13 @@ ctl_status(struct ctl *ctl)
 	}
 	v.has_queue = queue_r == CTL_OK;
 	if (ctl->is_json)
-		write_view(&out, &v);
+		write_view(ctl, &out, &v);
 	if (!ctl->is_json && v.daemon != NULL) {
 		show_daemon(&out, v.daemon);
 		show_children(ctl, &out, v.daemon);
 	}
+	if (!ctl->is_json && v.metrics != NULL)
+		show_providers(ctl, &out, v.metrics);
 	if (!ctl->is_json && v.has_queue)
 		ctl_show_queue(ctl, &out, &v.queue);
 	r = ctl_put(&out);

@@ -11,6 +11,7 @@
 #include "fetch/fetch.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/json/json.h"
 #include "common/log.h"
 
@@ -115,6 +116,7 @@ answer(struct fetch_job *job, const struct http_result *result)
 		body_sink_init(&job->sink, job->secrets);
 	}
 	write_answer(job, result);
+	FAULT_POINT(FETCH_DONE);
 	log_debug("fetch %llu of worker %u: %s, %llu bytes, %llu ms",
 	    (unsigned long long)job->id, job->lane->slot,
 	    job->error.type != NULL ? job->error.type : "ok",
@@ -189,6 +191,7 @@ fetch_job_start(struct lane *lane, struct lane_message *msg)
 	struct fetch_job *job = calloc(1, sizeof(*job));
 	int r;
 
+	FAULT_POINT(FETCH_TAKEN);
 	if (job == NULL) {
 		if (msg->data_fd >= 0)
 			(void)close(msg->data_fd);

@@ -10,6 +10,7 @@
 
 #include "gateway/health.h"
 
+#include "common/conf/targets.h"
 #include "common/json/json.h"
 
 #include <string.h>
@@ -22,6 +23,7 @@ struct reasons {
 	const char *text[REASONS_MAX];
 	size_t n;
 	char paused[96];
+	char resting[160];
 };
 
 /* The slots of the present generation, whether their processes are up or just being
@@ -89,6 +91,26 @@ gauge(const struct control_metrics *metrics, enum metric m)
 	return metrics->cells[metric_info(m)->first_cell];
 }
 
+/* One agent is named; that others rest, too, follows when they share its providers. */
+static void
+look_at_agents(struct reasons *r, const struct health_facts *facts)
+{
+	const struct conf *c = facts->conf;
+	const uint64_t *breakers =
+	    &facts->metrics->cells[metric_info(METRIC_LLM_BREAKER)->first_cell];
+	size_t n = 0;
+
+	for (size_t i = 0; c != NULL && i < c->n_agents; i++) {
+		if (!conf_agent_rests(c, &c->agents[i], breakers))
+			continue;
+		if (n++ == 0)
+			(void)snprintf(r->resting, sizeof(r->resting),
+			    "no provider of agent %s can be asked", c->agents[i].name);
+	}
+	if (n > 0)
+		add(r, r->resting);
+}
+
 static void
 collect(struct reasons *r, const struct health_facts *facts)
 {
@@ -118,6 +140,8 @@ collect(struct reasons *r, const struct health_facts *facts)
 	if (facts->metrics != NULL && health_live_workers(status) > 0 &&
 	    gauge(facts->metrics, METRIC_STORE_UP) == 0)
 		add(r, "no worker reaches the result store");
+	if (facts->metrics != NULL)
+		look_at_agents(r, facts);
 	if (facts->metrics != NULL && gauge(facts->metrics, METRIC_REDIS_MAY_EVICT) > 0)
 		add(r,
 		    "redis may throw jobs away: its maxmemory-policy is not noeviction");

@@ -16,6 +16,7 @@ struct health_facts {
 	const struct control_status *status;   /* NULL: the supervisor did not answer */
 	const struct control_metrics *metrics; /* NULL: likewise */
 	const char *redis_away;                /* NULL: Redis answers; else why not */
+	const struct conf *conf;               /* its agents; may be NULL */
 	const char *queue_paused;              /* NULL: it is not; else since when */
 };
 

@@ -26,7 +26,7 @@ gather(struct http_server *s, struct health_facts *facts, struct texts *t,
 {
 	const struct gateway_services *v = &s->gateway->services;
 
-	*facts = (struct health_facts){ 0 };
+	*facts = (struct health_facts){ .conf = s->gateway->conf };
 	if (v->status(v->ctx, &s->status) == 0)
 		facts->status = &s->status;
 	if (with_metrics && v->metrics(v->ctx, &s->metrics) == 0)

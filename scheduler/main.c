@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/queue/redis_target.h"
 #include "common/role/role.h"
@@ -59,6 +60,7 @@ take_set(int fd)
 		log_error("%s; keeping the former", err_text(&err));
 	else
 		scheduler_set(scheduler, &set);
+	FAULT_POINT(LIVE_SET_TAKEN);
 }
 
 /* Takes what the supervisor has sent, and shows that the loop turns. */

@@ -11,6 +11,7 @@
 #include "scheduler/scheduler.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/queue/queue_dead.h"
 #include "common/queue/queue_rights.h"
@@ -197,9 +198,11 @@ recover(struct scheduler *s, const struct queue_recover *what, struct err *err)
 		int r;
 
 		queue_cmd_recover(&c, s->o.setup, what);
+		FAULT_POINT(RECOVER_SEND);
 		r = queue_run(s->o.redis, &c, &reply, &a, err);
 		if (r < 0)
 			return r;
+		FAULT_POINT(RECOVER_REPLY);
 		if (a.word !=
 		    QUEUE_OK) /* alive after all, or another host was faster */
 			return 0;
@@ -219,9 +222,10 @@ recover(struct scheduler *s, const struct queue_recover *what, struct err *err)
 static enum queue_blame
 blame_from(const char *name)
 {
-	if (strcmp(name, "none") == 0)
-		return QUEUE_BLAME_NONE;
-	return strcmp(name, "culprit") == 0 ? QUEUE_BLAME_CULPRIT : QUEUE_BLAME_UNKNOWN;
+	for (unsigned b = 0; b < QUEUE_BLAME_COUNT; b++)
+		if (strcmp(name, queue_blame_name((enum queue_blame)b)) == 0)
+			return (enum queue_blame)b;
+	return QUEUE_BLAME_UNKNOWN;
 }
 
 static struct queue_recover
@@ -352,9 +356,11 @@ beat(struct scheduler *s, uint64_t now_ms, struct err *err)
 	if (buf_status(&names) < 0 || draw_beat(&value) < 0)
 		return err_set(err, -ENOMEM, "no beat");
 	queue_cmd_beat(&c, s->o.setup, value, names.data, names.len);
+	FAULT_POINT(BEAT_SEND);
 	r = queue_run(s->o.redis, &c, &reply, &a, err);
 	if (r < 0)
 		return r;
+	FAULT_POINT(BEAT_REPLY);
 	for (size_t i = 0; i < a.beat.fenced.n; i++)
 		log_warning(
 		    "holder %s is fenced though its worker lives: it will drop its "
@@ -376,9 +382,11 @@ promote(struct scheduler *s, uint64_t *wait_ms, struct err *err)
 		int r;
 
 		queue_cmd_promote(&c, s->o.setup);
+		FAULT_POINT(PROMOTE_SEND);
 		r = queue_run(s->o.redis, &c, &reply, &a, err);
 		if (r < 0)
 			return r;
+		FAULT_POINT(PROMOTE_REPLY);
 		*wait_ms = turn_ms(s);
 		if (a.promote.next_ms >= 0 && (uint64_t)a.promote.next_ms < *wait_ms)
 			*wait_ms = (uint64_t)a.promote.next_ms;

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "supervisor/hub.h"
 #include "supervisor/lanes.h"
@@ -30,6 +31,7 @@ enum {
 	CHILD_MAGIC = 0x43484c44,
 	BACK_OFF_FIRST_MS = 100,
 	BACK_OFF_MAX_MS = 30000,
+	BACK_OFF_REDIS_MS = 1000, /* all others wait for it */
 	CALM_MS =
 	    10000, /* a life without jobs to finish is a success after this long */
 	CLOSE_LIMIT_MS = 10000, /* gateway, scheduler, ...: from DRAIN to RELEASE */
@@ -212,6 +214,8 @@ child_ready(struct child *c)
 {
 	char label[48];
 
+	if (c->role == ROLE_REDIS)
+		FAULT_POINT(REDIS_READY);
 	c->ready_ms = c->alive_ms = clock_mono_ms();
 	log_line(c->is_short ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 	    "%s: ready after %llu ms%s%s", child_label(c, label),
@@ -273,15 +277,16 @@ child_kill(struct child *c)
 }
 
 static uint64_t
-back_off_ms(unsigned failures)
+back_off_ms(enum role role, unsigned failures)
 {
+	uint64_t max_ms = role == ROLE_REDIS ? BACK_OFF_REDIS_MS : BACK_OFF_MAX_MS;
+	uint64_t wait_ms = BACK_OFF_FIRST_MS;
+
 	if (failures == 0)
 		return 0;
-	if (failures > 10)
-		return BACK_OFF_MAX_MS;
-	return BACK_OFF_FIRST_MS << (failures - 1) < BACK_OFF_MAX_MS
-	    ? BACK_OFF_FIRST_MS << (failures - 1)
-	    : BACK_OFF_MAX_MS;
+	while (--failures > 0 && wait_ms < max_ms)
+		wait_ms *= 2;
+	return wait_ms < max_ms ? wait_ms : max_ms;
 }
 
 /* During a storm workers wait for its end. */
@@ -312,7 +317,7 @@ child_back_off(struct child *c)
 		(void)snprintf(c->said, sizeof(c->said),
 		    "redis-server ended; its words are in %s/redis/redis.log or above",
 		    c->generation->conf->service.state_dir);
-	wait_ms = back_off_ms(c->failures - 1);
+	wait_ms = back_off_ms(c->role, c->failures - 1);
 	start_in(c, wait_ms);
 	if (c->said[0] != '\0')
 		(void)snprintf(c->supervisor->complaint,
@@ -392,14 +397,14 @@ tell_exit(const struct child *c, enum child_event event, int wait_status)
 {
 	enum log_level level = event == EVENT_DIED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 	const char *colon = c->said[0] != '\0' ? ": " : "";
-	char label[48];
+	char label[48], how[DEATH_TEXT_MAX];
 
 	if (c->is_short) /* whoever asked for it tells */
 		return;
+	live_set_tell_end(c, wait_status, how);
 	if (WIFSIGNALED(wait_status))
-		log_line(level, "%s[%ld]: killed by signal %d (%s)%s%s",
-		    child_label(c, label), (long)c->process.pid, WTERMSIG(wait_status),
-		    strsignal(WTERMSIG(wait_status)), colon, c->said);
+		log_line(level, "%s[%ld]: killed by %s%s%s", child_label(c, label),
+		    (long)c->process.pid, how, colon, c->said);
 	else if (WEXITSTATUS(wait_status) == EXIT_STATUS_OK && event != EVENT_DIED)
 		log_line(level, "%s[%ld]: ended", child_label(c, label),
 		    (long)c->process.pid);
@@ -416,6 +421,7 @@ child_exited(struct child *c, int wait_status, const struct rusage *used)
 	enum child_event event;
 
 	child_on_message(c, 0); /* last words are still in the socket */
+	FAULT_POINT(CHILD_REAPED);
 	event = event_of_exit(c, wait_status);
 	tell_exit(c, event, wait_status);
 	if (c->is_short)

@@ -12,8 +12,10 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/lane.h"
 #include "common/log.h"
+#include "common/role/fault_handler.h"
 #include "common/role/live_set.h"
 #include "supervisor/supervisor.h"
 
@@ -105,6 +107,7 @@ live_set_begin(struct supervisor *s, struct err *err)
 static const char *const blame_names[BLAME_COUNT] = {
 	[BLAME_NONE] = "none",
 	[BLAME_CULPRIT] = "culprit",
+	[BLAME_PAYLOAD] = "payload",
 	[BLAME_UNKNOWN] = "unknown",
 };
 
@@ -132,6 +135,7 @@ live_set_send(struct supervisor *s)
 	CLEANUP(closep) int fd = -1;
 	struct child *c;
 
+	FAULT_POINT(LIVE_SET_SEND);
 	s->is_live_set_old = false;
 	live_set_write(&text, s);
 	fd = buf_status(&text) < 0 ? -ENOMEM : lane_memfd(text.data, text.len);
@@ -140,26 +144,13 @@ live_set_send(struct supervisor *s)
 		    child_has_process(c) &&
 		    (fd < 0 || child_send(c, IPC_LIVE_SET, 0, 0, &fd, 1) == -EAGAIN))
 			s->is_live_set_old = true;
+	FAULT_POINT(LIVE_SET_SENT);
 }
 
 void
 live_set_mark(struct supervisor *s)
 {
 	s->is_live_set_old = true;
-}
-
-/* A fault is the running job's, our own kill is the stuck job's; anything else that
-   ends a process against its will is nobody's and everybody's. */
-static bool
-is_fault(int sig)
-{
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS,
-		SIGTRAP };
-
-	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-		if (faults[i] == sig)
-			return true;
-	return false;
 }
 
 static bool
@@ -169,7 +160,7 @@ stuck_row(const struct child *c, struct slot_row *out)
 	struct slot_row row;
 
 	for (unsigned i = 0; i < SLOT_ROWS; i++) {
-		if (!slot_row_copy(c->process.slots, i, &row) ||
+		if (!slot_row_copy(c->process.slots, i, &row) || row.is_payload != 0 ||
 		    row.deadline_ms >= oldest)
 			continue;
 		oldest = row.deadline_ms;
@@ -178,16 +169,25 @@ stuck_row(const struct child *c, struct slot_row *out)
 	return oldest != UINT64_MAX;
 }
 
+/* A fault is the running job's, our own kill is the stuck job's; anything else that
+   ends a process against its will is nobody's and everybody's. A fault without a word of
+   the handler is a system call that kills on the spot. */
 bool
 live_set_culprit(const struct child *c, int wait_status, struct slot_row *out)
 {
+	struct slot_fault fault;
 	uint32_t running;
 
-	if (c->process.slots == NULL || !WIFSIGNALED(wait_status))
+	if (c->process.slots == NULL)
+		return false;
+	if (slot_file_fault(c->process.slots, &fault))
+		return fault.row >= 0 &&
+		    slot_row_copy(c->process.slots, (unsigned)fault.row, out);
+	if (!WIFSIGNALED(wait_status))
 		return false;
 	if (c->stuck_ms != 0 && WTERMSIG(wait_status) == SIGKILL)
 		return stuck_row(c, out);
-	if (!is_fault(WTERMSIG(wait_status)) &&
+	if (!fault_is_signal(WTERMSIG(wait_status)) &&
 	    !(c->is_silent && WTERMSIG(wait_status) == SIGKILL))
 		return false;
 	running =
@@ -197,10 +197,10 @@ live_set_culprit(const struct child *c, int wait_status, struct slot_row *out)
 }
 
 static enum blame
-blame_of(const struct child *c, int wait_status, bool has_culprit)
+blame_of(const struct child *c, int wait_status, const struct slot_row *culprit)
 {
-	if (has_culprit)
-		return BLAME_CULPRIT;
+	if (culprit != NULL)
+		return culprit->is_payload != 0 ? BLAME_PAYLOAD : BLAME_CULPRIT;
 	if (!c->is_wanted) /* we ended it; its jobs are innocent */
 		return BLAME_NONE;
 	if (WIFSIGNALED(wait_status))
@@ -209,21 +209,47 @@ blame_of(const struct child *c, int wait_status, bool has_culprit)
 							       : BLAME_NONE;
 }
 
-static void
-write_evidence(char out[EVIDENCE_MAX], int wait_status, const struct slot_row *row,
-    const struct rusage *used)
+void
+live_set_tell_end(const struct child *c, int wait_status, char out[DEATH_TEXT_MAX])
 {
-	char what[64];
+	struct slot_fault fault;
+	char call[48] = "";
 
+	if (c->process.slots != NULL && slot_file_fault(c->process.slots, &fault) &&
+	    fault.refused >= 0)
+		(void)snprintf(call, sizeof(call), " by the refused system call %d",
+		    fault.refused);
 	if (WIFSIGNALED(wait_status))
-		(void)snprintf(what, sizeof(what), "signal %d (%s)",
-		    WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+		(void)snprintf(out, DEATH_TEXT_MAX, "signal %d (%s)%s",
+		    WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)), call);
 	else
-		(void)snprintf(what, sizeof(what), "exit status %d",
-		    WEXITSTATUS(wait_status));
-	(void)snprintf(out, EVIDENCE_MAX, "%s%s%s, worker used %ld s CPU and %ld MiB",
-	    what, row != NULL ? " in step " : "", row != NULL ? row->step : "",
-	    (long)(used->ru_utime.tv_sec + used->ru_stime.tv_sec),
+		(void)snprintf(out, DEATH_TEXT_MAX, "exit status %d%s",
+		    WEXITSTATUS(wait_status), call);
+}
+
+static double
+seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+/* row NULL: nobody is known to be to blame. */
+static void
+write_evidence(char out[EVIDENCE_MAX], const struct child *c, int wait_status,
+    const struct slot_row *row, const struct rusage *used)
+{
+	char what[DEATH_TEXT_MAX], label[48],
+	    where[SLOT_STEP_MAX + SLOT_TOOL_MAX + 64] = "";
+
+	live_set_tell_end(c, wait_status, what);
+	if (row != NULL)
+		(void)snprintf(where, sizeof(where), ", step %s%s%s, %llu tokens spent",
+		    row->step, row->tool[0] != '\0' ? ", tool " : "", row->tool,
+		    (unsigned long long)row->tokens);
+	(void)snprintf(out, EVIDENCE_MAX,
+	    "%s in %s%s; the process used %.2f s CPU and %ld MiB", what,
+	    child_label(c, label), where,
+	    seconds(&used->ru_utime) + seconds(&used->ru_stime),
 	    used->ru_maxrss / 1024);
 }
 
@@ -241,13 +267,15 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 	d = &s->deaths[s->n_deaths++ % DEATHS_MAX];
 	memset(d, 0, sizeof(*d));
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", c->holder);
-	d->blame = storm_is_on(s) ? BLAME_NONE : blame_of(c, wait_status, has_culprit);
+	d->blame = storm_is_on(s) ? BLAME_NONE
+				  : blame_of(c, wait_status, has_culprit ? &row : NULL);
 	if (has_culprit)
 		(void)snprintf(d->culprit, sizeof(d->culprit), "%s", row.job_id);
-	write_evidence(d->evidence, wait_status, has_culprit ? &row : NULL, used);
+	write_evidence(d->evidence, c, wait_status, has_culprit ? &row : NULL, used);
 	if (has_culprit)
-		log_warning("holder %s: %s; the job that ran was %s", d->holder,
-		    d->evidence, d->culprit);
+		log_warning("holder %s: %s; the %s was %s", d->holder, d->evidence,
+		    row.is_payload != 0 ? "payload that was read" : "job that ran",
+		    d->culprit);
 	else if (d->blame != BLAME_NONE && child_jobs_in_flight(c) > 0)
 		log_warning("holder %s: %s; its %u jobs are suspects", d->holder,
 		    d->evidence, child_jobs_in_flight(c));

@@ -22,12 +22,14 @@ struct child;
 
 enum {
 	DEATHS_MAX = 64,
-	EVIDENCE_MAX = 160
+	DEATH_TEXT_MAX = 128,
+	EVIDENCE_MAX = 384
 };
 
 enum blame {
 	BLAME_NONE,
 	BLAME_CULPRIT,
+	BLAME_PAYLOAD, /* culprit is its SHA-1 */
 	BLAME_UNKNOWN,
 	BLAME_COUNT
 };
@@ -35,8 +37,8 @@ enum blame {
 struct death {
 	char holder[HOLDER_NAME_MAX];
 	enum blame blame;
-	char culprit[SLOT_JOB_ID_MAX]; /* job id, "" when nobody is known */
-	char evidence[EVIDENCE_MAX];   /* signal, step, CPU, memory */
+	char culprit[SLOT_JOB_ID_MAX]; /* job id or SHA-1, "" when nobody is known */
+	char evidence[EVIDENCE_MAX]; /* signal, role, step, tool, tokens, CPU, memory */
 };
 
 /* Draws this boot's id, reads the former ones from state_dir/boot and writes the
@@ -57,7 +59,12 @@ void live_set_mark(struct supervisor *s);
 void live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
     const struct rusage *used);
 
-/* The row of the job that ran when the life ended, or that is past its deadline. */
+/* "signal 31 (Bad system call) by the refused system call 41", "exit status 3". */
+void live_set_tell_end(const struct child *c, int wait_status,
+    char out[DEATH_TEXT_MAX]);
+
+/* The row of the job that ran when the life ended, or that is past its deadline; by the
+   word of the fault handler if it left one. */
 bool live_set_culprit(const struct child *c, int wait_status, struct slot_row *out);
 
 #endif

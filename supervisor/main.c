@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "supervisor/check.h"
 #include "supervisor/control_server.h"
@@ -22,11 +23,11 @@
 #include "supervisor/places.h"
 #include "supervisor/signals.h"
 #include "supervisor/stages.h"
+#include "supervisor/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,31 +38,14 @@ static struct supervisor the_supervisor = { .listen_fd = -1,
 	.state_fd = -1,
 	.ready_fd = -1 };
 
-/* Secrets pass through this heap while the configuration is read: freed memory is
-   overwritten, and nobody of our user may look. */
+/* Nobody of our user may look at the secrets. */
 static void
 keep_secrets(void)
 {
 	const struct rlimit none = { 0, 0 };
 
-	(void)mallopt(M_PERTURB, 0xa5);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
-/* Keys that came by the environment would stand in /proc/PID/environ for as long as the
-   daemon lives; a reload still finds them by getenv(). */
-static void
-hide_environment(void)
-{
-	for (char **e = environ; e != NULL && *e != NULL; e++) {
-		char *copy = strdup(*e);
-
-		if (copy == NULL)
-			return;
-		explicit_bzero(*e, strlen(*e));
-		*e = copy;
-	}
 }
 
 /* Standard descriptors that are closed would become sockets that children write to. */
@@ -77,27 +61,41 @@ open_standard_descriptors(void)
 }
 
 static int
-load(struct supervisor *s, struct err *err)
+dump(const struct conf *conf, struct err *err)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+
+	conf_write_masked(&text, conf);
+	(void)fputs(buf_str(&text), stdout);
+	return fflush(stdout) == 0 ? 0 : err_set(err, -errno, "%s", strerror(errno));
+}
+
+/* -t and -T end soon: they read the file themselves. */
+static int
+load_here(struct supervisor *s, struct err *err)
 {
 	CLEANUP(conf_freep) struct conf *conf = NULL;
 	int r = conf_load(s->options.conf_path, &conf, err);
 
 	if (r < 0)
 		return r;
-	if (s->options.command == COMMAND_DUMP) {
-		CLEANUP_BUF struct buf text = BUF_INIT;
+	if (s->options.command == COMMAND_DUMP)
+		return dump(conf, err);
+	return generation_new(&conf, ++s->last_generation, &s->now, err);
+}
 
-		conf_write_masked(&text, conf);
-		(void)fputs(buf_str(&text), stdout);
-		return fflush(stdout) == 0
-		    ? 0
-		    : err_set(err, -errno, "%s", strerror(errno));
-	}
-	r = generation_new(&conf, ++s->last_generation, &s->now, err);
-	if (r < 0)
-		return r;
-	TAILQ_INSERT_TAIL(&s->generations, s->now, link);
-	return 0;
+static int
+load(struct supervisor *s, struct err *err)
+{
+	int r;
+
+	vault_hide_environment();
+	r = s->options.command != COMMAND_RUN
+	    ? load_here(s, err)
+	    : generation_load(s->options.conf_path, ++s->last_generation, &s->now, err);
+	if (r == 0 && s->now != NULL)
+		TAILQ_INSERT_TAIL(&s->generations, s->now, link);
+	return r;
 }
 
 static const char *
@@ -233,6 +231,9 @@ run(struct supervisor *s)
 		status = EXIT_STATUS_FAILURE;
 		s->started_ms = clock_mono_ms();
 		s->started_at_ms = s->reload.at_ms = clock_wall_ms();
+		r = FAULT_POINTS_OPEN(&err);
+	}
+	if (r == 0) {
 		r = settle(s, &err);
 	}
 	if (r == 0)
@@ -269,7 +270,8 @@ obey(struct supervisor *s)
 	struct err err = ERR_INIT;
 
 	if (s->options.command == COMMAND_VERSION) {
-		(void)printf("agent-runnerd %s\n", PACKAGE_VERSION);
+		(void)printf("agent-runnerd %s%s\n", PACKAGE_VERSION,
+		    FAULT_POINTS_NOTE);
 		return EXIT_STATUS_OK;
 	}
 	if (s->options.command == COMMAND_HELP) {
@@ -315,7 +317,6 @@ main(int argc, char **argv)
 
 	open_standard_descriptors();
 	keep_secrets();
-	hide_environment();
 	(void)umask(027);
 	TAILQ_INIT(&s->children);
 	TAILQ_INIT(&s->generations);

@@ -13,6 +13,7 @@
 
 #include "supervisor/redis.h"
 
+#include "common/fault_point.h"
 #include "supervisor/places.h"
 #include "supervisor/supervisor.h"
 
@@ -136,6 +137,7 @@ redis_spawn(struct child *c, struct err *err)
 	fill_arguments(args, conf);
 	req.program_fd = program_fd;
 	req.argv = args->argv;
+	FAULT_POINT(REDIS_START);
 	pid = spawn_process(&req, &c->process.pidfd, err);
 	if (pid < 0)
 		return (int)pid;

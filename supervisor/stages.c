@@ -248,7 +248,8 @@ watch_quarantine(struct supervisor *s)
 
 	if (is_needed)
 		s->quiet_since_ms = now_ms;
-	if (is_needed && c == NULL)
+	/* in a storm even the culprits wait */
+	if (is_needed && c == NULL && now_ms >= storm_until_ms(s))
 		start_one(s, s->now, ROLE_QUARANTINE, 0);
 	else if (c != NULL && now_ms - s->quiet_since_ms > idle_ms)
 		child_retire(c);

@@ -18,7 +18,9 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -65,7 +67,11 @@ free_places(const struct claim *c)
 	const struct worker *w = c->worker;
 	unsigned max =
 	    is_quarantine(w) ? 1 : (unsigned)w->conf->service.jobs_per_worker;
+	bool is_due;
 
+	if (providers_are_dark(c->worker, &is_due)) /* one job may try */
+		return is_due && w->n_probes == 0 && c->in_flight == 0 &&
+		    w->n_jobs < max;
 	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
 }
 
@@ -100,6 +106,14 @@ take(struct claim *c, const char *bytes, size_t n)
 }
 
 static void
+pause_for_a_moment(struct claim *c)
+{
+	c->is_paused = true;
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
+}
+
+static void
 on_move(void *ctx, const struct redisReply *reply)
 {
 	struct claim *c = ctx;
@@ -110,6 +124,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		return; /* on_up goes on */
 	}
 	if (reply->type == REDIS_REPLY_STRING) {
+		FAULT_POINT(CLAIM_REPLY);
 		take(c, reply->str, reply->len);
 		if (c->in_flight == 0)
 			c->burst = c->burst > 0 ? c->burst * 2 : 1;
@@ -119,7 +134,7 @@ on_move(void *ctx, const struct redisReply *reply)
 		if (!c->is_paused && reply->type == REDIS_REPLY_ERROR)
 			log_warning("claim: %s; trying again", reply->str);
 		c->must_adopt = true;
-		c->is_paused = true;
+		pause_for_a_moment(c);
 		c->burst = 0;
 	}
 	claim_next(c);
@@ -134,6 +149,7 @@ send_move(struct claim *c, bool is_blocking)
 		is_quarantine(c->worker) ? q->alone : q->jobs, buf_str(&c->held),
 		"LEFT", "RIGHT", timeout };
 
+	FAULT_POINT(CLAIM_SEND);
 	(void)snprintf(timeout, sizeof(timeout), "%d", BLOCK_SEC);
 	if (redis_link_send(c->link, is_blocking ? 6 : 5, argv, NULL, on_move, c) == 0)
 		c->in_flight++;
@@ -163,6 +179,13 @@ void
 claim_wake(struct claim *c)
 {
 	claim_next(c);
+}
+
+void
+claim_look_soon(struct claim *c)
+{
+	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
+	    clock_mono_ms() + PAUSE_MS);
 }
 
 void
@@ -285,7 +308,7 @@ adopt_strays(struct adoption *a)
 			continue;
 		if (job_new(w, TAKE_PTR(a->rows[i].bytes), a->rows[i].n,
 			a->rows[i].is_id) < 0)
-			a->claim->must_adopt = true;
+			a->has_failed = true;
 	}
 }
 
@@ -324,12 +347,14 @@ adopt_run(void *ctx)
 		struct queue_command cmd;
 
 		queue_cmd_adopt(&cmd, &w->setup, w->role->holder, from, ADOPT_PAGE);
+		FAULT_POINT(ADOPT_SEND);
 		r = redis_op(w->redis, &cmd, copy_rows, &a, &answer, 0, &e);
+		FAULT_POINT(ADOPT_REPLY);
 		if (a.has_failed || a.n_rows < from + ADOPT_PAGE)
 			break;
 	}
 	if (r < 0 || a.has_failed) {
-		c->must_adopt = true;
+		a.has_failed = true;
 	} else if (answer.word == QUEUE_FENCED) {
 		worker_fenced(w);
 	} else {
@@ -341,7 +366,10 @@ adopt_run(void *ctx)
 		free(a.rows[i].bytes);
 	free(a.rows);
 	c->is_adopting = false;
-	c->is_paused |= c->must_adopt; /* it failed: again at the timer's next turn */
+	if (a.has_failed) { /* a reconnection meanwhile is no failure: again at once */
+		c->must_adopt = true;
+		pause_for_a_moment(c);
+	}
 	claim_next(c);
 }
 
@@ -441,14 +469,15 @@ static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	bool was_paused = c->is_paused;
+	bool was_paused = c->is_paused, is_due;
 
 	c->is_paused = false;
 	claim_next(c);
 	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
-		(was_paused || c->must_adopt || store_is_long_away(c->worker)
+		(was_paused || c->must_adopt || store_is_long_away(c->worker) ||
+			    providers_are_dark(c->worker, &is_due)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));
 }

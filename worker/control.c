@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "worker/providers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,6 +175,57 @@ lost_lane(const struct worker *w)
 	return compute != 0 && now - compute > LANE_PATIENCE_MS ? "compute" : NULL;
 }
 
+/* ---- cancels that nobody told us ---- */
+
+/* A question whose answer may come when the job is gone. */
+struct cancel_question {
+	struct worker *worker;
+	size_t n;
+	char id[QUEUE_ID_MAX];
+};
+
+static void
+on_cancel_flag(void *ctx, const struct redisReply *reply)
+{
+	struct cancel_question *q = ctx;
+
+	if (reply == NULL)
+		q->worker->must_ask_cancelled = true;
+	else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
+		(void)job_cancel(q->worker, q->id, q->n);
+	free(q);
+}
+
+/* What was cancelled before this subscription, nobody told us. Asked again at the next
+   tick when it could not be asked, or the answer was lost. */
+static void
+ask_cancelled(struct worker *w)
+{
+	const struct job *j;
+
+	w->must_ask_cancelled = false;
+	TAILQ_FOREACH (j, &w->jobs, link) {
+		struct cancel_question *q;
+		CLEANUP_BUF struct buf key = BUF_INIT;
+		const char *argv[] = { "HEXISTS", NULL, "cancel" };
+		size_t n = j->is_begun ? strlen(j->msg.job_id) : 0;
+
+		if (n == 0 || n > QUEUE_ID_MAX || (q = malloc(sizeof(*q))) == NULL)
+			continue;
+		*q = (struct cancel_question){ .worker = w, .n = n };
+		memcpy(q->id, j->msg.job_id, n);
+		queue_key_job(&key, q->id, n);
+		argv[1] = buf_str(&key);
+		if (buf_status(&key) != 0 ||
+		    redis_link_send(w->redis, 3, argv, NULL, on_cancel_flag, q) < 0) {
+			free(q);
+			w->must_ask_cancelled = true;
+		}
+	}
+}
+
+/* ---- the tick ---- */
+
 static void
 renew(struct worker *w)
 {
@@ -189,6 +241,9 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	if (store_queue_away_since(w->store) != 0 || redis_link_is_away(w->redis))
 		pause_deadlines(w, elapsed_ms);
 	watch_store(w);
+	if (w->must_ask_cancelled)
+		ask_cancelled(w);
+	providers_tick(w);
 	if (w->is_draining)
 		return;
 	claim_look(w->claim);
@@ -224,47 +279,6 @@ on_cancel(struct worker *w, const char *id, size_t n)
 {
 	if (!job_cancel(w, id, n))
 		claim_cancelled(w->claim, id, n);
-}
-
-/* A question whose answer may come when the job is gone. */
-struct cancel_question {
-	struct worker *worker;
-	size_t n;
-	char id[QUEUE_ID_MAX];
-};
-
-static void
-on_cancel_flag(void *ctx, const struct redisReply *reply)
-{
-	struct cancel_question *q = ctx;
-
-	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
-		(void)job_cancel(q->worker, q->id, q->n);
-	free(q);
-}
-
-/* What was cancelled before this subscription, nobody told us. */
-static void
-ask_cancelled(struct worker *w)
-{
-	const struct job *j;
-
-	TAILQ_FOREACH (j, &w->jobs, link) {
-		struct cancel_question *q;
-		CLEANUP_BUF struct buf key = BUF_INIT;
-		const char *argv[] = { "HEXISTS", NULL, "cancel" };
-		size_t n = j->is_begun ? strlen(j->msg.job_id) : 0;
-
-		if (n == 0 || n > QUEUE_ID_MAX || (q = malloc(sizeof(*q))) == NULL)
-			continue;
-		*q = (struct cancel_question){ .worker = w, .n = n };
-		memcpy(q->id, j->msg.job_id, n);
-		queue_key_job(&key, q->id, n);
-		argv[1] = buf_str(&key);
-		if (buf_status(&key) != 0 ||
-		    redis_link_send(w->redis, 3, argv, NULL, on_cancel_flag, q) < 0)
-			free(q);
-	}
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
@@ -55,6 +56,7 @@ struct fibers {
 	struct loop *loop;
 	ucontext_t main_context;
 	struct fiber_list ready, idle;
+	_Atomic uint32_t *shown; /* tag of the fiber that runs, for others to see */
 	size_t n_idle, max_idle, alive;
 	void *main_fake_stack;
 	const void *main_stack;
@@ -62,7 +64,6 @@ struct fibers {
 };
 
 static struct fiber *running;
-static volatile uint32_t running_tag;
 
 struct fiber *
 fiber_self(void)
@@ -70,18 +71,35 @@ fiber_self(void)
 	return running;
 }
 
+/* One plain store a switch: it must stand when the process dies in the next moment, and
+   nobody orders anything by it. */
+static void
+show_tag(const struct fibers *fs, uint32_t tag)
+{
+	if (fs->shown != NULL)
+		atomic_store_explicit(fs->shown, tag, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 void
 fiber_set_tag(struct fiber *f, uint32_t tag)
 {
 	f->tag = tag;
 	if (f == running)
-		running_tag = tag;
+		show_tag(f->set, tag);
 }
 
 uint32_t
 fiber_running_tag(void)
 {
-	return running_tag;
+	return running != NULL ? running->tag : 0;
+}
+
+void
+fibers_show_tag(struct fibers *fs, _Atomic uint32_t *shown)
+{
+	fs->shown = shown;
+	show_tag(fs, 0);
 }
 
 /* ---- the switch ---- */
@@ -119,12 +137,21 @@ switch_to_fiber(struct fiber *f)
 	struct fibers *fs = f->set;
 
 	running = f;
-	running_tag = f->tag;
+	show_tag(fs, f->tag);
 	announce_switch(&fs->main_fake_stack, f->map + GUARD_BYTES, FIBER_STACK_BYTES);
 	(void)swapcontext(&fs->main_context, &f->context);
 	finish_switch(fs->main_fake_stack, NULL, NULL);
 	running = NULL;
-	running_tag = 0;
+	show_tag(fs, 0);
+}
+
+/* What a fiber runs on the loop's stack is still its own doing. */
+static void
+call_on_loop(struct fiber *f)
+{
+	show_tag(f->set, f->tag);
+	TAKE_PTR(f->call)(f->call_ctx);
+	show_tag(f->set, 0);
 }
 
 static void
@@ -209,7 +236,7 @@ run_ready(void *ctx)
 		f->is_ready = false;
 		switch_to_fiber(f);
 		while (f->call != NULL) {
-			TAKE_PTR(f->call)(f->call_ctx);
+			call_on_loop(f);
 			switch_to_fiber(f);
 		}
 		if (f->is_done)

@@ -40,9 +40,12 @@ struct fiber *fiber_start(struct fibers *fs, fiber_fn *fn, void *ctx);
 
 struct fiber *fiber_self(void); /* NULL outside a fiber */
 
-/* A number that the owner gives a fiber, for the crash handler and the slot table. */
+/* A number that the owner gives a fiber, for whoever asks which one runs. */
 void fiber_set_tag(struct fiber *f, uint32_t tag);
-uint32_t fiber_running_tag(void); /* 0 outside fibers; async-signal-safe */
+uint32_t fiber_running_tag(void); /* 0 outside fibers */
+/* From now on *shown is the tag of the fiber that runs (also while it runs something on
+   the loop's stack), and 0 while none does. It outlives the set. */
+void fibers_show_tag(struct fibers *fs, _Atomic uint32_t *shown);
 
 /* Makes the present wait, or the next one, of f return -ECANCELED, once, unless
    masked. */

@@ -11,11 +11,13 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/store/digest.h"
 #include "worker/agent/conversation.h"
 #include "worker/buffers.h"
 #include "worker/job_skim.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -64,6 +66,22 @@ show(struct job *j, const char *step, uint64_t deadline_ms)
 
 	slot_row_set(j->worker->role->slots, j->row, id, strlen(id), step,
 	    j->started_ms, deadline_ms);
+}
+
+/* Until begin has named the job: should this payload take the process down, it alone is
+   charged, and not those beside it. */
+static void
+show_element(struct job *j)
+{
+	struct slot_file *slots = j->worker->role->slots;
+	char sha1[SHA1_HEX_MAX];
+
+	if (j->is_id)
+		slot_row_set(slots, j->row, j->element, j->element_len, "begin",
+		    j->started_ms, UINT64_MAX);
+	else if (j->element_len <= (size_t)j->worker->conf->queue.max_payload_bytes &&
+	    sha1_of(j->element, j->element_len, sha1) == 0)
+		slot_row_payload(slots, j->row, sha1, j->started_ms);
 }
 
 /* ---- begin ---- */
@@ -163,11 +181,15 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 		.digest = queue_text(j->is_id ? "" : j->msg.digest),
 		.retry_count = j->msg.retry_count,
 		.min_token = min_token };
+	int r;
 
 	b.id = j->is_id ? b.element : queue_text(j->msg.job_id);
 	queue_cmd_begin(&cmd, &w->setup, &b);
 	j->proved_ms = clock_mono_ms();
-	return redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+	FAULT_POINT_OF(BEGIN_SEND, j->msg.job_id);
+	r = redis_op(w->redis, &cmd, copy_begin, j, answer, 0, err);
+	FAULT_POINT_OF(BEGIN_REPLY, j->msg.job_id);
+	return r;
 }
 
 static void
@@ -257,7 +279,9 @@ file_dead_payload(struct job *j, struct err *err)
 	queue_cmd_dead_payload(&cmd, &w->setup, w->role->holder,
 	    (struct queue_text){ j->element, j->element_len },
 	    queue_text(error_type_name(j->fault.type)), queue_text(j->fault.text));
+	FAULT_POINT(DEAD_SEND);
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	FAULT_POINT(DEAD_REPLY);
 	if (r < 0)
 		return r;
 	if (answer.word == QUEUE_FENCED)
@@ -279,6 +303,18 @@ is_superseded(const struct job *j, const struct store_result *row)
 	    (row->token <= j->base_token || j->msg.retry_count > row->retry_count);
 }
 
+static enum error_type
+stored_error(struct job *j, const struct store_result *row)
+{
+	const struct json *error = NULL, *type;
+
+	if (row->error == NULL ||
+	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
+	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
+		return ERROR_TYPE_NONE;
+	return error_type_from_name(type->text, type->len);
+}
+
 /*
  * Did the run fail by what its journal holds? To replay that would be to fail again.
  * What failed by something outside goes on from its journal, and pays for no answer
@@ -293,14 +329,8 @@ is_end_of_course(struct job *j, const struct store_result *row)
 		ERROR_TYPE_SCHEMA_VIOLATION, ERROR_TYPE_PATCH_REJECTED,
 		ERROR_TYPE_LOOP_DETECTED, ERROR_TYPE_LIMIT_EXCEEDED,
 		ERROR_TYPE_BUDGET_EXCEEDED, ERROR_TYPE_REJECTED, ERROR_TYPE_INTERNAL };
-	const struct json *error = NULL, *type;
-	enum error_type is;
+	enum error_type is = stored_error(j, row);
 
-	if (row->error == NULL ||
-	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
-	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
-		return false;
-	is = error_type_from_name(type->text, type->len);
 	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
 		if (courses[i] == is)
 			return true;
@@ -363,7 +393,10 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
-		return job_publish_stored(j, &row);
+		return *word == QUEUE_SPENT &&
+			stored_error(j, &row) == ERROR_TYPE_CRASHED
+		    ? job_bury_stored(j, &row)
+		    : job_publish_stored(j, &row);
 	if (j->token <= row.token) {
 		/* written under a token that this Redis no longer knows */
 		r = begin_op(j, row.token, &answer, err);
@@ -468,6 +501,7 @@ begin_and_look(struct job *j, struct queue_answer *answer, int *found,
 	r = begin_op(j, 0, answer, err);
 	if (can_look)
 		*found = store_client_lookup_end(&lookup, stored, &ignored);
+	FAULT_POINT_OF(LOOKED_UP, j->msg.job_id);
 	return r;
 }
 
@@ -491,10 +525,14 @@ go(struct job *j, struct err *err)
 {
 	CLEANUP(store_result_release) struct store_result stored = STORE_RESULT_INIT;
 	struct queue_answer answer = { .word = QUEUE_OK };
-	int found = 0, r = j->is_id ? 0 : read_payload(j, j->element, j->element_len);
+	int found = 0, r = 0;
 
+	show_element(j);
+	if (!j->is_id)
+		r = read_payload(j, j->element, j->element_len);
 	if (r < 0)
 		return r;
+	FAULT_POINT_OF(JOB_PARSED, j->msg.job_id);
 	if (j->fault_status == -ENOMSG)
 		return file_dead_payload(j, err);
 	r = begin_and_look(j, &answer, &found, &stored, err);
@@ -526,6 +564,7 @@ job_end(struct job *j)
 
 	TAILQ_REMOVE(&w->jobs, j, link);
 	w->n_jobs--;
+	w->n_probes -= j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	row_give(w, j->row);
@@ -582,6 +621,7 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	unsigned row = row_take(w);
+	bool is_due;
 
 	if (j == NULL || row == SLOT_ROWS)
 		goto failed;
@@ -601,6 +641,8 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 	fiber_set_tag(j->fiber, row + 1);
 	TAILQ_INSERT_TAIL(&w->jobs, j, link);
 	w->n_jobs++;
+	j->is_probe = providers_are_dark(w, &is_due);
+	w->n_probes += j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;
 	return 0;

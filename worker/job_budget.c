@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/agent/conversation.h"
 #include "worker/worker.h"
@@ -130,7 +131,9 @@ reserve_once(struct job *j, const struct queue_reserve *want, struct queue_answe
 	int r;
 
 	queue_cmd_reserve(&cmd, &j->worker->setup, &ref, want);
+	FAULT_POINT_OF(RESERVE_SEND, j->msg.job_id);
 	r = redis_op(j->worker->redis, &cmd, NULL, NULL, a, 0, &e);
+	FAULT_POINT_OF(RESERVE_REPLY, j->msg.job_id);
 	if (r < 0 && r != -ECANCELED)
 		log_error("job %s: reserve: %s", j->msg.job_id, err_text(&e));
 	return r;
@@ -171,7 +174,7 @@ job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *cost,
 	cost->tokens = a.reserve.tokens;
 	cost->microusd = a.reserve.microusd;
 	j->reserved = RESERVED;
-	j->spent = (struct queue_spent){ .turn = turn };
+	j->spent = (struct queue_spent){ turn, cost->tokens, cost->microusd };
 	return 0;
 }
 
@@ -198,8 +201,11 @@ job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered)
 {
 	if (j->reserved != RESERVED)
 		return;
-	j->spent.tokens = (int64_t)(paid->usage.input + paid->usage.output);
-	j->spent.microusd = (int64_t)paid->cost_microusd;
+	/* a provider that does not count is paid what was reserved for it */
+	if (!is_answered || paid->usage.input + paid->usage.output > 0) {
+		j->spent.tokens = (int64_t)(paid->usage.input + paid->usage.output);
+		j->spent.microusd = (int64_t)paid->cost_microusd;
+	}
 	j->reserved = is_answered ? RESERVED_AND_SPENT : RESERVED_NOTHING;
 	if (!is_answered && j->stop != JOB_STOP_FENCED &&
 	    (j->spent.tokens > 0 || j->spent.microusd > 0))

@@ -12,8 +12,10 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/job_session.h"
+#include "worker/llm/retry.h"
 #include "worker/preview.h"
 #include "worker/result_message.h"
 #include "worker/worker.h"
@@ -28,7 +30,8 @@ enum {
 	RETRY_BASE_MS = 1000,
 	RETRY_CAP_MS = 60000,
 	RETRY_AFTER_MAX_MS = 24 * 3600 * 1000,
-	PUT_OFF_MS = 5000
+	PUT_OFF_MS = 5000,
+	BURIALS_STORED = 2 /* tries; after them a burial does without the store */
 };
 
 static uint64_t
@@ -135,11 +138,15 @@ finish(struct job *j, const char *status, const char *message, size_t n)
 	CLEANUP(job_turn_release) struct job_turn turn = JOB_TURN_INIT;
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
+	int r;
 
 	queue_cmd_finish(&cmd, &j->worker->setup, &ref, strcmp(status, "failed") == 0,
 	    (struct queue_text){ message, n });
 	job_turn_add(&turn, j, message, n, &cmd);
-	return run_op(j, &cmd);
+	FAULT_POINT_OF(FINISH_SEND, j->msg.job_id);
+	r = run_op(j, &cmd);
+	FAULT_POINT_OF(FINISH_REPLY, j->msg.job_id);
+	return r;
 }
 
 static int
@@ -148,11 +155,15 @@ bury(struct job *j, const struct result_facts *f, const char *message, size_t n)
 	CLEANUP(job_turn_release) struct job_turn turn = JOB_TURN_INIT;
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
+	int r;
 
 	queue_cmd_bury(&cmd, &j->worker->setup, &ref, (struct queue_text){ message, n },
 	    queue_text(error_type_name(f->error.type)), queue_text(f->error.message));
 	job_turn_add(&turn, j, message, n, &cmd);
-	return run_op(j, &cmd);
+	FAULT_POINT_OF(BURY_SEND, j->msg.job_id);
+	r = run_op(j, &cmd);
+	FAULT_POINT_OF(BURY_REPLY, j->msg.job_id);
+	return r;
 }
 
 /*
@@ -167,7 +178,9 @@ put_row(struct job *j, const struct store_row *row, struct store_outcome *out,
 
 	if (r < 0)
 		return r;
+	FAULT_POINT_OF(STORE_SEND, j->msg.job_id);
 	r = store_client_put(j->worker, row, out, 0, err);
+	FAULT_POINT_OF(STORE_DONE, j->msg.job_id);
 	if (out->verdict == STORE_REFUSED)
 		return err_set(err, -EINVAL, "%s", err_text(&out->err));
 	return r;
@@ -236,6 +249,31 @@ store_and_finish(struct job *j, struct store_row *row, const struct result_facts
 	return r;
 }
 
+/* What cannot be stored is published all the same: somebody waits for it. */
+static int
+publish_unstored(struct job *j, const struct result_facts *f, bool is_burial,
+    const struct buf *message, const char *why)
+{
+	int r;
+
+	log_error("job %s: its failure is not stored: %s", j->msg.job_id, why);
+	r = is_burial ? bury(j, f, buf_str(message), message->len)
+		      : finish(j, "failed", buf_str(message), message->len);
+	if (r == 0)
+		note_end(j, f, false);
+	return r;
+}
+
+/* How often the process did not survive the job's burial. */
+static int64_t
+failed_burials(const struct job *j)
+{
+	int64_t crashes = j->crashes - j->worker->conf->queue.max_crashes;
+	int64_t suspicions = j->suspicions - QUEUE_MAX_SUSPICIONS;
+
+	return crashes > suspicions ? crashes : suspicions;
+}
+
 /* What a server said of a password of ours stays here. */
 static void
 mask_message(struct job *j, struct result_facts *f)
@@ -267,18 +305,12 @@ fail(struct job *j, struct result_facts *f, bool is_burial)
 	result_message_failed(&message, f);
 	if (buf_status(&message) != 0 || store_new_id(result_id) < 0)
 		return -ENOMEM;
+	if (is_burial && failed_burials(j) >= BURIALS_STORED)
+		return publish_unstored(j, f, true, &message, "that took workers down");
 	fill_row(j, f, "failed", result_id, &message, &row);
 	r = store_and_finish(j, &row, f, is_burial, &e);
-	if (r ==
-	    -EINVAL) /* not even the failure can be stored: publish it all the same */
-		log_error("job %s: its failure cannot be stored: %s", j->msg.job_id,
-		    err_text(&e));
-	if (r == -EINVAL) {
-		r = finish(j, "failed", buf_str(&message), message.len);
-		if (r == 0)
-			note_end(j, f, false);
-	}
-	return r;
+	return r == -EINVAL ? publish_unstored(j, f, is_burial, &message, err_text(&e))
+			    : r;
 }
 
 int
@@ -298,21 +330,35 @@ job_fail(struct job *j, enum error_type type, const char *fmt, ...)
 	return fail(j, &f, false);
 }
 
+static void
+burial_facts(struct job *j, struct conversation_result *spent,
+    char text[CONVERSATION_ERROR_TEXT_MAX], struct result_facts *f)
+{
+	if (failed_burials(j) <= 0) /* else the journal may be what faults */
+		job_spent(j, spent);
+	(void)snprintf(text, CONVERSATION_ERROR_TEXT_MAX,
+	    "not run again after %lld attempts, %lld crashes and %lld suspicions; %llu "
+	    "tokens were spent%s%.700s",
+	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions,
+	    (unsigned long long)j->tokens,
+	    j->evidence != NULL ? "; the last time: " : "",
+	    j->evidence != NULL ? j->evidence : "");
+	base_facts(j, spent, f);
+	f->attempts = (unsigned)j->attempts;
+	f->error.type = ERROR_TYPE_CRASHED;
+	f->error.message = text;
+	f->error.tool = f->error.step = f->error.evidence = "";
+}
+
 int
 job_bury(struct job *j)
 {
+	CLEANUP(conversation_result_release) struct conversation_result spent;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
 	struct result_facts f;
-	char text[256];
 
-	base_facts(j, NULL, &f);
-	f.attempts = (unsigned)j->attempts;
-	f.error.type = ERROR_TYPE_CRASHED;
-	(void)snprintf(text, sizeof(text),
-	    "not run again after %lld attempts, %lld crashes and %lld suspicions",
-	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions);
-	f.error.message = text;
-	f.error.tool = f.error.step = "";
-	f.error.evidence = "";
+	conversation_result_init(&spent);
+	burial_facts(j, &spent, text, &f);
 	if (j->evidence != NULL) {
 		CLEANUP_BUF struct buf quoted = BUF_INIT;
 
@@ -356,6 +402,18 @@ deserves_retry(const struct job *j, const struct conversation_result *r)
 	    j->attempts + 1 < j->worker->conf->queue.max_attempts;
 }
 
+/* Nothing is wrong with the job: it goes on when somebody may be asked again. */
+static int
+put_off(struct job *j, const struct conversation_result *r)
+{
+	uint64_t delay_ms = llm_put_off_ms(r->error.retry_after_ms, drand48());
+
+	metric_add(worker_metrics(j->worker), METRIC_JOBS_PUT_OFF, 0, 1);
+	log_debug("job %s: put off for %llu ms: %s", j->msg.job_id,
+	    (unsigned long long)delay_ms, r->error.text);
+	return job_release(j, (int64_t)delay_ms, "every provider rests");
+}
+
 static int
 retry(struct job *j, enum error_type type, int64_t delay_ms)
 {
@@ -366,7 +424,9 @@ retry(struct job *j, enum error_type type, int64_t delay_ms)
 	j->is_ending = true;
 	queue_cmd_retry(&cmd, &j->worker->setup, &ref, delay_ms,
 	    queue_text(error_type_name(type)), (int64_t)ran_ms(j));
+	FAULT_POINT_OF(RETRY_SEND, j->msg.job_id);
 	status = run_op(j, &cmd);
+	FAULT_POINT_OF(RETRY_REPLY, j->msg.job_id);
 	if (status == 0) {
 		metric_add(worker_metrics(j->worker), METRIC_JOBS_RETRIED, 0, 1);
 		log_info("job %s: attempt %lld failed (%s); next try in %lld ms",
@@ -381,6 +441,8 @@ job_fail_with(struct job *j, struct conversation_result *r)
 {
 	struct result_facts f;
 
+	if (r->is_put_off)
+		return put_off(j, r);
 	if (deserves_retry(j, r))
 		return retry(j, r->error.type, retry_delay_ms(j, r));
 	base_facts(j, r, &f);
@@ -498,16 +560,37 @@ job_publish_stored(struct job *j, const struct store_result *row)
 }
 
 int
+job_bury_stored(struct job *j, const struct store_result *row)
+{
+	CLEANUP(conversation_result_release) struct conversation_result spent;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	struct result_facts f;
+	int r;
+
+	j->is_ending = true;
+	conversation_result_init(&spent);
+	burial_facts(j, &spent, text, &f);
+	r = bury(j, &f, row->message, row->message_len);
+	if (r == 0)
+		note_end(j, &f, false);
+	return r;
+}
+
+int
 job_release(struct job *j, int64_t delay_ms, const char *why)
 {
 	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
+	int r;
 
 	if (j->stop == JOB_STOP_FENCED)
 		return -ESTALE;
 	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
 	    (int64_t)ran_ms(j));
-	return run_op(j, &cmd);
+	FAULT_POINT_OF(RELEASE_SEND, j->msg.job_id);
+	r = run_op(j, &cmd);
+	FAULT_POINT_OF(RELEASE_REPLY, j->msg.job_id);
+	return r;
 }
 
 int

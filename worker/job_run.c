@@ -10,12 +10,15 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/agent/conversation.h"
 #include "worker/agent/intent.h"
+#include "worker/agent/journal.h"
 #include "worker/agent/prompt.h"
 #include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
+#include "worker/providers.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -59,16 +62,13 @@ static int class_errno(enum http_class class)
 static void
 note_wait_headers(struct llm_http_response *res, const struct http_result *result)
 {
-	static const char *const names[] = { "retry-after", "retry-after-ms",
-		"x-ratelimit-reset-requests", "x-ratelimit-reset-tokens",
-		"x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens",
-		"x-should-retry" };
+	const char *name;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *value = http_result_header(result, names[i]);
+	for (size_t i = 0; (name = llm_wait_name(i)) != NULL; i++) {
+		const char *value = http_result_header(result, name);
 
 		if (value != NULL)
-			llm_wait_note(&res->wait, names[i], strlen(names[i]), value,
+			llm_wait_note(&res->wait, name, strlen(name), value,
 			    strlen(value));
 	}
 }
@@ -127,6 +127,7 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 		.request = &r };
 	int status;
 
+	FAULT_POINT_OF(LLM_SEND, j->msg.job_id);
 	status = j->stop != JOB_RUNS ? -ECANCELED : job_prove(j);
 	if (status == -ESTALE || status == -ECANCELED)
 		return err_set(err, -ECANCELED, "stopped");
@@ -144,6 +145,7 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 		fiber_call_on_loop(cancel_transfer, &x);
 		return err_set(err, status, "stopped");
 	}
+	FAULT_POINT_OF(LLM_ANSWER, j->msg.job_id);
 	return status;
 }
 
@@ -190,6 +192,22 @@ note_exchange(void *ctx, const struct llm_exchange *x)
 	metric_add(m, METRIC_TOKENS_OUTPUT, target, x->usage.output);
 	metric_add(m, METRIC_TOKENS_CACHED, target, x->usage.cached);
 	metric_add(m, METRIC_COST_MICROUSD, target, x->cost_microusd);
+	j->tokens += x->usage.input + x->usage.output;
+	slot_row_tokens(j->worker->role->slots, j->row, j->tokens);
+	providers_note(j, x);
+}
+
+static bool
+may_ask(void *ctx, const struct llm_target *t)
+{
+	return providers_may_ask(ctx, t);
+}
+
+static void
+gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
+    const struct llm_error *e)
+{
+	providers_gave_up(ctx, t, began_us, e);
 }
 
 static int
@@ -203,13 +221,19 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.now_us = now_us,
 		.wall_ms = wall_ms,
 		.random = random_unit,
+		.may_ask = may_ask,
 		.secrets = j->worker->llm_secrets,
-		.note = note_exchange };
+		.note = note_exchange,
+		.gave_up = gave_up };
+	uint64_t began_ms = clock_mono_ms();
 	int r;
 
 	slot_row_step(j->worker->role->slots, j->row, "llm");
 	r = llm_call(&env, call, a, out, account, e);
 	job_budget_paid(j, account, r == 0);
+	providers_judge(j, account, r == -EIO ? e : NULL);
+	if (r == -EIO && e->is_outage) /* waiting for who is away is no running time */
+		job_waited(j->worker, clock_mono_ms() - began_ms);
 	return r;
 }
 
@@ -319,6 +343,26 @@ fetch_records(struct job *j, struct err *err)
 	return 0;
 }
 
+static unsigned
+count_spent(struct job *j, struct llm_usage *usage, uint64_t *cost_microusd)
+{
+	unsigned answers =
+	    journal_spent(j->arena, j->records, j->n_records, usage, cost_microusd);
+
+	j->tokens = usage->input + usage->output;
+	slot_row_tokens(j->worker->role->slots, j->row, j->tokens);
+	return answers;
+}
+
+void
+job_spent(struct job *j, struct conversation_result *spent)
+{
+	struct err e = ERR_INIT;
+
+	(void)fetch_records(j, &e); /* what does not come is left out */
+	spent->turns = count_spent(j, &spent->usage, &spent->cost_microusd);
+}
+
 static bool
 is_cancelled(void *ctx)
 {
@@ -337,13 +381,17 @@ run_tool(void *ctx, const struct tool *tool, const struct tool_call *call,
     struct tool_outcome *outcome)
 {
 	struct job *j = ctx;
-	int r = j->stop != JOB_RUNS ? -ECANCELED : job_prove(j);
+	int r;
 
+	FAULT_POINT_OF(TOOL_BEGIN, j->msg.job_id);
+	r = j->stop != JOB_RUNS ? -ECANCELED : job_prove(j);
 	if (r < 0)
 		return r;
-	slot_row_step(j->worker->role->slots, j->row, tool->name);
+	slot_row_tool(j->worker->role->slots, j->row, tool->name);
 	metric_add(worker_metrics(j->worker), METRIC_TOOL_CALLS, 0, 1);
-	return tool->run(call, outcome);
+	r = tool->run(call, outcome);
+	FAULT_POINT_OF(TOOL_END, j->msg.job_id);
+	return r;
 }
 
 /* ---- data that is too long for a record ---- */
@@ -451,7 +499,9 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.max_tokens_total = j->msg.max_tokens_total,
 		.deadline_ms = j->deadline_ms };
 	CLEANUP(json_schema_freep) struct json_schema *schema = NULL;
+	struct llm_usage usage = { 0 };
 	struct err e = ERR_INIT;
+	uint64_t cost = 0;
 	int r;
 
 	j->agent =
@@ -478,6 +528,8 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 	job.output_schema = schema != NULL ? schema : j->agent->output_schema;
 	job.lane = classify(j);
 	r = fetch_records(j, err);
+	if (r == 0 && j->n_records > 0)
+		(void)count_spent(j, &usage, &cost);
 	if (r == 0)
 		r = job_session_read(j, err);
 	if (r == 0)

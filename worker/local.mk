@@ -8,7 +8,9 @@ agent_runner_worker_SOURCES = \
 	worker/resolve.c \
 	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
+	worker/providers.h worker/providers.c \
 	worker/control.h worker/control.c \
+	worker/pulse.h worker/pulse.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
 	worker/store_client.c \

@@ -11,14 +11,18 @@
 
 #include "common/clock.h"
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/queue/queue_rights.h"
 #include "common/queue/redis_sync.h"
+#include "common/role/fault_handler.h"
 #include "common/store/migrate_run.h"
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
 #include "worker/pipeline_tool.h"
+#include "worker/providers.h"
+#include "worker/pulse.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -164,11 +168,14 @@ prepare(struct worker *w, struct err *err)
 	    : NULL;
 	if (w->fibers == NULL || w->fetch == NULL || w->compute == NULL)
 		return err_set(err, -ENOMEM, "no memory");
+	fibers_show_tag(w->fibers, &w->role->slots->running_row);
 	r = redis_target_from_conf(w->conf, &w->target, err);
 	if (r == 0)
 		r = queue_setup_init(&w->setup, w->conf);
 	if (r == 0)
 		r = definitions_new(w->conf, &w->agents, NULL, err);
+	if (r == 0 && providers_new(w) < 0)
+		return err_set(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = open_network(w, err);
 	if (r == 0)
@@ -225,9 +232,11 @@ meet_redis(struct worker *w, struct redis_sync *s, const char *id, struct err *e
 	if (getrandom(&beat, sizeof(beat), 0) != sizeof(beat))
 		beat = clock_mono_us();
 	queue_cmd_register(&cmd, &w->setup, w->role->holder, beat >> 12);
+	FAULT_POINT(REGISTER_SEND);
 	r = queue_run(s, &cmd, &reply, &answer, err);
 	if (r < 0)
 		return r;
+	FAULT_POINT(REGISTER_REPLY);
 	redis_reply_freep(&reply);
 	if (answer.word != QUEUE_OK && answer.word != QUEUE_ALREADY)
 		return err_set(err, -EEXIST, "the holder %s is known to Redis already",
@@ -290,6 +299,16 @@ serve(struct worker *w)
 	return status;
 }
 
+/* The helper thread says, as the loop does, whose operation it is at. */
+static int
+start_store(struct worker *w, struct store *store, struct err *err)
+{
+	struct store_queue_options options = { .begin = fault_handler_join,
+		.running = &w->role->slots->helper_row };
+
+	return store_queue_start(store, &options, &w->store, err);
+}
+
 static int
 worker_main(struct role_process *p)
 {
@@ -318,11 +337,14 @@ worker_main(struct role_process *p)
 		role_drained(p);
 		return EXIT_STATUS_OK;
 	}
-	r = store_queue_start(store, NULL, &w.store, &err);
+	r = start_store(&w, store, &err);
 	if (r == 0)
 		r = store_client_watch(&w);
 	if (r == 0)
 		r = control_watch(&w);
+	if (r < 0)
+		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
+	r = pulse_start(p->slots, (uint32_t)p->conf->queue.lease_sec * 1000 / 8, &err);
 	if (r < 0)
 		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
 	redis_link_start(w.redis);

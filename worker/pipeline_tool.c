@@ -12,6 +12,7 @@
 #include "worker/pipeline_tool.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/store/digest.h"
 #include "worker/agent/session.h"
 #include "worker/buffers.h"
@@ -45,8 +46,16 @@ call(void *ctx, enum pipeline_peer peer, const struct lane_part *parts, size_t n
 	r = buffers_wait(j, due_ms, err);
 	if (r < 0)
 		return r;
+	if (peer == PIPELINE_FETCH)
+		FAULT_POINT_OF(FETCH_SEND, j->msg.job_id);
+	else
+		FAULT_POINT_OF(COMPUTE_SEND, j->msg.job_id);
 	r = lane_call(peer == PIPELINE_FETCH ? w->fetch : w->compute, parts, n_parts,
 	    cancel_op, due_ms, out, err);
+	if (peer == PIPELINE_FETCH)
+		FAULT_POINT_OF(FETCH_ANSWER, j->msg.job_id);
+	else
+		FAULT_POINT_OF(COMPUTE_ANSWER, j->msg.job_id);
 	if (r == 0)
 		buffers_hold(j, held + out->data_len);
 	return r;

@@ -53,6 +53,7 @@ run(struct worker *w, struct store_request *r, uint64_t due_ms, struct err *err)
 
 		wait_begin(&wait);
 		r->arg = &wait;
+		r->tag = fiber_running_tag();
 		r->done = on_done;
 		r->deadline_ms =
 		    due_ms != 0 && due_ms < now + TRY_MS ? due_ms : now + TRY_MS;
@@ -95,6 +96,7 @@ store_client_lookup_begin(struct worker *w, const char *job_id, struct store_loo
 	l->request.get.result = (struct store_result)STORE_RESULT_INIT;
 	l->request.deadline_ms = clock_mono_ms() + TRY_MS;
 	l->request.arg = l;
+	l->request.tag = fiber_running_tag();
 	l->request.done = on_lookup_done;
 	store_queue_submit(w->store, &l->request);
 }

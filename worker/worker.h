@@ -78,6 +78,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
+	uint64_t tokens; /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
@@ -87,6 +88,7 @@ struct job {
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
+	bool is_probe;       /* claimed to try whether the providers are back */
 	bool is_cancel_told; /* it was cancelled before begin's answer was here */
 	bool is_ending;      /* its result is decided: a cancel comes too late */
 };
@@ -94,6 +96,7 @@ struct job {
 TAILQ_HEAD(job_list, job);
 
 struct claim;
+struct providers;
 
 struct worker {
 	struct role_process *role;
@@ -110,15 +113,18 @@ struct worker {
 	struct secrets *llm_secrets; /* masked in models' answers */
 	struct lane_client *fetch, *compute;
 	struct definitions *agents;
+	struct providers *providers; /* providers.h */
 	struct job_list jobs;
 	unsigned n_jobs;
+	unsigned n_probes; /* jobs that try whether the providers are back */
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
 	uint64_t jobs_done;
-	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
-	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
-	bool is_draining;       /* takes no more work */
+	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
+	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	bool is_draining;        /* takes no more work */
+	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
 };
@@ -135,6 +141,8 @@ int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* What may be claimed has changed, and changes again by time alone. */
+void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */
 void claim_missed(struct claim *c);
 /* The queue was paused (an open BLMOVE is let go), or goes on. */
@@ -179,6 +187,9 @@ const struct queue_spent *job_budget_spent(const struct job *j);
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
+/* What the journal says that former attempts have cost; records that cannot be read are
+   left out. */
+void job_spent(struct job *j, struct conversation_result *spent);
 int job_converse(struct job *j, struct conversation_result *result, struct err *err);
 
 /*
@@ -192,6 +203,8 @@ int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
+/* The row is of a burial that broke off before its dead letter was filed. */
+int job_bury_stored(struct job *j, const struct store_result *row);
 /* Uncounted, to the head of the queue, or due after a delay. */
 int job_release(struct job *j, int64_t delay_ms, const char *why);
 /* The attempt broke off for a reason of our own (memory, a bug, a broken record). That

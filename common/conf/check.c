@@ -244,6 +244,7 @@ static void
 check_agent(struct checker *ck, const struct conf *c, size_t i)
 {
 	static const char *const choices[] = { "auto", "required", "none" };
+	static const char *const classes[] = { "interactive", "batch" };
 	const struct conf_agent *a = &c->agents[i];
 
 	if (!is_name(a->name, "."))
@@ -264,6 +265,10 @@ check_agent(struct checker *ck, const struct conf *c, size_t i)
 		BAD(ck, key_of("agents[%zu].tool_choice", i).text,
 		    "agent %s: tool_choice '%s' must be auto, required or none",
 		    a->name, a->tool_choice);
+	if (!is_one_of(a->class, classes, ARRAY_LEN(classes)))
+		BAD(ck, key_of("agents[%zu].class", i).text,
+		    "agent %s: class '%s' must be interactive or batch", a->name,
+		    a->class);
 }
 
 static void

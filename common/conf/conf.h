@@ -55,6 +55,9 @@ struct conf_provider {
 	double price_output;
 	double price_cached;
 	bool strict; /* tool schemas follow the strict rules */
+	int64_t
+	    requests_per_minute; /* of each model, all hosts together; 0: no bound */
+	int64_t tokens_per_minute;
 };
 
 struct conf_price {
@@ -93,6 +96,7 @@ struct conf_agent {
 	double budget_usd;   /* 0: limits.budget_usd_per_job */
 	char *tool_choice;   /* auto | required | none */
 	double temperature;  /* NAN: the provider's */
+	char *class;         /* interactive | batch */
 };
 
 struct conf {
@@ -162,6 +166,10 @@ struct conf {
 	struct {
 		struct conf_provider *providers;
 		size_t n_providers;
+		int64_t breaker_failures; /* in a row; 0: no breaker */
+		int64_t breaker_open_sec;
+		int64_t breaker_refused_sec; /* after a refusal of key or payment */
+		double batch_share; /* of a rate limit, while interactive jobs wait */
 		struct conf_price *prices;
 		size_t n_prices;
 	} llm;
@@ -261,6 +269,10 @@ int conf_profile_secrets(const struct conf *c, const struct conf_auth_profile *u
 
 /* Overwrites them all where they stand; URLs stay, masked. */
 void conf_blank_secrets(struct conf *c);
+
+/* Every option as it is, and what stands where; conf_read_role reads it again. For who has
+   the file read by another process. */
+void conf_write_all(struct buf *out, const struct conf *c);
 
 /* As conf_write_masked, with real secrets, but only those options that belong to the role. */
 void conf_write_role(struct buf *out, const struct conf *c, enum role role);

@@ -113,6 +113,14 @@ const struct conf_option conf_options[] = {
 	  "seconds a job may wait before it fails instead of running; 0: no bound" },
 	{ "queue.dead_max", OPT_INT, AT(queue.dead_max), "100000", 1, INT32_MAX, TO_REDIS_USERS, true,
 	  "dead letters that are kept" },
+	{ "llm.breaker_failures", OPT_INT, AT(llm.breaker_failures), "5", 0, 10000, TO_WORKERS, true,
+	  "failures in a row after which a provider is left alone for a while; 0: never" },
+	{ "llm.breaker_open_sec", OPT_INT, AT(llm.breaker_open_sec), "5", 1, 3600, TO_WORKERS, true,
+	  "seconds until a provider that failed is tried again; doubled up to eight times while it goes on failing" },
+	{ "llm.breaker_refused_sec", OPT_INT, AT(llm.breaker_refused_sec), "60", 1, 86400, TO_WORKERS, true,
+	  "seconds until a provider that refused the key, or wants payment, is tried again" },
+	{ "llm.batch_share", OPT_FLOAT, AT(llm.batch_share), "0.8", 0, 1, TO_WORKERS, true,
+	  "share of a rate limit that agents of class batch may use while interactive jobs wait" },
 	{ "sessions.ttl_sec", OPT_INT, AT(sessions.ttl_sec), "86400", 1, INT32_MAX, TO_WORKERS, true,
 	  "seconds after its last job in which a session is forgotten" },
 	{ "sessions.max_turns", OPT_INT, AT(sessions.max_turns), "20", 1, 1000, TO_WORKERS, true,
@@ -182,6 +190,8 @@ static const struct conf_option provider_options[] = {
 	{ "price_output", OPT_FLOAT, P(price_output), "0", 0, 0, TO_WORKERS, true, "USD per million output tokens; 0: as llm.prices says" },
 	{ "price_cached", OPT_FLOAT, P(price_cached), "0", 0, 0, TO_WORKERS, true, "USD per million cached input tokens" },
 	{ "strict", OPT_BOOL, P(strict), "false", 0, 0, TO_WORKERS, true, "send tool schemas under the provider's strict rules" },
+	{ "requests_per_minute", OPT_INT, P(requests_per_minute), "0", 0, 1000000000, TO_WORKERS, true, "requests to each model, all hosts together; 0: no bound but the provider's" },
+	{ "tokens_per_minute", OPT_INT, P(tokens_per_minute), "0", 0, 1000000000000, TO_WORKERS, true, "tokens of each model, all hosts together; 0: no bound but the provider's" },
 };
 
 #define T(field) offsetof(struct conf_price, field)
@@ -208,7 +218,7 @@ static const struct conf_option auth_profile_options[] = {
 
 #define G(field) offsetof(struct conf_agent, field)
 static const struct conf_option agent_options[] = {
-	{ "name", OPT_STRING, G(name), "", 0, 0, TO_WORKERS, true, "name in the job's agent field (default: the file's)" },
+	{ "name", OPT_STRING, G(name), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "name in the job's agent field (default: the file's)" },
 	{ "description", OPT_STRING, G(description), "", 0, 0, TO_WORKERS, true, "what it is for" },
 	{ "providers", OPT_LIST, G(providers), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "names of llm.providers in the order of trial (empty: all)" },
 	{ "model", OPT_STRING, G(model), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "model (empty: the provider's)" },
@@ -223,6 +233,7 @@ static const struct conf_option agent_options[] = {
 	{ "limits.budget_usd", OPT_FLOAT, G(budget_usd), "0", 0, 0, TO_WORKERS, true, "USD of a job; 0: limits.budget_usd_per_job" },
 	{ "tool_choice", OPT_STRING, G(tool_choice), "auto", 0, 0, TO_WORKERS, true, "auto, required or none" },
 	{ "temperature", OPT_FLOAT, G(temperature), "-1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: the provider's" },
+	{ "class", OPT_STRING, G(class), "interactive", 0, 0, TO_WORKERS, true, "interactive, or batch: gives way to interactive jobs at rate limits" },
 };
 
 const struct conf_record conf_records[] = {

@@ -80,3 +80,23 @@ conf_target_index(const struct conf *c, const char *provider, const char *model)
 			return i;
 	return OTHER;
 }
+
+bool
+conf_agent_rests(const struct conf *c, const struct conf_agent *a,
+    const uint64_t *breakers)
+{
+	bool rests = false;
+
+	for (size_t p = 0; p < c->llm.n_providers; p++) {
+		const struct conf_provider *v = &c->llm.providers[p];
+		unsigned i = conf_target_index(c, v->name,
+		    a->model[0] != '\0' ? a->model : v->model);
+
+		if (!conf_agent_uses(a, v->name))
+			continue;
+		if (i == OTHER || breakers[i] != METRIC_BREAKER_OPEN)
+			return false;
+		rests = true;
+	}
+	return rests;
+}

@@ -27,4 +27,9 @@ unsigned conf_target_index(const struct conf *c, const char *provider,
 /* Does the agent use this provider? An agent that names none uses all. */
 bool conf_agent_uses(const struct conf_agent *a, const char *provider);
 
+/* Is none of the agent's providers asked at present, as the cells of the metric
+   LLM_BREAKER tell? An agent without providers does not rest. */
+bool conf_agent_rests(const struct conf *c, const struct conf_agent *a,
+    const uint64_t *breakers);
+
 #endif

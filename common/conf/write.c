@@ -19,8 +19,6 @@ struct writer {
 	bool is_for_people; /* texts are shown under another name: this is no input */
 	bool is_masked;
 	unsigned role_bit; /* 0: every role */
-	const char *group; /* that is open, group_len bytes of a record's name */
-	size_t group_len;
 };
 
 static void
@@ -149,6 +147,21 @@ dots(const char *s, size_t n)
 	return count;
 }
 
+static void write_records_of(struct writer *w, const struct conf *c, const char *name,
+    size_t n);
+
+/* Ends the innermost of the open groups; the lists that belong to a group of the
+   configuration itself stand at its end. */
+static void
+close_group(struct writer *w, const void *record, const char *name, unsigned depth,
+    unsigned open)
+{
+	if (depth == 0 && open == 1)
+		write_records_of(w, record, name, strcspn(name, "."));
+	indent(w->out, depth + open - 1);
+	buf_adds(w->out, "};\n");
+}
+
 /* Writes a record's options in table order, opening and closing groups as names
    change. */
 static void
@@ -166,10 +179,8 @@ write_options(struct writer *w, const struct conf_option *options, size_t n,
 
 		if (w->role_bit != 0 && (o->roles & w->role_bit) == 0)
 			continue;
-		for (; open > dots(o->name, shared); open--) {
-			indent(w->out, depth + open - 1);
-			buf_adds(w->out, "};\n");
-		}
+		for (; open > dots(o->name, shared); open--)
+			close_group(w, record, last, depth, open);
 		for (const char *p = o->name + shared; p < o->name + group_len;) {
 			size_t len = strcspn(p, ".");
 
@@ -185,10 +196,8 @@ write_options(struct writer *w, const struct conf_option *options, size_t n,
 		buf_adds(w->out, ";\n");
 		last = o->name;
 	}
-	for (; open > 0; open--) {
-		indent(w->out, depth + open - 1);
-		buf_adds(w->out, "};\n");
-	}
+	for (; open > 0; open--)
+		close_group(w, record, last, depth, open);
 }
 
 static bool
@@ -200,20 +209,7 @@ record_has_part_for(const struct writer *w, const struct conf_record *r)
 	return false;
 }
 
-/* A group stands once in a file: neighbours in the table share it. */
-static void
-enter_group(struct writer *w, const char *name, size_t n)
-{
-	if (n == w->group_len && (n == 0 || memcmp(name, w->group, n) == 0))
-		return;
-	if (w->group_len > 0)
-		buf_adds(w->out, "};\n");
-	if (n > 0)
-		buf_addf(w->out, "%.*s = {\n", (int)n, name);
-	w->group = name;
-	w->group_len = n;
-}
-
+/* The list alone, without the group that it may stand in. */
 static void
 write_records(struct writer *w, const struct conf *c, const struct conf_record *r)
 {
@@ -224,12 +220,10 @@ write_records(struct writer *w, const struct conf *c, const struct conf_record *
 	const char *v = *(char *const *)(const void *)(p.bytes + r->v_offset);
 	size_t n = *(const size_t *)(const void *)(p.bytes + r->n_offset);
 	const char *leaf = strrchr(r->name, '.');
-	size_t group = leaf != NULL ? (size_t)(leaf - r->name) : 0;
 	unsigned depth = leaf != NULL;
 
 	if (n == 0 || !record_has_part_for(w, r))
 		return;
-	enter_group(w, r->name, group);
 	indent(w->out, depth);
 	buf_addf(w->out, "%s = %s\n", leaf != NULL ? leaf + 1 : r->name,
 	    r->is_named_group ? "{" : "(");
@@ -255,13 +249,60 @@ write_records(struct writer *w, const struct conf *c, const struct conf_record *
 	buf_adds(w->out, r->is_named_group ? "};\n" : ");\n");
 }
 
+/* Those that stand in the group of that name. */
+static void
+write_records_of(struct writer *w, const struct conf *c, const char *name, size_t n)
+{
+	for (size_t i = 0; i < conf_n_records; i++)
+		if (strncmp(conf_records[i].name, name, n) == 0 &&
+		    conf_records[i].name[n] == '.')
+			write_records(w, c, &conf_records[i]);
+}
+
+/* Does this writer write an option of the group? Then its lists stand there, too. */
+static bool
+group_has_options(const struct writer *w, const char *name, size_t n)
+{
+	for (size_t i = 0; i < conf_n_options; i++)
+		if (strncmp(conf_options[i].name, name, n) == 0 &&
+		    conf_options[i].name[n] == '.' &&
+		    (w->role_bit == 0 || (conf_options[i].roles & w->role_bit) != 0))
+			return true;
+	return false;
+}
+
+static bool
+is_first_of_group(const struct writer *w, const struct conf_record *r, size_t group)
+{
+	for (const struct conf_record *former = conf_records; former < r; former++)
+		if (strncmp(former->name, r->name, group + 1) == 0 &&
+		    record_has_part_for(w, former))
+			return false;
+	return true;
+}
+
+/* A list that no group of options has brought already. */
+static void
+write_rest(struct writer *w, const struct conf *c, const struct conf_record *r)
+{
+	size_t group = strcspn(r->name, ".");
+
+	if (r->name[group] == '\0') {
+		write_records(w, c, r);
+	} else if (!group_has_options(w, r->name, group) && record_has_part_for(w, r) &&
+	    is_first_of_group(w, r, group)) {
+		buf_addf(w->out, "%.*s = {\n", (int)group, r->name);
+		write_records_of(w, c, r->name, group);
+		buf_adds(w->out, "};\n");
+	}
+}
+
 static void
 write_all(struct writer *w, const struct conf *c)
 {
 	write_options(w, conf_options, conf_n_options, c, 0);
 	for (size_t i = 0; i < conf_n_records; i++)
-		write_records(w, c, &conf_records[i]);
-	enter_group(w, "", 0);
+		write_rest(w, c, &conf_records[i]);
 }
 
 void
@@ -269,6 +310,19 @@ conf_write_masked(struct buf *out, const struct conf *c)
 {
 	struct writer w = { .out = out, .is_for_people = true, .is_masked = true };
 
+	write_all(&w, c);
+}
+
+void
+conf_write_all(struct buf *out, const struct conf *c)
+{
+	struct writer w = { .out = out };
+
+	buf_adds(out, "places = ");
+	write_list(out, &c->places);
+	buf_adds(out, ";\nwarnings = ");
+	write_list(out, &c->warnings);
+	buf_adds(out, ";\n");
 	write_all(&w, c);
 }
 

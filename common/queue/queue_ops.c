@@ -355,16 +355,23 @@ queue_cmd_promote(struct queue_command *c, const struct queue_setup *q)
 	start(c, q, QUEUE_OP_PROMOTE);
 }
 
+static const char *const blames[QUEUE_BLAME_COUNT] = {
+	[QUEUE_BLAME_NONE] = "none",
+	[QUEUE_BLAME_CULPRIT] = "culprit",
+	[QUEUE_BLAME_PAYLOAD] = "payload",
+	[QUEUE_BLAME_UNKNOWN] = "unknown",
+};
+
+const char *
+queue_blame_name(enum queue_blame blame)
+{
+	return blames[blame];
+}
+
 void
 queue_cmd_recover(struct queue_command *c, const struct queue_setup *q,
     const struct queue_recover *r)
 {
-	static const char *const blames[] = {
-		[QUEUE_BLAME_NONE] = "none",
-		[QUEUE_BLAME_CULPRIT] = "culprit",
-		[QUEUE_BLAME_UNKNOWN] = "unknown",
-	};
-
 	start(c, q, QUEUE_OP_RECOVER);
 	add_str(c, r->holder);
 	add_bool(c, r->is_told);

@@ -240,8 +240,12 @@ void queue_cmd_promote(struct queue_command *c, const struct queue_setup *q);
 enum queue_blame {
 	QUEUE_BLAME_NONE,
 	QUEUE_BLAME_CULPRIT,
-	QUEUE_BLAME_UNKNOWN
+	QUEUE_BLAME_PAYLOAD,
+	QUEUE_BLAME_UNKNOWN,
+	QUEUE_BLAME_COUNT
 };
+
+const char *queue_blame_name(enum queue_blame blame); /* "culprit" */
 
 struct queue_recover {
 	const char *holder;
@@ -249,7 +253,7 @@ struct queue_recover {
 	/* not told: the beat as SURVEY answered it, a lease ago */
 	const char *seen_beat;
 	enum queue_blame blame;     /* NONE after an orderly end */
-	struct queue_text culprit;  /* id, for CULPRIT */
+	struct queue_text culprit;  /* CULPRIT: id; PAYLOAD: SHA-1 in hex */
 	struct queue_text evidence; /* "signal 11 in step llm, ...", for people */
 	bool may_bury; /* false while a storm lasts: payloads are not made dead letters
 			*/

@@ -5,9 +5,11 @@
 -- so it is called until nothing is left. The holder is dead because the supervisor says
 -- so (is_told), or because its beat is still the one that was seen a lease ago.
 -- blame: "none" charges nobody; "culprit" charges that one job with a crash and makes its
--- next attempt run alone; "unknown" makes every begun job a suspect and counts the raw
--- payload that was next to be begun by its digest. The first caller's blame holds for all calls, and ends when
--- the list is empty: what a dead client's blocked claim brings in later is innocent.
+-- next attempt run alone; "payload" charges the one raw payload whose SHA-1 culprit is, or
+-- the job that was begun of it meanwhile; "unknown" makes every begun job a suspect, and if
+-- there was none, the raw payload that was next to be begun. The first caller's blame
+-- holds for all calls, and ends when the list is empty: what a dead client's blocked claim
+-- brings in later is innocent.
 --@include head
 --@include dead
 --@include budget
@@ -15,7 +17,10 @@ local holder, is_told, seen = ARGV[3], ARGV[4] == '1', ARGV[5]
 local blame, culprit, evidence = ARGV[6], ARGV[7], ARGV[8]
 local max_crashes, max_suspicions, may_bury =
 	tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == '1'
-local QUARANTINE_AT, POISON_AT = 3, 3
+local QUARANTINE_AT = 3
+-- A raw payload is counted by its digest: it goes to dead after three crashes of its own
+-- or ten suspicions.
+local POISON_AT, POISON_CRASH, POISON_SUSPICION = 10, 4, 1
 local alone, held, blame_key = P .. 'jobs:alone', held_key(holder), P .. 'blame:' .. holder
 call('LLEN', JOBS)
 call('LLEN', alone)
@@ -37,22 +42,24 @@ if beat or not call('ZSCORE', P .. 'fenced', holder) then
 	end
 	count('fenced')
 end
-local b = call('HMGET', blame_key, 'blame', 'culprit', 'evidence')
+local b = call('HMGET', blame_key, 'blame', 'culprit', 'evidence', 'has_suspects')
 blame, culprit, evidence = b[1] or 'none', b[2] or '', b[3] or ''
+local has_suspects = b[4]
 
 local to_jobs, to_alone, to_dead = 0, 0, 0
 
 -- The worker begins what it has claimed in that order, so of all raw payloads only the
 -- leftmost, which is moved last, can have been in its hands when it died.
-local function suspect_raw(raw)
+local function charge_raw(raw, weight)
 	local digest = redis.sha1hex(raw)
-	if call('HINCRBY', P .. 'poison', digest, 1) < POISON_AT or not may_bury then
+	if call('HINCRBY', P .. 'poison', digest, weight) < POISON_AT or not may_bury then
 		return
 	end
 	call('HDEL', P .. 'poison', digest)
 	call('LREM', JOBS, 1, raw)
-	dead_letter('', raw, 'crashed', 'took ' .. POISON_AT ..
-		' workers down before it was begun; ' .. evidence, now)
+	dead_letter('', raw, 'crashed',
+		'took worker after worker down before it was begun; the last time: ' .. evidence,
+		now)
 	count('poison')
 	to_jobs, to_dead = to_jobs - 1, to_dead + 1
 end
@@ -60,17 +67,21 @@ end
 local function move_job(id, j)
 	local key, crashes, suspicions = job_key(id), tonumber(j[4] or 0), tonumber(j[5] or 0)
 	local goes_alone = j[6] == '1'
-	if blame == 'culprit' and culprit == id then
+	if blame == 'culprit' and culprit == id or
+			blame == 'payload' and culprit == redis.sha1hex(j[3]) then
 		crashes = call('HINCRBY', key, 'crashes', 1)
 		call('HSET', key, 'evidence', evidence)
 		goes_alone = true
 	elseif blame == 'unknown' then
 		suspicions = call('HINCRBY', key, 'suspicions', 1)
+		has_suspects = true
 		call('HSET', key, 'evidence', evidence)
 		goes_alone = goes_alone or suspicions >= QUARANTINE_AT
 	end
-	-- a spent job is not run again, so any worker may bury it
-	if crashes >= max_crashes or suspicions >= max_suspicions then goes_alone = false end
+	-- a spent job is not run again, so any worker may bury it; if that fails, too, alone
+	if crashes >= max_crashes or suspicions >= max_suspicions then
+		goes_alone = crashes > max_crashes or suspicions > max_suspicions
+	end
 	if goes_alone then
 		call('LPUSH', alone, id)
 		call('HSET', key, 'state', 'alone', 'last', 'recover', 'alone', 1)
@@ -104,13 +115,21 @@ while n < 100 do
 	else
 		call('LPUSH', JOBS, e)
 		to_jobs, last_raw = to_jobs + 1, e
+		if blame == 'payload' and culprit == redis.sha1hex(e) then
+			charge_raw(e, POISON_CRASH)
+			culprit = '' -- a copy of it was not read
+		end
 	end
 	n, bytes = n + 1, bytes + size
 end
 if n > 0 then call('HINCRBY', P .. 'counters', 'recovered', n) end
 local left = call('LLEN', held)
 if left == 0 then
-	if last_raw and blame == 'unknown' then suspect_raw(last_raw) end
+	if last_raw and blame == 'unknown' and not has_suspects then
+		charge_raw(last_raw, POISON_SUSPICION)
+	end
 	call('DEL', blame_key)
+elseif has_suspects and not b[4] then
+	call('HSET', blame_key, 'has_suspects', 1)
 end
 return { 'OK', left, is_new, to_jobs, to_alone, to_dead }

@@ -6,9 +6,10 @@
  *   former BOOT                             an earlier boot of this node: all its
  *                                           holders are dead
  *   live HOLDER                             its process runs and answers
- *   dead HOLDER<tab>none|culprit|unknown<tab>JOB_ID<tab>EVIDENCE
+ *   dead HOLDER<tab>none|culprit|payload|unknown<tab>JOB_ID<tab>EVIDENCE
  *                                           one of the last deaths; JOB_ID is "" unless
- *                                           one job is to blame
+ *                                           one job is to blame; of a payload that was
+ *                                           not yet begun it is the SHA-1
  *
  * The whole set goes out at the scheduler's start and at every change, so a lost one is
  * repaired by the next. A holder is named in it before its process can register.
@@ -26,7 +27,7 @@
 void live_set_put_node(struct buf *out, const char *node, const char *boot);
 void live_set_put_former(struct buf *out, const char *boot);
 void live_set_put_live(struct buf *out, const char *holder);
-/* blame: "none", "culprit" or "unknown". Tabs and line ends in texts become blanks. */
+/* blame: "none", "culprit", "payload" or "unknown". Tabs and line ends in texts become blanks. */
 void live_set_put_dead(struct buf *out, const char *holder, const char *blame,
     const char *job_id, const char *evidence);
 

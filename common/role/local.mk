@@ -6,6 +6,7 @@ common_librole_a_SOURCES = \
 	common/log.h common/log.c \
 	common/role/ipc.h common/role/ipc.c \
 	common/role/slot_file.h common/role/slot_file.c \
+	common/role/fault_handler.h common/role/fault_handler.c \
 	common/role/live_set.h common/role/live_set.c \
 	common/role/sandbox.h common/role/sandbox.c \
 	common/role/sandbox_lists.h common/role/sandbox_lists.c \

@@ -11,7 +11,9 @@
 #include "common/role/role.h"
 
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/log.h"
+#include "common/role/fault_handler.h"
 #include "common/role/sandbox.h"
 #include "common/role/scope.h"
 #include "common/role/spawn.h"
@@ -227,6 +229,8 @@ take_start(struct role_process *p, struct err *err)
 		return err_set(err, r, "no memory for the secrets");
 	own_secrets = p->secrets;
 	r = slot_file_open(slots_fd, &p->slots);
+	if (r == 0)
+		r = fault_handler_install(p->slots);
 	if (r < 0)
 		return err_set(err, r, "slot file: %s", strerror(-r));
 	return 0;
@@ -247,6 +251,7 @@ role_start(int argc, char **argv, struct role_process *p)
 		    argc > 0 ? argv[0] : "agent-runner");
 		return EXIT_STATUS_USAGE;
 	}
+	FAULT_POINTS_ATTACH();
 	p->control_fd = SPAWN_CONTROL_FD;
 	if (fcntl(p->control_fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl(p->control_fd, F_SETFL, O_NONBLOCK) < 0)

@@ -36,10 +36,9 @@ enum {
 enum {
 	IS_STRICT = 1
 };
-# define DEFAULT_ACTION SCMP_ACT_KILL_PROCESS
+/* The fault handler notes the call's number and the job, then the process dies. */
+# define DEFAULT_ACTION SCMP_ACT_TRAP
 #endif
-
-static bool explains;
 
 bool
 sandbox_is_strict(void)
@@ -74,7 +73,6 @@ sandbox_explain(bool on)
 	struct sigaction act = { .sa_sigaction = tell_refused_call,
 		.sa_flags = SA_SIGINFO | SA_RESETHAND };
 
-	explains = on;
 	if (on)
 		(void)sigaction(SIGSYS, &act, NULL);
 }
@@ -93,6 +91,9 @@ enum {
 	NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
 	THREAD_FLAGS = CLONE_THREAD | CLONE_VM,
+	NEVER_WITH_CLONE =
+	    NEW_NAMESPACES | CLONE_PTRACE | CLONE_UNTRACED | CLONE_PARENT,
+	FORK_FLAGS = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CSIGNAL,
 	SOCKET_TYPE_MASK = 0xf
 };
 
@@ -113,8 +114,9 @@ static const struct rule rules[] = {
 
 	/* A filter cannot read clone3's flags: the C library falls back to clone. */
 	{ "clone3", 0, { { 0 } }, 0, 0, ENOSYS },
-	{ "clone", 1, { MASKED(0, THREAD_FLAGS, THREAD_FLAGS) }, GRANT_THREADS, 0, 0 },
-	{ "clone", 1, { MASKED(0, NEW_NAMESPACES | CLONE_PTRACE | CLONE_UNTRACED, 0) }, GRANT_FORK, 0, 0 },
+	{ "clone", 1, { MASKED(0, THREAD_FLAGS | NEVER_WITH_CLONE, THREAD_FLAGS) }, GRANT_THREADS, 0, 0 },
+	/* fork() and nothing else: shares nothing, is nobody else's child */
+	{ "clone", 1, { MASKED(0, ~(uint64_t)FORK_FLAGS, 0) }, GRANT_FORK, 0, 0 },
 
 	/* The resolver opens a netlink socket for names with both address families, and
 	   asks nscd over a Unix socket; both take a refusal calmly. */
@@ -129,19 +131,19 @@ static const struct rule rules[] = {
 	{ "socket", 1, { EQ(0, AF_NETLINK) }, GRANT_SOCKET_INET, 0, EAFNOSUPPORT },
 	{ "socketpair", 1, { EQ(0, AF_UNIX) }, GRANT_SOCKETPAIR, 0, 0 },
 
-	{ "ioctl", 1, { EQ(1, FIONREAD) }, 0, 0, 0 },
-	{ "ioctl", 1, { EQ(1, FIONBIO) }, 0, 0, 0 },
+	{ "ioctl", 1, { EQ(1, FIONREAD) }, GRANT_SOCKET_INET, 0, 0 },
+	{ "ioctl", 1, { EQ(1, FIONBIO) }, GRANT_SOCKET_INET, 0, 0 },
 	{ "ioctl", 1, { EQ(1, TCGETS) }, 0, 0, ENOTTY },
 
-	{ "prctl", 1, { EQ(0, PR_SET_NAME) }, 0, 0, 0 },
-	{ "prctl", 1, { EQ(0, PR_SET_PDEATHSIG) }, 0, 0, 0 },
-	{ "prctl", 1, { EQ(0, PR_SET_NO_NEW_PRIVS) }, 0, 0, 0 },
-	{ "prctl", 2, { EQ(0, PR_SET_DUMPABLE), EQ(1, 0) }, 0, 0, 0 },
-	{ "prctl", 1, { EQ(0, PR_GET_DUMPABLE) }, 0, 0, 0 },
+	/* Threads name themselves; a child on its way into the jail gives things up. */
+	{ "prctl", 1, { EQ(0, PR_SET_NAME) }, GRANT_THREADS, 0, 0 },
+	{ "prctl", 2, { EQ(0, PR_SET_PDEATHSIG), EQ(1, SIGKILL) }, GRANT_FORK, 0, 0 },
+	{ "prctl", 2, { EQ(0, PR_SET_NO_NEW_PRIVS), EQ(1, 1) }, GRANT_FORK, 0, 0 },
+	{ "prctl", 2, { EQ(0, PR_SET_DUMPABLE), EQ(1, 0) }, GRANT_FORK, 0, 0 },
 	{ "seccomp", 1, { EQ(0, SECCOMP_SET_MODE_FILTER) }, GRANT_STACK_FILTER, 0, 0 },
 
 	/* Reading limits is what the C library does; setting them is for compute alone. */
-	{ "prlimit64", 2, { EQ(0, 0), EQ(2, 0) }, 0, GRANT_LIMITS, 0 },
+	{ "prlimit64", 2, { EQ(0, 0), EQ(2, 0) }, 0, GRANT_LIMITS | GRANT_CONFINED, 0 },
 	{ "prlimit64", 1, { EQ(0, 0) }, GRANT_LIMITS, 0, 0 },
 
 	{ "kill", 1, { EQ(1, SIGKILL) }, GRANT_KILL, 0, 0 },
@@ -161,7 +163,12 @@ static const struct rule rules[] = {
 };
 /* clang-format on */
 
-static const int abort_signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+static const int abort_signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS,
+	SIGTRAP,
+#ifdef WITH_FAULT_POINTS
+	SIGKILL, SIGSTOP
+#endif
+};
 
 static int
 add(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
@@ -231,8 +238,7 @@ static int
 build(enum sandbox_profile profile, scmp_filter_ctx *out, struct err *err)
 {
 	const struct sandbox_rules *list = sandbox_rules(profile);
-	uint32_t refused = explains && IS_STRICT ? SCMP_ACT_TRAP : DEFAULT_ACTION;
-	CLEANUP(filter_release) scmp_filter_ctx ctx = seccomp_init(refused);
+	CLEANUP(filter_release) scmp_filter_ctx ctx = seccomp_init(DEFAULT_ACTION);
 	int r;
 
 	if (ctx == NULL)
@@ -244,7 +250,8 @@ build(enum sandbox_profile profile, scmp_filter_ctx *out, struct err *err)
 		r = add_rules(ctx, list->grants);
 	if (r == 0)
 		r = add_own_end(ctx, list->grants);
-	if (r == 0 && !IS_STRICT)
+	/* A process that tries these is lost: not one more instruction of it. */
+	if (r == 0)
 		r = add_names(ctx, SCMP_ACT_KILL_PROCESS, sandbox_never);
 	if (r < 0)
 		return err_set(err, r, "sandbox: rules of %s: %s", list->name,

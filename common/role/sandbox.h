@@ -3,7 +3,8 @@
  * sandbox.h - what a process gives up for good: identity, new privileges, files, calls.
  *
  * Each profile is one list of system calls (sandbox_lists.c); whatever is not listed
- * kills the process. Nothing here degrades silently: a step that fails is named, and
+ * ends the process by SIGSYS, after the fault handler has noted the call; what no role
+ * may ever do (sandbox_never) kills it on the spot. Nothing here degrades silently: a step that fails is named, and
  * the caller must exit. Only Landlock is optional, because a kernel may lack it.
  */
 #ifndef COMMON_ROLE_SANDBOX_H

@@ -21,7 +21,8 @@ enum sandbox_grant {
 	GRANT_KILL = 1 << 6,           /* kill() with SIGKILL or 0 */
 	GRANT_STACK_FILTER = 1 << 7,   /* load another filter on top */
 	GRANT_OPEN_FAILS = 1 << 8, /* opening files -> ENOENT; without it: as listed */
-	GRANT_LIMITS = 1 << 9      /* lower own limits (prlimit64 on pid 0) */
+	GRANT_LIMITS = 1 << 9,     /* lower own limits (prlimit64 on pid 0) */
+	GRANT_CONFINED = 1 << 10   /* the jail: not even what is harmless elsewhere */
 };
 
 struct sandbox_rules {

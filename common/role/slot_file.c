@@ -102,9 +102,9 @@ put_text(char *to, size_t size, const char *from, size_t len)
 	memset(to + len, 0, size - len);
 }
 
-void
-slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
-    const char *step, uint64_t started_ms, uint64_t deadline_ms)
+static void
+set(struct slot_file *f, unsigned row, bool is_payload, const char *job_id,
+    size_t id_len, const char *step, uint64_t started_ms, uint64_t deadline_ms)
 {
 	struct slot_row *r;
 
@@ -112,11 +112,26 @@ slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_le
 	r = &f->rows[row];
 	row_lock(r);
 	r->in_use = 1;
+	r->is_payload = is_payload;
 	r->started_ms = started_ms;
 	r->deadline_ms = deadline_ms;
 	put_text(r->job_id, sizeof(r->job_id), job_id, id_len);
 	put_text(r->step, sizeof(r->step), step, strlen(step));
 	row_unlock(r);
+}
+
+void
+slot_row_set(struct slot_file *f, unsigned row, const char *job_id, size_t id_len,
+    const char *step, uint64_t started_ms, uint64_t deadline_ms)
+{
+	set(f, row, false, job_id, id_len, step, started_ms, deadline_ms);
+}
+
+void
+slot_row_payload(struct slot_file *f, unsigned row, const char *sha1,
+    uint64_t started_ms)
+{
+	set(f, row, true, sha1, strlen(sha1), "parse", started_ms, UINT64_MAX);
 }
 
 void
@@ -128,6 +143,31 @@ slot_row_step(struct slot_file *f, unsigned row, const char *step)
 	r = &f->rows[row];
 	row_lock(r);
 	put_text(r->step, sizeof(r->step), step, strlen(step));
+	row_unlock(r);
+}
+
+void
+slot_row_tool(struct slot_file *f, unsigned row, const char *tool)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	put_text(r->step, sizeof(r->step), "tool", 4);
+	put_text(r->tool, sizeof(r->tool), tool, strlen(tool));
+	row_unlock(r);
+}
+
+void
+slot_row_tokens(struct slot_file *f, unsigned row, uint64_t tokens)
+{
+	struct slot_row *r;
+
+	ASSERT(row < SLOT_ROWS);
+	r = &f->rows[row];
+	row_lock(r);
+	r->tokens = tokens;
 	row_unlock(r);
 }
 
@@ -152,7 +192,8 @@ slot_row_clear(struct slot_file *f, unsigned row)
 	r = &f->rows[row];
 	row_lock(r);
 	r->in_use = 0;
-	r->paused_ms = 0;
+	r->paused_ms = r->tokens = 0;
+	r->tool[0] = '\0';
 	row_unlock(r);
 }
 
@@ -188,8 +229,42 @@ slot_row_copy(const struct slot_file *f, unsigned row, struct slot_row *out)
 			return false;
 		make_printable(copy.job_id, sizeof(copy.job_id));
 		make_printable(copy.step, sizeof(copy.step));
+		make_printable(copy.tool, sizeof(copy.tool));
 		*out = copy;
 		return true;
 	}
 	return false;
+}
+
+/* ---- the word that the fault handler stores ---- */
+
+enum {
+	FAULT_ROW_BITS = 16,
+	FAULT_SIGNAL_BITS = 8,
+	FAULT_SIGNAL_MAX = 64
+};
+
+uint64_t
+slot_fault_pack(const struct slot_fault *fault)
+{
+	return (uint64_t)(uint16_t)(fault->row + 1) |
+	    (uint64_t)(uint8_t)fault->signal << FAULT_ROW_BITS |
+	    (uint64_t)(uint32_t)(fault->refused + 1)
+	    << (FAULT_ROW_BITS + FAULT_SIGNAL_BITS);
+}
+
+bool
+slot_file_fault(const struct slot_file *f, struct slot_fault *out)
+{
+	uint64_t word = atomic_load_explicit(&f->fault, memory_order_acquire);
+	int row = (int)(word & 0xffff) - 1;
+	int sig = (int)(word >> FAULT_ROW_BITS & 0xff);
+	uint32_t refused = (uint32_t)(word >> (FAULT_ROW_BITS + FAULT_SIGNAL_BITS));
+
+	if (sig < 1 || sig > FAULT_SIGNAL_MAX)
+		return false;
+	out->row = row < SLOT_ROWS ? row : -1;
+	out->signal = sig;
+	out->refused = refused <= UINT16_MAX ? (int)refused - 1 : -1;
+	return true;
 }

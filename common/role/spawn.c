@@ -12,6 +12,7 @@
 #include "common/role/spawn.h"
 
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 #include "common/lane.h"
 #include "common/role/ipc.h"
 #include "common/role/sandbox.h"
@@ -227,6 +228,9 @@ child_main(const struct spawn_request *r, pid_t parent)
 		child_fails(control_fd, "no_new_privs", errno);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		_exit(EXIT_STATUS_FAILURE);
+	if (r->control_fd >= 0)
+		FAULT_POINTS_PASS_ON();
+	FAULT_POINT(CHILD_EXEC);
 	(void)syscall(SYS_execveat, program_fd, "", r->argv, no_environment,
 	    AT_EMPTY_PATH);
 	child_fails(control_fd, r->argv[0], errno);
@@ -308,12 +312,15 @@ spawn_role(const struct spawn_programs *p, const struct spawn_start *s,
 	slots_fd = slot_file_make(&child.slots);
 	if (slots_fd < 0)
 		return err_set(err, slots_fd, "slot file: %s", strerror(-slots_fd));
+	FAULT_POINT(CHILD_START);
 	r = send_start(s, parent_end, slots_fd,
 	    err); /* waits in the socket for the child */
+	FAULT_POINT(CHILD_FORK);
 	if (r == 0) {
 		child.pid = spawn_process(&req, &child.pidfd, err);
 		r = child.pid < 0 ? (int)child.pid : 0;
 	}
+	FAULT_POINT(CHILD_FORKED);
 	if (r < 0) {
 		spawn_child_release(&child);
 		return r;

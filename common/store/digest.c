@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * digest.c - SHA-256 by libcrypto.
+ * digest.c - SHA-256 and SHA-1 by libcrypto.
  *
  * Owns:   the library's context.
  * Called: by the CAS, for what is written and for what is read.
@@ -58,21 +58,41 @@ digest_add(struct digest *d, const void *bytes, size_t n)
 		d->has_failed = true;
 }
 
+static void
+write_hex(const unsigned char *md, unsigned n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (unsigned i = 0; i < n; i++) {
+		out[2 * i] = digits[md[i] >> 4];
+		out[2 * i + 1] = digits[md[i] & 15];
+	}
+	out[2 * n] = '\0';
+}
+
+int
+sha1_of(const void *bytes, size_t n, char out[SHA1_HEX_MAX])
+{
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	if (EVP_Digest(bytes, n, md, &len, EVP_sha1(), NULL) != 1 ||
+	    2 * len + 1 != SHA1_HEX_MAX)
+		return -EIO;
+	write_hex(md, len, out);
+	return 0;
+}
+
 int
 digest_hex(struct digest *d, char out[DIGEST_HEX_MAX])
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
 	if (d->has_failed || EVP_DigestFinal_ex(d->ctx, md, &n) != 1)
 		return -EIO;
 	ASSERT(n * 2 + 1 == DIGEST_HEX_MAX);
-	for (unsigned i = 0; i < n; i++) {
-		out[2 * i] = digits[md[i] >> 4];
-		out[2 * i + 1] = digits[md[i] & 15];
-	}
-	out[2 * n] = '\0';
+	write_hex(md, n, out);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* digest.h - SHA-256 over bytes that come in pieces. */
+/* digest.h - SHA-256 over bytes that come in pieces; SHA-1 of texts. */
 #ifndef COMMON_STORE_DIGEST_H
 #define COMMON_STORE_DIGEST_H
 
@@ -8,6 +8,14 @@
 enum {
 	DIGEST_HEX_MAX = 65
 }; /* 64 lower-case hexadecimal digits and a NUL */
+
+enum {
+	SHA1_HEX_MAX = 41
+};
+
+/* SHA-1, for names that a script in Redis must be able to make, too; never for trust. 0
+   or -EIO. */
+int sha1_of(const void *bytes, size_t n, char out[SHA1_HEX_MAX]);
 
 struct digest;
 

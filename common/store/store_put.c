@@ -14,6 +14,7 @@
 #include "common/store/store_private.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 
 #include <errno.h>
 #include <string.h>
@@ -287,6 +288,7 @@ put_group(struct store *store, struct group *g)
 	if (g->n == 0)
 		return;
 	r = insert_group(store, g, &err);
+	FAULT_POINT_OF(ROW_WRITTEN, g->items[0]->row->job_id);
 	if (is_refusal(r) && g->n > 1) {
 		for (size_t i = 0; i < g->n; i++)
 			put_group(store,

@@ -419,6 +419,13 @@ await_turn(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX],
 	return turn;
 }
 
+static void
+show(const struct store_queue *q, uint32_t tag)
+{
+	if (q->options.running != NULL)
+		atomic_store_explicit(q->options.running, tag, memory_order_relaxed);
+}
+
 static void *
 run(void *arg)
 {
@@ -427,14 +434,18 @@ run(void *arg)
 	enum turn turn;
 	size_t n = 0;
 
+	if (q->options.begin != NULL)
+		(void)q->options.begin();
 	probe(q);
 	while ((turn = await_turn(q, batch, &n)) != TURN_END) {
+		show(q, turn == TURN_WORK && n == 1 ? batch[0]->tag : 0);
 		if (turn == TURN_PROBE)
 			probe(q);
 		else if (batch[0]->op == STORE_OP_PUT)
 			run_puts(q, batch, n);
 		else
 			run_one(q, batch[0]);
+		show(q, 0);
 	}
 	return NULL;
 }

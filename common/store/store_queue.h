@@ -37,7 +37,8 @@ struct store_request {
 	   and none while it is known to be away */
 	uint64_t deadline_ms;
 	void (*done)(struct store_request *r);
-	void *arg; /* the caller's own */
+	void *arg;    /* the caller's own */
+	uint32_t tag; /* whose it is, for options.running; 0: nobody's */
 
 	/* the answer: 0 or a negative errno of the call's own; -EAGAIN when the store
 	   was away until the deadline; -ECANCELED when the queue was stopped first */
@@ -97,6 +98,11 @@ struct store_queue_options {
 	uint64_t pause_max_ms; /* 0: 2,000 */
 	uint64_t
 	    idle_probe_ms; /* 0: 5,000; so long unasked, it is asked whether it is there */
+	/* The thread's first call, or NULL; a negative errno does not stop it. */
+	int (*begin)(void);
+	/* NULL, or set to the tag of the one request that the thread is at; several rows
+	   in one statement are nobody's. */
+	_Atomic uint32_t *running;
 };
 
 /*

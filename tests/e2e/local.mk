@@ -103,6 +103,41 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- faults at named points: builds that have them, and a proof that others do not
+EXTRA_DIST += tests/e2e/faults.h tests/e2e/faults.c tests/e2e/test_culprits.c \
+	tests/e2e/test_fault_points.c
+if FAULT_POINTS
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_culprits test_e2e_fault_points
+TESTS += test_e2e_culprits test_e2e_fault_points
+test_e2e_culprits_SOURCES = tests/e2e/test_culprits.c tests/e2e/faults.c
+test_e2e_culprits_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_culprits_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+test_e2e_fault_points_SOURCES = tests/e2e/test_fault_points.c tests/e2e/faults.c \
+	tests/e2e/ledger.c
+test_e2e_fault_points_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_fault_points_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+endif
+endif
+# --- end of faults at named points
+# --- what jobs cost
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_budgets
+TESTS += test_e2e_budgets
+test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
+test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of what jobs cost
+# --- providers that are away
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_providers
+TESTS += test_e2e_providers
+test_e2e_providers_SOURCES = tests/e2e/test_providers.c
+test_e2e_providers_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_providers_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the providers
 # --- secrets
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_secrets
@@ -125,12 +160,14 @@ test_e2e_pause_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what operators do
 # --- signals under load, stops, a reboot
+if FAULT_POINTS
 if HAVE_CRITERION
 check_PROGRAMS += test_e2e_storms
 TESTS += test_e2e_storms
-test_e2e_storms_SOURCES = tests/e2e/test_storms.c
+test_e2e_storms_SOURCES = tests/e2e/test_storms.c tests/e2e/faults.c tests/e2e/faults.h
 test_e2e_storms_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_storms_LDADD = $(HARNESS_LIBS) $(ROLE_LIBS) common/libconf.a common/libcommon.a $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
+endif
 endif
 # --- more slow clients than places
 if HAVE_CRITERION
@@ -143,8 +180,8 @@ endif
 # --- Redis in other places, and Redis in trouble
 if HAVE_CRITERION
 EXTRA_DIST += tests/support/acl_rules.h
-check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel
-TESTS += test_e2e_redis_tls test_e2e_redis_sentinel
+check_PROGRAMS += test_e2e_redis_tls test_e2e_redis_sentinel test_e2e_redis_faults
+TESTS += test_e2e_redis_tls test_e2e_redis_sentinel test_e2e_redis_faults
 test_e2e_redis_tls_SOURCES = tests/e2e/test_redis_tls.c \
 	tests/support/tls_files.h tests/support/tls_files.c
 test_e2e_redis_tls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
@@ -153,6 +190,9 @@ test_e2e_redis_sentinel_SOURCES = tests/e2e/test_redis_sentinel.c \
 	tests/support/tls_files.h tests/support/tls_files.c
 test_e2e_redis_sentinel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_redis_sentinel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_redis_faults_SOURCES = tests/e2e/test_redis_faults.c tests/e2e/ledger.c
+test_e2e_redis_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_redis_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of Redis in trouble
 # --- the walls around each process
@@ -174,3 +214,12 @@ test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of what belongs to an owner
+# --- the memory of each process
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_memory
+TESTS += test_e2e_memory
+test_e2e_memory_SOURCES = tests/e2e/test_memory.c
+test_e2e_memory_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_memory_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+endif
+# --- end of the memory

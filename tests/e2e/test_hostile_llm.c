@@ -31,6 +31,7 @@ start(const char *more_providers)
 	h = e2e_new();
 	harness_set(h, "service.log.level", "\"info\"");
 	harness_set(h, "queue.max_attempts", "1");
+	harness_set(h, "llm.breaker_failures", "0"); /* each answer is judged by itself */
 	harness_servers(h);
 	harness_set(h, "llm.providers",
 	    "( { name = \"stub\"; type = \"openai\"; base_url = \"http://%s/v1\"; "
@@ -260,6 +261,9 @@ static const struct answer {
 	    "invalid_step", NULL, -1 },
 	{ "huge arguments",
 	    CALL("\"execute_pipeline\"", "\"{\\\"pipeline\\\":\\\"{x1000000}\\\"}\""),
+	    "limit_exceeded", "the last tool error was invalid_step", -1 },
+	{ "large arguments",
+	    CALL("\"execute_pipeline\"", "\"{\\\"pipeline\\\":\\\"{x100000}\\\"}\""),
 	    "invalid_step", NULL, -1 },
 	{ "huge name", CALL("\"{x100000}\"", "\"{}\""), "invalid_step",
 	    "there is no tool", -1 },

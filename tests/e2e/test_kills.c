@@ -2,7 +2,8 @@
 /*
  * test_kills.c - a worker is killed, or stopped past its lease, at each command that it
  * sends to Redis for a job: before Redis hears of it, and after Redis has carried it
- * out. The job has one result, and no journalled answer is paid for again.
+ * out. The job has one result, and no journalled answer is paid for again. And how long
+ * it takes until such a job runs again.
  */
 #include "config.h"
 
@@ -212,7 +213,123 @@ stop_everywhere(const char *where)
 	end(h, &strikes, n);
 }
 
+/* ---- how long a job is idle after its worker was killed ---- */
+
+enum {
+	MEASURED_KILLS = 60,
+	IDLE_MAX_MS = 1000 /* of the slowest but one in a hundred */
+};
+
+static const char slow_rules[] =
+    "{\"rules\":[{\"when\":{\"prompt_contains\":\"slow\"},\"reply\":{\"content\":\"x\","
+    "\"delay_ms\":400}},{\"reply\":{\"content\":\"x\"}}]}";
+
+struct held {
+	const char *id;
+	long long token; /* higher than this */
+	int slot;        /* of the worker that has it */
+};
+
+/* NODE.BOOT.SLOT.LIFE */
+static int
+slot_of(const char *holder)
+{
+	const char *life = strrchr(holder, '.');
+
+	while (life != NULL && life > holder && life[-1] != '.')
+		life--;
+	return life != NULL ? atoi(life) : -1;
+}
+
+static bool
+is_held(struct harness *h, void *arg)
+{
+	struct held *held = arg;
+	redisReply *r =
+	    harness_redis(h, "HMGET agent:job:%s state token holder", held->id);
+	bool is_so = r->elements == 3 && r->element[0]->str != NULL &&
+	    strcmp(r->element[0]->str, "held") == 0 &&
+	    atoll(r->element[1]->str) > held->token;
+
+	if (is_so) {
+		held->token = atoll(r->element[1]->str);
+		held->slot = slot_of(r->element[2]->str);
+	}
+	freeReplyObject(r);
+	return is_so;
+}
+
+/* Each life finishes a job, so that no restart is put off. */
+static void
+warm_up(struct harness *h, unsigned n)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < 2; i++) {
+		(void)snprintf(id, sizeof(id), "quick-%u-%u", n, i);
+		harness_push_job(h, id, "quick", "");
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		(void)snprintf(id, sizeof(id), "quick-%u-%u", n, i);
+		(void)harness_expect(h, id, "completed");
+	}
+}
+
+static uint64_t
+measure_kill(struct harness *h, unsigned n)
+{
+	char id[32];
+	struct held held = { .id = id };
+	struct process former;
+	uint64_t killed_us, idle_us;
+
+	warm_up(h, n);
+	(void)snprintf(id, sizeof(id), "slow-%u", n);
+	harness_push_job(h, id, "slow", "");
+	harness_wait_until(h, is_held, &held, HARNESS_WAIT_MS, "the job is begun");
+	cr_assert(harness_find_child(h, "worker", held.slot, &former));
+	(void)kill(former.pid, SIGKILL);
+	killed_us = clock_mono_us();
+	while (!is_held(h, &held))
+		if (clock_mono_us() - killed_us > HARNESS_WAIT_MS * 1000ULL)
+			harness_fail(h, "%s does not run again", id);
+	idle_us = clock_mono_us() - killed_us;
+	(void)harness_expect(h, id, "completed");
+	(void)harness_wait_child(h, "worker", former.slot, &former);
+	harness_wait_ready(h);
+	harness_clear(h);
+	return idle_us;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 TestSuite(kills, .timeout = 300);
+
+Test(kills, a_job_of_a_killed_worker_runs_again_within_a_second)
+{
+	struct harness *h = e2e_new();
+	uint64_t us[MEASURED_KILLS];
+
+	harness_set(h, "service.workers", "2");
+	harness_start(h);
+	harness_llm_script(h, slow_rules);
+	for (unsigned n = 0; n < MEASURED_KILLS; n++)
+		us[n] = measure_kill(h, n);
+	qsort(us, MEASURED_KILLS, sizeof(us[0]), by_size);
+	(void)fprintf(stderr,
+	    "killed to begun again: p50 %.1f ms, p99 %.1f ms, of %d\n",
+	    (double)us[MEASURED_KILLS / 2] / 1e3,
+	    (double)us[MEASURED_KILLS * 99 / 100] / 1e3, MEASURED_KILLS);
+	cr_expect(us[MEASURED_KILLS * 99 / 100] <= IDLE_MAX_MS * 1000ULL);
+	harness_stop(h);
+	harness_free(h);
+}
 
 Test(kills, before_each_command)
 {

@@ -147,7 +147,8 @@ Test(pause, stops_the_claims_of_every_host)
 	cr_assert(eq(int, CTL(&out, "queue", "pause"), 0), "%s", buf_str(&out));
 	push_some("p"); /* at once: the claims may still be open */
 	wait_blocked(0, "all claims are let go");
-	cr_log_warn("all claims let go %llu ms after the call of agentctl queue pause",
+	(void)fprintf(stderr,
+	    "all claims let go %llu ms after the call of agentctl queue pause\n",
 	    (unsigned long long)(clock_mono_ms() - begun));
 	harness_sleep(1500); /* two looks at the flag: nobody thinks again */
 	cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:jobs"), JOBS));

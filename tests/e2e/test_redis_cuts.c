@@ -30,14 +30,14 @@ is_settled(struct harness *h, void *arg)
 
 /* True when the job was over before its Nth command. */
 static bool
-run_cut_job(struct harness *h, const char *where, unsigned n)
+run_cut_job(struct harness *h, const char *where, const char *how, unsigned n)
 {
 	bool is_over;
 	char id[32];
 
-	(void)snprintf(id, sizeof(id), "%s-%u", where, n);
+	(void)snprintf(id, sizeof(id), "%s-%s-%u", where, how, n);
 	(void)harness_proxy(h, "reset");
-	(void)harness_proxy(h, "arm %s %u role=worker", where, n);
+	(void)harness_proxy(h, "arm %s %u role=worker do=%s", where, n, how);
 	harness_push_job(h, id, prompt, "");
 	(void)harness_expect(h, id, "completed");
 	is_over = strstr(harness_proxy(h, "stats"), "cuts=0") != NULL;
@@ -53,7 +53,7 @@ run_cut_job(struct harness *h, const char *where, unsigned n)
 }
 
 static void
-cut_everywhere(const char *where)
+cut_everywhere(const char *where, const char *how)
 {
 	CLEANUP(harness_freep) struct harness *h = e2e_new();
 	char count[32];
@@ -64,7 +64,7 @@ cut_everywhere(const char *where)
 	harness_start(h);
 	for (; n <= COMMANDS_MAX; n++) {
 		harness_llm_reset(h);
-		if (run_cut_job(h, where, n))
+		if (run_cut_job(h, where, how, n))
 			break;
 		harness_clear(h);
 	}
@@ -77,10 +77,15 @@ cut_everywhere(const char *where)
 
 Test(redis_cuts, after_each_command_before_its_reply, .timeout = 300)
 {
-	cut_everywhere("after");
+	cut_everywhere("after", "cut");
 }
 
 Test(redis_cuts, before_each_command, .timeout = 300)
 {
-	cut_everywhere("before");
+	cut_everywhere("before", "cut");
+}
+
+Test(redis_cuts, in_the_middle_of_each_reply, .timeout = 300)
+{
+	cut_everywhere("after", "tear");
 }

@@ -477,9 +477,13 @@ static void
 start_llm(struct harness *h)
 {
 	char log[PROC_PATH_MAX];
-	const char *args[HARNESS_ENV_MAX + 12] = { "--port", "0", "--data-api",
+	const char *colon = strchr(h->llm_address, ':'); /* it ran before: as it was */
+	char port[16];
+	const char *args[HARNESS_ENV_MAX + 12] = { "--port", port, "--data-api",
 		h->data_api };
 	size_t n = 4;
+
+	(void)snprintf(port, sizeof(port), "%s", colon != NULL ? colon + 1 : "0");
 
 	make_path(h, "llm.log", log, sizeof(log));
 	if (!h->llm_is_silent) {
@@ -497,6 +501,19 @@ start_llm(struct harness *h)
 		    "api_key = \"sk-test-0123456789\"; model = \"scripted\"; "
 		    "timeout_sec = %u; price_input = 1.0; price_output = 2.0; } )",
 		    h->llm_address, h->llm_timeout_sec);
+}
+
+void
+harness_llm_kill(struct harness *h)
+{
+	proc_kill(&h->llm);
+	(void)unlink(h->llm.output); /* the next one's first words are waited for */
+}
+
+void
+harness_llm_restart(struct harness *h)
+{
+	start_llm(h);
 }
 
 static void

@@ -124,6 +124,9 @@ int harness_http(struct harness *h, const char *method, const char *target,
     const char *body, struct buf *out);
 const struct json *harness_llm_stats(struct harness *h);
 long long harness_llm_stat(struct harness *h, const char *name);
+/* Nobody listens at its address; later the same again, without rules. */
+void harness_llm_kill(struct harness *h);
+void harness_llm_restart(struct harness *h);
 void harness_llm_reset(struct harness *h);                    /* zeroes the counters */
 void harness_llm_script(struct harness *h, const char *json); /* new rules, at once */
 /* The JSON lines of llm-stub's log, as an array. */

@@ -114,6 +114,19 @@ TESTS += test_compute_owner
 test_compute_owner_SOURCES = tests/unit/test_compute_owner.c tests/unit/zygote_support.c tests/unit/zygote_support.h
 test_compute_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_compute_owner_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_escape
+TESTS += test_escape
+EXTRA_DIST += tests/unit/escapes.txt
+test_escape_SOURCES = tests/unit/test_escape.c tests/unit/source_file.h
+test_escape_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(SECCOMP_CFLAGS)
+test_escape_LDADD = $(compute_libs) $(CRITERION_LIBS)
+check_PROGRAMS += test_escape_programs
+TESTS += test_escape_programs
+EXTRA_DIST += tests/unit/escape_programs.tsv
+test_escape_programs_SOURCES = tests/unit/test_escape_programs.c tests/unit/zygote_support.c \
+	tests/unit/zygote_support.h tests/unit/source_file.h
+test_escape_programs_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_escape_programs_LDADD = $(compute_libs) $(CRITERION_LIBS)
 check_PROGRAMS += test_pipeline_steps
 TESTS += test_pipeline_steps
 test_pipeline_steps_SOURCES = tests/unit/test_pipeline_steps.c
@@ -124,8 +137,12 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_agent test_prompt
-TESTS += test_json_schema test_llm test_agent test_prompt
+check_PROGRAMS += test_json_schema test_llm test_breaker test_agent test_prompt
+TESTS += test_json_schema test_llm test_breaker test_agent test_prompt
+test_breaker_SOURCES = tests/unit/test_breaker.c
+test_breaker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_breaker_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
 test_json_schema_SOURCES = tests/unit/test_json_schema.c
 test_json_schema_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_json_schema_LDADD = common/libjson_schema.a common/libjson.a common/libcommon.a \
@@ -280,13 +297,16 @@ endif
 if HAVE_CRITERION
 role_test_libs = common/librole.a common/libconf.a common/libcommon.a \
 	$(SECCOMP_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
-check_PROGRAMS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+check_PROGRAMS += test_ipc test_slot_file test_fault_handler test_metrics test_log test_sandbox \
 	test_pidfile test_lifecycle
-TESTS += test_ipc test_slot_file test_metrics test_log test_sandbox \
+TESTS += test_ipc test_slot_file test_fault_handler test_metrics test_log test_sandbox \
 	test_pidfile test_lifecycle
 test_ipc_SOURCES = tests/unit/test_ipc.c
 test_ipc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_ipc_LDADD = $(role_test_libs)
+test_fault_handler_SOURCES = tests/unit/test_fault_handler.c
+test_fault_handler_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_fault_handler_LDADD = $(role_test_libs) -lpthread
 test_slot_file_SOURCES = tests/unit/test_slot_file.c
 test_slot_file_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_slot_file_LDADD = $(role_test_libs)
@@ -297,7 +317,7 @@ test_log_SOURCES = tests/unit/test_log.c
 test_log_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_log_LDADD = $(role_test_libs)
 test_sandbox_SOURCES = tests/unit/test_sandbox.c
-test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_sandbox_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(SECCOMP_CFLAGS)
 test_sandbox_LDADD = $(role_test_libs)
 check_PROGRAMS += test_scope
 TESTS += test_scope
@@ -309,6 +329,11 @@ TESTS += test_watched_files
 test_watched_files_SOURCES = tests/unit/test_watched_files.c
 test_watched_files_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_watched_files_LDADD = supervisor/libsupervisor.a $(role_test_libs)
+check_PROGRAMS += test_generation
+TESTS += test_generation
+test_generation_SOURCES = tests/unit/test_generation.c
+test_generation_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_generation_LDADD = supervisor/libsupervisor.a $(role_test_libs)
 test_pidfile_SOURCES = tests/unit/test_pidfile.c
 test_pidfile_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_pidfile_LDADD = supervisor/libsupervisor.a $(role_test_libs)
@@ -403,8 +428,8 @@ test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/li
 endif
 
 # --- nothing in job code blocks
-TESTS += tests/unit/test_blocking.sh
-EXTRA_DIST += tests/unit/test_blocking.sh
+TESTS += tests/unit/test_blocking.sh tests/unit/test_no_fault_points.sh
+EXTRA_DIST += tests/unit/test_blocking.sh tests/unit/test_no_fault_points.sh
 
 # --- buffers of a worker's jobs
 if HAVE_CRITERION

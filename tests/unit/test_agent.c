@@ -756,6 +756,31 @@ Test(limits, money_with_data_completes)
 	world_free(w);
 }
 
+Test(limits, a_provider_that_does_not_count_is_taken_by_the_length_of_its_words)
+{
+	static char words[3000];
+	const struct said script[] = { { .text = words,
+	    .calls = { { "fetch", "{\"fail\":\"invalid_step\"}" } } } };
+	struct world *w;
+	struct outcome o;
+
+	memset(words, 'w', sizeof(words) - 1);
+	w = world_new(script, 1);
+	w->agent.budget_usd = 0.003000;
+	w->target.price = (struct token_price){ 1, 2, 1 };
+	o = run(w, 0, NULL, 0);
+	expect_str(o.result.limit_hit, "budget_usd");
+	cr_expect(w->paid[0] == 1);
+	outcome_release(&o);
+	world_free(w);
+	w = world_new(script, 1);
+	o = run(w, 0, NULL, 2000);
+	expect_str(o.result.limit_hit, "max_tokens");
+	cr_expect(w->paid[0] == 1);
+	outcome_release(&o);
+	world_free(w);
+}
+
 Test(limits, the_dearest_provider_of_the_agent_counts)
 {
 	WORLD(SAYS("unused"));

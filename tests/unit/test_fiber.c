@@ -148,6 +148,46 @@ Test(fiber, thousands_run_and_stacks_are_used_again)
 	cr_expect(eq(int, total, 4000));
 }
 
+static _Atomic uint32_t shown;
+
+struct sight {
+	uint32_t at_first, in_call, after_yield;
+};
+
+static void
+look_on_loop(void *ctx)
+{
+	((struct sight *)ctx)->in_call = shown;
+}
+
+static void
+looks(void *ctx)
+{
+	struct sight *s = ctx;
+
+	s->at_first = shown;
+	fiber_call_on_loop(look_on_loop, s);
+	fiber_yield();
+	s->after_yield = shown;
+}
+
+Test(fiber, the_tag_of_the_one_that_runs_is_shown_and_none_between)
+{
+	struct sight sights[3] = { { 0 } };
+
+	fibers_show_tag(fibers, &shown);
+	for (uint32_t i = 0; i < 3; i++)
+		fiber_set_tag(fiber_start(fibers, looks, &sights[i]), i + 10);
+	cr_expect(eq(u32, shown, 0));
+	run_all();
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_expect(eq(u32, sights[i].at_first, i + 10));
+		cr_expect(eq(u32, sights[i].in_call, i + 10));
+		cr_expect(eq(u32, sights[i].after_yield, i + 10));
+	}
+	cr_expect(eq(u32, shown, 0));
+}
+
 struct place {
 	char *in_fiber, *in_call;
 	struct fiber *self;

@@ -480,7 +480,11 @@ struct net {
 	size_t n, at;
 	uint64_t us, slept_ms;
 	bool rests; /* the first provider's breaker is open */
-	unsigned notes;
+	bool is_full;
+	bool opens; /* it opens with its first failure */
+	uint64_t full_ms, reserved;
+	enum error_type gave_up[4];
+	unsigned notes, n_gave_up;
 	char body[4096];
 };
 
@@ -544,8 +548,40 @@ net_may_ask(void *ctx, const struct llm_target *t)
 static void
 net_note(void *ctx, const struct llm_exchange *x)
 {
-	(void)x;
-	((struct net *)ctx)->notes++;
+	struct net *net = ctx;
+
+	net->notes++;
+	cr_expect((x->failure == NULL) ==
+	    (x->error == ERROR_TYPE_NONE || x->error == ERROR_TYPE_CANCELLED));
+	net->rests |= net->opens && x->failure != NULL;
+}
+
+/* The first provider's limit may be full, or give way after a while. */
+static int
+net_reserve(void *ctx, const struct llm_target *t, uint64_t tokens, uint64_t *waited_ms,
+    struct llm_error *e)
+{
+	struct net *net = ctx;
+
+	net->reserved += tokens;
+	if (strcmp(t->provider->name, "a") != 0)
+		return 0;
+	if (net->is_full)
+		return llm_error_set(e, ERROR_TYPE_LLM_RATE_LIMITED, 0, "full");
+	net->us += net->full_ms * 1000;
+	*waited_ms = net->full_ms;
+	return 0;
+}
+
+static void
+net_gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
+    const struct llm_error *e)
+{
+	struct net *net = ctx;
+
+	(void)t;
+	(void)began_us;
+	net->gave_up[net->n_gave_up++ % 4] = e->type;
 }
 
 struct told {
@@ -581,8 +617,16 @@ ask(struct net *net, uint64_t deadline_ms)
 	CLEANUP(llm_prefix_freep) struct llm_prefix *prefix = NULL;
 	const struct llm_prefix *prefixes[2];
 	struct llm_messages messages = { NULL, NULL, 0 };
-	struct llm_call_env env = { net, net_http, net_sleep, net_now, net_wall,
-		net_random, net_may_ask, net_note, NULL };
+	struct llm_call_env env = { .ctx = net,
+		.http = net_http,
+		.sleep_ms = net_sleep,
+		.now_us = net_now,
+		.wall_ms = net_wall,
+		.random = net_random,
+		.may_ask = net_may_ask,
+		.reserve = net_reserve,
+		.note = net_note,
+		.gave_up = net_gave_up };
 	CLEANUP(secrets_freep) struct secrets *secrets = secrets_new();
 	struct told told = { .arena = arena_new(0) };
 
@@ -700,6 +744,45 @@ Test(llm_call, passes_over_a_provider_that_rests)
 
 	net.rests = true;
 	t = ask(&net, 0);
+	cr_expect(t.r == 0);
+	arena_free(t.arena);
+}
+
+Test(llm_call, asks_no_more_once_the_breaker_is_open)
+{
+	NET({ "http://a/", 0, 503, "", NULL, 10 },
+	    { "http://b/", 0, 200, OK_BODY, NULL, 10 });
+	struct told t;
+
+	net.opens = true;
+	t = ask(&net, 0);
+	cr_expect(t.r == 0);
+	cr_expect(net.n_gave_up == 1);
+	cr_expect(net.gave_up[0] == ERROR_TYPE_LLM_UNAVAILABLE);
+	arena_free(t.arena);
+}
+
+Test(llm_call, goes_on_with_the_next_when_the_limit_is_full)
+{
+	NET({ "http://b/", 0, 200, OK_BODY, NULL, 0 });
+	struct told t;
+
+	net.is_full = true;
+	t = ask(&net, 0);
+	cr_expect(t.r == 0);
+	cr_expect(net.gave_up[0] == ERROR_TYPE_LLM_RATE_LIMITED);
+	cr_expect(net.reserved >= 2 * 100, "the bound of the answer is counted");
+	arena_free(t.arena);
+}
+
+Test(llm_call, waiting_for_the_limit_is_taken_from_nobody_s_time)
+{
+	NET({ "http://a/", 0, 200, OK_BODY, NULL, 4000 });
+	struct told t;
+
+	net.full_ms =
+	    100000; /* longer than the provider's turn, and than the job has */
+	t = ask(&net, 6000);
 	cr_expect(t.r == 0);
 	arena_free(t.arena);
 }

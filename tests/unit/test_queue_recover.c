@@ -265,6 +265,9 @@ Test(recover, the_first_verdict_holds_for_all_chunks)
 	cr_expect(INT(&f, "HEXISTS", "agent:job:j", "suspicions") == 0);
 }
 
+/* Of "{poison}", as `printf '{poison}' | sha1sum` says. */
+static const char sha1_of_poison[] = "9d1804242dc491d83e27e75be33b6dd8f5d2c16e";
+
 Test(recover, a_payload_that_kills_before_begin_goes_to_dead_the_third_time)
 {
 	char holder[16];
@@ -273,39 +276,56 @@ Test(recover, a_payload_that_kills_before_begin_goes_to_dead_the_third_time)
 	for (int i = 1; i <= 3; i++) {
 		(void)snprintf(holder, sizeof(holder), "n.b.4.%d", i);
 		do_register(&f, holder);
+		/* not the leftmost: the one that was read */
+		DO(&f, "LPUSH", "agent:jobs", "{innocent}");
 		cr_assert(claim(&f, holder));
-		EXPECT_WORD(recover_blaming(&f, holder, QUEUE_BLAME_UNKNOWN, ""),
+		cr_assert(claim(&f, holder));
+		EXPECT_WORD(recover_blaming(&f, holder, QUEUE_BLAME_PAYLOAD,
+				sha1_of_poison),
 		    QUEUE_OK);
 		cr_expect(f.answer.recover.to_dead == (i == 3));
+		cr_expect(INT(&f, "LREM", "agent:jobs", "0", "{innocent}") == 1);
 	}
 	cr_expect(INT(&f, "LLEN", "agent:jobs") == 0);
 	cr_expect(strstr(TEXT(&f, "LINDEX", "agent:dead", "0"), "{poison}") != NULL);
 	cr_expect(INT(&f, "EXISTS", "agent:poison") == 0);
 }
 
-Test(recover, only_the_payload_that_was_next_is_counted)
+/* Its begin was carried out, and then it took the worker down. */
+Test(recover, a_payload_that_kills_at_its_begin_is_a_crash_of_its_job)
 {
+	take(&f, W0, "{poison}", "j");
+	take(&f, W0, "{p}", "innocent");
+	EXPECT_WORD(recover_blaming(&f, W0, QUEUE_BLAME_PAYLOAD, sha1_of_poison),
+	    QUEUE_OK);
+	EXPECT_STATE("j", "alone");
+	EXPECT_STATE("innocent", "queued");
+	cr_expect_str_eq(TEXT(&f, "HGET", "agent:job:j", "crashes"), "1");
+	cr_expect(INT(&f, "HEXISTS", "agent:job:innocent", "crashes") == 0);
+	cr_expect(INT(&f, "EXISTS", "agent:poison") == 0);
+}
+
+/* Suspects that had begun come first: they go their way to quarantine. */
+Test(recover, only_without_other_suspects_the_payload_that_was_next_is_counted)
+{
+	char holder[16];
+
 	take(&f, W0, "{p}", "j");
 	push(&f, "{next}");
-	push(&f, "{later}");
-	cr_assert(claim(&f, W0));
 	cr_assert(claim(&f, W0));
 	EXPECT_WORD(recover_blaming(&f, W0, QUEUE_BLAME_UNKNOWN, ""), QUEUE_OK);
-	cr_expect(INT(&f, "HLEN", "agent:poison") == 1);
-	cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:jobs", "1"), "{next}");
-	for (int i = 2; i <= 3; i++) {
-		char holder[16];
-
+	cr_expect(INT(&f, "EXISTS", "agent:poison") == 0);
+	cr_expect(INT(&f, "LREM", "agent:jobs", "0", "{p}") == 1);
+	push(&f, "{later}");
+	for (int i = 1; i <= 10; i++) {
 		(void)snprintf(holder, sizeof(holder), "n.b.4.%d", i);
 		do_register(&f, holder);
-		cr_assert(claim(&f, holder));
-		cr_assert(begin(&f, holder, "{p}", "j") == QUEUE_OK);
 		cr_assert(claim(&f, holder));
 		cr_assert(claim(&f, holder));
 		EXPECT_WORD(recover_blaming(&f, holder, QUEUE_BLAME_UNKNOWN, ""),
 		    QUEUE_OK);
+		cr_expect(INT(&f, "LLEN", "agent:dead") == (i == 10));
 	}
-	cr_expect(INT(&f, "LLEN", "agent:dead") == 1);
 	cr_expect(strstr(TEXT(&f, "LINDEX", "agent:dead", "0"), "{next}") != NULL);
 	cr_expect(INT(&f, "LREM", "agent:jobs", "0", "{later}") == 1);
 }

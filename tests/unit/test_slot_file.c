@@ -37,11 +37,27 @@ Test(slot_file, child_writes_what_supervisor_reads)
 	slot_row_set(own, 5, "job", 3, "llm", 100, 300); /* of the same job */
 	cr_assert(slot_row_copy(seen, 5, &row));
 	cr_expect_eq(row.paused_ms, 1500);
+	slot_row_tool(own, 5, "execute\npipeline");
+	slot_row_tokens(own, 5, 35);
+	cr_assert(slot_row_copy(seen, 5, &row));
+	cr_expect_str_eq(row.step, "tool");
+	cr_expect_str_eq(row.tool, "execute?pipeline");
+	slot_row_step(own, 5, "store");
+	cr_assert(slot_row_copy(seen, 5, &row));
+	cr_expect_str_eq(row.tool, "execute?pipeline", "the last one");
+	cr_expect_eq(row.tokens, 35);
 	slot_row_clear(own, 5);
 	cr_expect(!slot_row_copy(seen, 5, &row));
 	slot_row_set(own, 5, "next", 4, "llm", 400, 500);
 	cr_assert(slot_row_copy(seen, 5, &row));
 	cr_expect_eq(row.paused_ms, 0);
+	cr_expect_eq(row.tokens, 0);
+	cr_expect_str_eq(row.tool, "");
+	cr_expect_eq(row.is_payload, 0);
+	slot_row_payload(own, 5, "0123abcd", 500);
+	cr_assert(slot_row_copy(seen, 5, &row));
+	cr_expect_eq(row.is_payload, 1);
+	cr_expect_str_eq(row.job_id, "0123abcd");
 	slot_file_unmap(seen);
 	slot_file_unmap(own);
 	slot_file_unmap(NULL);

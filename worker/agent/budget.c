@@ -57,11 +57,27 @@ estimate_input(const struct conversation *c, uint64_t bytes)
 	return (int64_t)(bytes / BYTES_PER_TOKEN);
 }
 
-void
-budget_note_call(struct conversation *c, uint64_t bytes, uint64_t input_tokens)
+static uint64_t
+answer_bytes(const struct llm_answer *answer)
 {
+	uint64_t bytes = MESSAGE_BYTES + answer->text.len;
+
+	for (size_t i = 0; i < answer->n_calls; i++)
+		bytes += MESSAGE_BYTES + answer->calls[i].name.len +
+		    answer->calls[i].arguments.len;
+	return bytes;
+}
+
+void
+budget_note_call(struct conversation *c, uint64_t bytes,
+    const struct llm_answer *answer)
+{
+	if (answer->usage.input + answer->usage.output == 0) {
+		c->uncounted.input += (uint64_t)estimate_input(c, bytes);
+		c->uncounted.output += answer_bytes(answer) / BYTES_PER_TOKEN;
+	}
 	c->sent_bytes = bytes;
-	c->sent_tokens = input_tokens;
+	c->sent_tokens = answer->usage.input;
 }
 
 /* ---- one call ---- */
@@ -146,8 +162,11 @@ static int
 check_tokens(struct conversation *c, struct bound *b)
 {
 	int64_t limit = token_limit(c), left;
-	int64_t used = (int64_t)(c->result->usage.input + c->result->usage.output);
+	struct llm_usage sum = c->result->usage;
+	int64_t used;
 
+	llm_usage_add(&sum, &c->uncounted);
+	used = (int64_t)(sum.input + sum.output);
 	if (limit <= 0)
 		return 0;
 	left = limit - used - b->input;
@@ -164,17 +183,19 @@ static int
 check_money(struct conversation *c, struct bound *b)
 {
 	double budget = c->agent->budget_usd * 1e6;
+	double used = (double)c->result->cost_microusd +
+	    (double)c->uncounted.input * b->price.input +
+	    (double)c->uncounted.output * b->price.output;
 	int64_t output;
 
 	if (budget <= 0)
 		return 0;
-	output = affordable(b, budget - (double)c->result->cost_microusd);
+	output = affordable(b, budget - used);
 	if (output < ANSWER_MIN_TOKENS)
 		return conversation_limit(c, LIMIT_USD, ERROR_TYPE_BUDGET_EXCEEDED,
 		    "the job cost %.6f of its %.6f USD (budget_usd), and the next call "
 		    "costs at least %.6f",
-		    (double)c->result->cost_microusd / 1e6, c->agent->budget_usd,
-		    cost(b, ANSWER_MIN_TOKENS) / 1e6);
+		    used / 1e6, c->agent->budget_usd, cost(b, ANSWER_MIN_TOKENS) / 1e6);
 	narrow(c, b, output, LIMIT_USD);
 	return 0;
 }

@@ -12,6 +12,8 @@
 
 #include "worker/agent/conversation_private.h"
 
+#include "common/fault_point.h"
+
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -45,6 +47,7 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	const struct llm_target *t = &c->agent->targets[paid->target];
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	struct json_writer w;
+	int r;
 
 	journal_begin(&w, &text, RECORD_ANSWER, c->turn, 0);
 	jw_key(&w, "provider");
@@ -61,15 +64,36 @@ journal_answer(struct conversation *c, const struct llm_answer *answer,
 	c->result->provider = llm_text_of(t->provider->name);
 	c->result->model =
 	    answer->model.len > 0 ? answer->model : llm_text_of(t->model);
-	return journal_append(&c->journal, &w, &text, c->turn);
+	FAULT_POINT_OF(JOURNAL_ANSWER_SEND, c->job->job_id);
+	r = journal_append(&c->journal, &w, &text, c->turn);
+	FAULT_POINT_OF(JOURNAL_ANSWER_REPLY, c->job->job_id);
+	return r;
+}
+
+static void
+tell_error(struct conversation_error *out, const struct llm_error *e)
+{
+	memset(out, 0, sizeof(*out));
+	out->has_retry_after = e->has_retry_after;
+	out->retry_after_ms = e->retry_after_ms;
+	out->type = e->type;
+	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
+}
+
+/* The journal needs no record of it: the attempt goes on where it stands. */
+static int
+put_off(struct conversation *c, const struct llm_error *e)
+{
+	tell_error(&c->result->error, e);
+	c->result->is_put_off = true;
+	return CONVERSATION_OVER;
 }
 
 static int
 failed_call(struct conversation *c, const struct llm_error *e)
 {
-	struct conversation_error *out = &c->result->error;
-	int r;
-
+	if (e->is_outage)
+		return put_off(c, e);
 	if (e->type == ERROR_TYPE_TIMEOUT ||
 	    (c->job->deadline_ms != 0 &&
 		c->env->now_ms(c->env->ctx) >= c->job->deadline_ms))
@@ -77,13 +101,8 @@ failed_call(struct conversation *c, const struct llm_error *e)
 		    "the job's time is over: %s", e->text);
 	if (e->type == ERROR_TYPE_LLM_LENGTH)
 		return conversation_limit(c, "context_length", e->type, "%s", e->text);
-	memset(out, 0, sizeof(*out));
-	out->has_retry_after = e->has_retry_after;
-	out->retry_after_ms = e->retry_after_ms;
-	out->type = e->type;
-	(void)snprintf(out->text, sizeof(out->text), "%s", e->text);
-	r = conversation_fail_as(c, out);
-	return r;
+	tell_error(&c->result->error, e);
+	return conversation_fail_as(c, &c->result->error);
 }
 
 static int
@@ -162,7 +181,7 @@ next_answer(struct conversation *c, struct llm_answer *answer)
 	}
 	if (r != 0)
 		return r;
-	budget_note_call(c, bytes, answer->usage.input);
+	budget_note_call(c, bytes, answer);
 	c->result->turns++;
 	return 0;
 }

@@ -145,6 +145,8 @@ struct conversation_result {
 	enum value_kind value_kind;
 	struct tool_data value;  /* JSON text */
 	struct llm_text message; /* the final text beside data; may be empty */
+	/* not failed, but every provider rests: go on later, this counts as nothing */
+	bool is_put_off;
 	const char *limit_hit; /* NULL, "max_turns", "max_tokens", "budget_usd", ... */
 	struct conversation_error error;
 	/* in order; those of former attempts too */

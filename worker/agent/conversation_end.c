@@ -10,6 +10,8 @@
 
 #include "worker/agent/conversation_private.h"
 
+#include "common/fault_point.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -63,7 +65,9 @@ journal_end(struct conversation *c)
 	jw_key(&w, "error");
 	jw_cstr(&w, error_type_name(c->result->error.type));
 	journal_write_usage(&w, &c->loose, c->loose_cost);
+	FAULT_POINT_OF(JOURNAL_END_SEND, c->job->job_id);
 	r = journal_append(&c->journal, &w, &text, UINT32_MAX);
+	FAULT_POINT_OF(JOURNAL_END_REPLY, c->job->job_id);
 	return r == -ECANCELED ? 0 : r;
 }
 

@@ -46,6 +46,7 @@ struct conversation {
 	struct conversation_error failed; /* ... in this way */
 	uint64_t sent_bytes;              /* of the last request ... */
 	uint64_t sent_tokens;             /* ... which was so many; 0: none yet */
+	struct llm_usage uncounted;       /* guessed, where the provider said nothing */
 	struct llm_usage loose;           /* paid, but in no answer record */
 	uint64_t loose_cost;
 };
@@ -63,8 +64,10 @@ int budget_next_call(struct conversation *c, uint64_t bytes, int64_t *max_tokens
 /* The limit that a journal record names, or NULL. */
 const char *budget_limit_of(const struct json *name);
 
-/* What a request of that length came to, for the next estimate. */
-void budget_note_call(struct conversation *c, uint64_t bytes, uint64_t input_tokens);
+/* What a request of that length came to, for the next estimate; a provider that does not
+   count is taken by the length of its answer. */
+void budget_note_call(struct conversation *c, uint64_t bytes,
+    const struct llm_answer *answer);
 
 /* ---- conversation_tools.c ---- */
 

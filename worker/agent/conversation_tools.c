@@ -11,6 +11,7 @@
 
 #include "worker/agent/conversation_private.h"
 
+#include "common/fault_point.h"
 #include "common/fnv.h"
 #include "worker/agent/args_view.h"
 #include "worker/llm/strict_schema.h"
@@ -198,6 +199,7 @@ journal_tool(struct run *run)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	struct json_writer w;
+	int r;
 
 	journal_begin(&w, &text, RECORD_TOOL, run->c->turn, run->index);
 	jw_key(&w, "tool");
@@ -205,7 +207,10 @@ journal_tool(struct run *run)
 	jw_key(&w, "key");
 	jw_cstr(&w, run->key);
 	outcome_write(&w, run->c->env, &run->outcome, run->ms);
-	return journal_append(&run->c->journal, &w, &text, run->c->turn);
+	FAULT_POINT_OF(JOURNAL_TOOL_SEND, run->c->job->job_id);
+	r = journal_append(&run->c->journal, &w, &text, run->c->turn);
+	FAULT_POINT_OF(JOURNAL_TOOL_REPLY, run->c->job->job_id);
+	return r;
 }
 
 static int
@@ -213,13 +218,17 @@ journal_intent(struct run *run)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	struct json_writer w;
+	int r;
 
 	journal_begin(&w, &text, RECORD_INTENT, run->c->turn, run->index);
 	jw_key(&w, "tool");
 	jw_cstr(&w, run->tool->tool->name);
 	jw_key(&w, "key");
 	jw_cstr(&w, run->key);
-	return journal_append(&run->c->journal, &w, &text, run->c->turn);
+	FAULT_POINT_OF(JOURNAL_INTENT_SEND, run->c->job->job_id);
+	r = journal_append(&run->c->journal, &w, &text, run->c->turn);
+	FAULT_POINT_OF(JOURNAL_INTENT_REPLY, run->c->job->job_id);
+	return r;
 }
 
 /* 1 when the whole outcome stands in the journal, 0 when its data is lost. */

@@ -219,3 +219,24 @@ journal_read_usage(const struct json *doc, struct llm_usage *usage,
 	usage->cached = count_of(u, "cached");
 	*cost_microusd = count_of(doc, "cost_microusd");
 }
+
+unsigned
+journal_spent(struct arena *a, const struct conversation_record *records, size_t n,
+    struct llm_usage *usage, uint64_t *cost_microusd)
+{
+	unsigned answers = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct llm_usage of_record;
+		struct record record;
+		uint64_t cost;
+
+		if (read_record(a, &records[i], &record) < 0)
+			continue;
+		journal_read_usage(record.doc, &of_record, &cost);
+		llm_usage_add(usage, &of_record);
+		*cost_microusd += cost;
+		answers += record.kind == RECORD_ANSWER;
+	}
+	return answers;
+}

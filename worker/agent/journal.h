@@ -46,6 +46,11 @@ const struct json *journal_find(const struct journal *j, enum record_kind kind,
 void journal_begin(struct json_writer *w, struct buf *text, enum record_kind kind,
     unsigned turn, unsigned call);
 
+/* Adds what the answers and failed calls of these records cost; records that cannot be
+   read are passed over. Returns how many answers there are. */
+unsigned journal_spent(struct arena *a, const struct conversation_record *records,
+    size_t n, struct llm_usage *usage, uint64_t *cost_microusd);
+
 /* Ends and appends it; the first record also gets what it was made with. What env->append
    answers, or -ENOMEM. */
 int journal_append(struct journal *j, struct json_writer *w, const struct buf *text,

@@ -117,6 +117,7 @@ struct llm_error {
 	bool may_repeat; /* the same provider may do better in a moment */
 	bool has_retry_after;
 	uint64_t retry_after_ms; /* as the provider asked */
+	bool is_outage;          /* every provider rests: not the request's fault */
 	char text[LLM_ERROR_TEXT_MAX];
 };
 

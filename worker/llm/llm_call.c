@@ -16,7 +16,8 @@
 #include <string.h>
 
 enum {
-	PROVIDER_TIMEOUT_MS = 60000 /* when the configuration sets none */
+	PROVIDER_TIMEOUT_MS = 60000, /* when the configuration sets none */
+	BYTES_PER_TOKEN = 4          /* of a request, roughly */
 };
 
 struct caller {
@@ -28,6 +29,7 @@ struct caller {
 	struct llm_error *e;
 	size_t target;
 	uint64_t deadline_us; /* of this provider's turn */
+	uint64_t waited_us;   /* for rate limits: moves the job's deadline */
 	bool is_last_of_job;  /* the job's deadline comes before the provider's */
 };
 
@@ -53,6 +55,7 @@ set_deadline(struct caller *c)
 	    1000 * (sec > 0 ? (uint64_t)sec * 1000 : PROVIDER_TIMEOUT_MS);
 	uint64_t job = c->call->deadline_ms * 1000;
 
+	job += job != 0 ? c->waited_us : 0;
 	c->is_last_of_job = job != 0 && job <= own;
 	c->deadline_us = c->is_last_of_job ? job : own;
 }
@@ -115,11 +118,16 @@ mask_body(const struct secrets *secrets, struct buf *body)
 }
 
 static void
-settle(struct caller *c, enum error_type error, uint64_t us)
+settle(struct caller *c, enum error_type error, const struct llm_wait_headers *headers,
+    uint64_t us)
 {
 	struct llm_exchange x = {
 		.target = target_of(c),
 		.error = error,
+		.failure = error != ERROR_TYPE_NONE && error != ERROR_TYPE_CANCELLED
+		    ? c->e
+		    : NULL,
+		.headers = headers,
 		.us = us,
 		.usage = c->out->usage,
 		.cost_microusd =
@@ -176,11 +184,34 @@ exchange(struct caller *c, const struct llm_http_request *req)
 		    r == 0                ? ERROR_TYPE_NONE
 			: r == -ECANCELED ? ERROR_TYPE_CANCELLED
 					  : c->e->type,
-		    c->env->now_us(c->env->ctx) - began);
+		    &res->wait, c->env->now_us(c->env->ctx) - began);
 		buf_release(&res->body);
 	}
 	free(res);
 	free(err);
+	return r;
+}
+
+static bool
+may_ask(const struct caller *c)
+{
+	return c->env->may_ask == NULL || c->env->may_ask(c->env->ctx, target_of(c));
+}
+
+/* Room in the provider's rate limit for the request and the longest answer to it. */
+static int
+reserve(struct caller *c, const struct llm_http_request *req)
+{
+	uint64_t tokens = req->body_len / BYTES_PER_TOKEN, waited_ms = 0;
+	int64_t bound = answer_bound(c);
+	int r;
+
+	if (c->env->reserve == NULL)
+		return 0;
+	tokens += bound > 0 ? (uint64_t)bound : 0;
+	r = c->env->reserve(c->env->ctx, target_of(c), tokens, &waited_ms, c->e);
+	c->waited_us += waited_ms * 1000;
+	c->deadline_us += waited_ms * 1000;
 	return r;
 }
 
@@ -190,8 +221,10 @@ repeat(struct caller *c, struct llm_http_request *req)
 {
 	for (unsigned repeats = 0;; repeats++) {
 		uint64_t delay = 0;
-		int r;
+		int r = reserve(c, req);
 
+		if (r < 0)
+			return r;
 		req->timeout_ms = left_ms(c);
 		if (req->timeout_ms == 0)
 			return too_late(c);
@@ -204,6 +237,8 @@ repeat(struct caller *c, struct llm_http_request *req)
 		r = c->env->sleep_ms(c->env->ctx, delay);
 		if (r < 0)
 			return r;
+		if (!may_ask(c)) /* others found out meanwhile that it is away */
+			return -EIO;
 	}
 }
 
@@ -250,16 +285,18 @@ ask_all(struct caller *c, struct llm_error *best)
 	size_t failed = 0;
 
 	for (c->target = 0; c->target < c->call->n_targets; c->target++) {
+		uint64_t began_us = c->env->now_us(c->env->ctx);
 		int r;
 
-		if (c->env->may_ask != NULL &&
-		    !c->env->may_ask(c->env->ctx, target_of(c)))
+		if (!may_ask(c))
 			continue;
 		set_deadline(c);
 		c->account->target = c->target;
 		r = ask_target(c);
 		if (r != -EIO)
 			return r;
+		if (c->env->gave_up != NULL)
+			c->env->gave_up(c->env->ctx, target_of(c), began_us, c->e);
 		keep_telling(best, c->e, failed++);
 		if (!c->e->tries_next)
 			break;

@@ -43,10 +43,12 @@ struct llm_target {
 	struct token_price price;
 };
 
-/* What one HTTP exchange came to: for metrics and the breaker. */
+/* What one HTTP exchange came to: for metrics, the breaker and the rate limits. */
 struct llm_exchange {
 	const struct llm_target *target;
-	enum error_type error; /* ERROR_TYPE_NONE: an answer */
+	enum error_type error;           /* ERROR_TYPE_NONE: an answer */
+	const struct llm_error *failure; /* NULL: an answer, or cancelled */
+	const struct llm_wait_headers *headers;
 	uint64_t us;
 	struct llm_usage usage;
 	uint64_t cost_microusd;
@@ -62,10 +64,21 @@ struct llm_call_env {
 	uint64_t (*now_us)(void *ctx);           /* monotonic */
 	int64_t (*wall_ms)(void *ctx);
 	double (*random)(void *ctx); /* [0,1) */
-	/* Optional. False: the breaker is open, go to the next provider. */
+	/* Optional, before each exchange. False: the breaker is open, go to the next
+	   provider. */
 	bool (*may_ask)(void *ctx, const struct llm_target *target);
+	/*
+	 * Optional, after may_ask: waits until the rate limit has room for that many
+	 * tokens. 0 with *waited_ms, which is taken from nobody's time; -ECANCELED; or
+	 * -EIO with *e when that would take too long.
+	 */
+	int (*reserve)(void *ctx, const struct llm_target *target, uint64_t tokens,
+	    uint64_t *waited_ms, struct llm_error *e);
 	/* Optional. Told after each exchange. */
 	void (*note)(void *ctx, const struct llm_exchange *exchange);
+	/* Optional. Told when a provider's turn, which began then, is over in vain. */
+	void (*gave_up)(void *ctx, const struct llm_target *target, uint64_t began_us,
+	    const struct llm_error *e);
 	/* Masked in what providers answer: one may quote its key. May be NULL. */
 	const struct secrets *secrets;
 };

@@ -8,6 +8,7 @@ worker_libllm_a_SOURCES = \
 	worker/llm/error_body.h worker/llm/error_body.c \
 	worker/llm/strict_schema.h worker/llm/strict_schema.c \
 	worker/llm/retry.h worker/llm/retry.c \
+	worker/llm/breaker.h worker/llm/breaker.c \
 	worker/llm/prices.h worker/llm/prices.c \
 	worker/llm/llm_call.h worker/llm/llm_call.c
 worker_libllm_a_CFLAGS = $(AM_CFLAGS)

@@ -44,6 +44,12 @@ static const struct {
 #undef ROW
 };
 
+const char *
+llm_wait_name(size_t i)
+{
+	return i < ARRAY_LEN(headers) ? headers[i].name : NULL;
+}
+
 static bool
 is_blank(char c)
 {
@@ -231,4 +237,13 @@ llm_retry_decide(const struct llm_error *e, unsigned repeats, uint64_t left_ms,
 		return false;
 	*delay_ms = delay;
 	return true;
+}
+
+uint64_t
+llm_put_off_ms(uint64_t wait_ms, double random)
+{
+	uint64_t spread =
+	    wait_ms > LLM_PUT_OFF_SPREAD_MS ? wait_ms : LLM_PUT_OFF_SPREAD_MS;
+
+	return wait_ms + (uint64_t)((double)spread * random);
 }

@@ -14,7 +14,8 @@
 enum {
 	LLM_REPEATS_MAX = 2,
 	LLM_REPEAT_BASE_MS = 500,
-	LLM_REPEAT_CAP_MS = 8000
+	LLM_REPEAT_CAP_MS = 8000,
+	LLM_PUT_OFF_SPREAD_MS = 1000 /* at least: jobs that wait do not come at once */
 };
 
 /* The headers of an answer that speak of waiting; each terminated, "" when absent. */
@@ -27,6 +28,9 @@ struct llm_wait_headers {
 	char remaining_tokens[24];
 	char should_retry[8];
 };
+
+/* The names of those headers, in lower case; NULL past the end. */
+const char *llm_wait_name(size_t i);
 
 /* Notes one header if it is one of those; name in any case, value without CRLF. */
 void llm_wait_note(struct llm_wait_headers *h, const char *name, size_t name_len,
@@ -45,5 +49,8 @@ bool llm_wait_asked(const struct llm_wait_headers *h, int64_t wall_ms, uint64_t 
  */
 bool llm_retry_decide(const struct llm_error *e, unsigned repeats, uint64_t left_ms,
     double random, uint64_t *delay_ms);
+
+/* When a job that waits for its providers looks again, they being due in wait_ms. */
+uint64_t llm_put_off_ms(uint64_t wait_ms, double random);
 
 #endif

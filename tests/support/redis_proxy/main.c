@@ -8,8 +8,9 @@
  * process and holds what is under way until "go". Orders come as lines on the control
  * socket, one answer line each:
  *
- *   arm after|before N [role=ROLE] [match=TEXT] [do=cut|kill|stop]
- *                   strike at the Nth such command from now
+ *   arm after|before N [role=ROLE] [match=TEXT] [do=cut|tear|kill|stop]
+ *                   strike at the Nth such command from now; tear: half of its reply
+ *                   comes back before the cut
  *   disarm          forget it
  *   go              the stopped process goes on, what was held is passed on
  *   stats           commands=N cuts=N armed=0|1 links=N at=NAME (of the last strike)
@@ -18,6 +19,8 @@
  *   drop            cut every connection now
  *   refuse on|off   accept no connections (an outage)
  *   pause on|off    pass nothing on (a stall)
+ *   slow MS         let so much time pass before anything is passed on; 0: none
+ *   trickle on|off  one byte at a time
  *
  * Owns:   all links and the two listening sockets.
  * Called: by the harness, as the program redis-proxy.
@@ -41,6 +44,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 enum {
 	LINKS_MAX = 256,
@@ -61,6 +65,7 @@ struct link {
 
 enum strike {
 	STRIKE_CUT,
+	STRIKE_TEAR,
 	STRIKE_KILL,
 	STRIKE_STOP
 };
@@ -70,7 +75,8 @@ static struct {
 	const char *redis_path;
 	int listen_fd, control_fd,
 	    orders_fd; /* orders_fd: the one who gives orders, or -1 */
-	bool is_armed, cuts_after, is_refusing, is_paused;
+	bool is_armed, cuts_after, is_refusing, is_paused, is_trickling;
+	unsigned slow_ms;
 	enum strike strike;
 	pid_t stopped; /* 0: none */
 	uint64_t countdown;
@@ -198,7 +204,8 @@ read_some(int fd, struct buf *b)
 static bool
 write_some(int fd, struct buf *b)
 {
-	ssize_t n = b->len == 0 ? 0 : send(fd, b->data, b->len, MSG_NOSIGNAL);
+	size_t len = proxy.is_trickling && b->len > 0 ? 1 : b->len;
+	ssize_t n = len == 0 ? 0 : send(fd, b->data, len, MSG_NOSIGNAL);
 
 	if (n > 0)
 		drop_front(b, (size_t)n);
@@ -245,6 +252,7 @@ strike_peer(struct link *l)
 {
 	switch (proxy.strike) {
 	case STRIKE_CUT:
+	case STRIKE_TEAR:
 		break;
 	case STRIKE_KILL:
 		(void)kill(l->pid, SIGKILL);
@@ -323,6 +331,9 @@ pass_replies(struct link *l)
 		if (n == 0)
 			break;
 		if (n < 0 || ++l->answered == l->cut_reply) {
+			if (n > 0 && proxy.strike == STRIKE_TEAR)
+				buf_add(&l->to_client, l->from_server.data + at,
+				    (size_t)n / 2);
 			(void)write_some(l->client,
 			    &l->to_client); /* earlier replies */
 			if (n > 0)
@@ -384,6 +395,8 @@ order_arm(char *words)
 		if (strncmp(word, "role=", 5) == 0)
 			(void)snprintf(proxy.role, sizeof(proxy.role), "%.31s",
 			    word + 5);
+		if (strcmp(word, "do=tear") == 0)
+			proxy.strike = STRIKE_TEAR;
 		if (strcmp(word, "do=kill") == 0)
 			proxy.strike = STRIKE_KILL;
 		if (strcmp(word, "do=stop") == 0)
@@ -454,6 +467,10 @@ carry_out(char *line, struct buf *answer)
 		proxy.is_refusing = strcmp(words, "on") == 0;
 	} else if (strcmp(line, "pause") == 0) {
 		proxy.is_paused = strcmp(words, "on") == 0;
+	} else if (strcmp(line, "slow") == 0) {
+		proxy.slow_ms = (unsigned)atoi(words);
+	} else if (strcmp(line, "trickle") == 0) {
+		proxy.is_trickling = strcmp(words, "on") == 0;
 	} else if (strcmp(line, "stats") == 0) {
 		buf_addf(answer, "commands=%llu cuts=%llu armed=%d links=%u at=%s\n",
 		    (unsigned long long)proxy.n_commands,
@@ -516,6 +533,10 @@ turn(void)
 	}
 	if (poll(fds, n, -1) <= 0)
 		return;
+	if (proxy.slow_ms > 0)
+		(void)nanosleep(&(struct timespec){ .tv_sec = proxy.slow_ms / 1000,
+				    .tv_nsec = proxy.slow_ms % 1000 * 1000000L },
+		    NULL);
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		if (proxy.links[i].client >= 0 &&
 		    (fds[3 + 2 * i].revents != 0 || fds[4 + 2 * i].revents != 0))

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fault_points.c - at every named place on the way of a job a process is killed,
+ * stopped past its lease, or held up. Each job has one result, none is lost, and no
+ * journalled answer is paid for again. No place may stay unhit.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "tests/e2e/e2e.h"
+#include "tests/e2e/faults.h"
+#include "tests/e2e/ledger.h"
+
+#include <errno.h>
+#include <signal.h>
+
+enum {
+	LEASE_SEC = 3,
+	STOPPED_MS = LEASE_SEC * 1300,
+	PATIENCE_MS = 90000,
+	JOBS = 2 /* a strike */
+};
+
+static struct harness *h;
+static struct fault_page *page;
+static unsigned long long stored; /* rows that must be there at the end */
+static long long letters;         /* dead ones */
+
+/* How a job gets to the place. */
+enum way {
+	WAY_JOB,     /* two answers, a pipeline between them */
+	WAY_POST,    /* the same, with a side effect */
+	WAY_RETRY,   /* the model is away for one attempt */
+	WAY_BURY,    /* its crashes are spent */
+	WAY_RECOVER, /* its worker is killed first */
+	WAY_RELEASE, /* the daemon stops before it is done */
+	WAY_GARBAGE, /* beside a payload that names no job */
+	WAY_REDIS    /* the daemon starts its own Redis */
+};
+
+/* clang-format off */
+static const enum way ways[FAULT_POINT_COUNT] = {
+	[FAULT_POINT_REGISTER_SEND]       = WAY_RECOVER,
+	[FAULT_POINT_REGISTER_REPLY]      = WAY_RECOVER,
+	[FAULT_POINT_ADOPT_SEND]          = WAY_RECOVER,
+	[FAULT_POINT_ADOPT_REPLY]         = WAY_RECOVER,
+	[FAULT_POINT_DEAD_SEND]           = WAY_GARBAGE,
+	[FAULT_POINT_DEAD_REPLY]          = WAY_GARBAGE,
+	[FAULT_POINT_JOURNAL_INTENT_SEND] = WAY_POST,
+	[FAULT_POINT_JOURNAL_INTENT_REPLY]= WAY_POST,
+	[FAULT_POINT_JOURNAL_END_SEND]    = WAY_RETRY,
+	[FAULT_POINT_JOURNAL_END_REPLY]   = WAY_RETRY,
+	[FAULT_POINT_RETRY_SEND]          = WAY_RETRY,
+	[FAULT_POINT_RETRY_REPLY]         = WAY_RETRY,
+	[FAULT_POINT_RELEASE_SEND]        = WAY_RELEASE,
+	[FAULT_POINT_RELEASE_REPLY]       = WAY_RELEASE,
+	[FAULT_POINT_BURY_SEND]           = WAY_BURY,
+	[FAULT_POINT_BURY_REPLY]          = WAY_BURY,
+	[FAULT_POINT_LIVE_SET_TAKEN]      = WAY_RECOVER,
+	[FAULT_POINT_RECOVER_SEND]        = WAY_RECOVER,
+	[FAULT_POINT_RECOVER_REPLY]       = WAY_RECOVER,
+	[FAULT_POINT_PROMOTE_SEND]        = WAY_RETRY,
+	[FAULT_POINT_PROMOTE_REPLY]       = WAY_RETRY,
+	[FAULT_POINT_CHILD_START]         = WAY_RECOVER,
+	[FAULT_POINT_CHILD_FORK]          = WAY_RECOVER,
+	[FAULT_POINT_CHILD_FORKED]        = WAY_RECOVER,
+	[FAULT_POINT_CHILD_EXEC]          = WAY_RECOVER,
+	[FAULT_POINT_CHILD_REAPED]        = WAY_RECOVER,
+	[FAULT_POINT_LIVE_SET_SEND]       = WAY_RECOVER,
+	[FAULT_POINT_LIVE_SET_SENT]       = WAY_RECOVER,
+	[FAULT_POINT_REDIS_START]         = WAY_REDIS,
+	[FAULT_POINT_REDIS_READY]         = WAY_REDIS,
+};
+/* clang-format on */
+
+#define PIPELINE(method)                                                          \
+ "\"reply\":{\"tool_calls\":[{\"name\":\"execute_pipeline\",\"arguments\":{"      \
+ "\"session_id\":\"serial-{{serial}}\",\"pipeline\":[{\"step\":\"http_request\"," \
+ "\"url\":\"{{data_api}}/" method                                                 \
+ "},{\"step\":\"jq_transform\",\"query\":\".\"}]}}]}}"
+
+/* clang-format off */
+static const char rules_format[] =
+    "{\"rules\":["
+    "{\"when\":{\"prompt_contains\":\"retry\",\"times\":%u},\"fault\":{\"status\":500,"
+    "\"headers\":{\"x-should-retry\":\"false\"}}},"
+    "{\"when\":{\"prompt_contains\":\"slow\"},"
+    "\"reply\":{\"content\":\"serial-{{serial}}\",\"delay_ms\":2500}},"
+    "{\"when\":{\"turn\":0,\"prompt_contains\":\"post\"},"
+    PIPELINE("echo\",\"method\":\"POST\"") ","
+    "{\"when\":{\"turn\":0}," PIPELINE("users\"") ","
+    "{\"reply\":{\"content\":\"serial-{{serial}}\"}}]}";
+/* clang-format on */
+
+static const char agent_two_turns[] =
+    "tools = ( \"execute_pipeline\" ); finish_tools = ( );\n";
+
+static const char *const words[] = {
+	[WAY_JOB] = "go",
+	[WAY_POST] = "post",
+	[WAY_RETRY] = "retry",
+	[WAY_BURY] = "go",
+	[WAY_RECOVER] = "go",
+	[WAY_RELEASE] = "slow",
+	[WAY_GARBAGE] = "go",
+	[WAY_REDIS] = "go",
+};
+
+static void
+job_id(enum fault_point point, enum fault_action action, unsigned n, char out[64])
+{
+	(void)snprintf(out, 64, "%s-%d-%u", fault_point_name(point), (int)action, n);
+}
+
+static void
+load_rules(unsigned failures)
+{
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text), rules_format, failures);
+	harness_llm_script(h, text);
+}
+
+static void
+begin(void)
+{
+	h = e2e_new();
+	page = faults_new(h);
+	stored = 0;
+	letters = 0;
+	harness_set(h, "limits.owner_tokens_per_day", "1000000000");
+	harness_set(h, "service.workers", "2");
+	harness_set(h, "service.shutdown_grace_sec", "1");
+	harness_set(h, "queue.lease_sec", "%d", LEASE_SEC);
+	harness_write_file(h, "agents.d/two.conf", agent_two_turns);
+}
+
+static bool
+is_struck(struct harness *unused, void *point)
+{
+	(void)unused;
+	return faults_struck(page, *(enum fault_point *)point) > 0;
+}
+
+static bool
+is_settled(struct harness *unused, void *arg)
+{
+	redisReply *held = harness_redis(h, "KEYS agent:held:*");
+	bool is_so = held->type == REDIS_REPLY_ARRAY && held->elements == 0 &&
+	    harness_redis_int(h, "LLEN agent:jobs") == 0 &&
+	    harness_redis_int(h, "LLEN agent:jobs:alone") == 0 &&
+	    harness_redis_int(h, "ZCARD agent:delayed") == 0;
+
+	(void)unused;
+	(void)arg;
+	freeReplyObject(held);
+	return is_so;
+}
+
+static bool
+is_dead(struct harness *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return proc_has_ended(harness_proc(h));
+}
+
+/* ---- one strike ---- */
+
+static void
+push(enum fault_point point, enum fault_action action)
+{
+	char id[64], prompt[96];
+
+	if (ways[point] == WAY_GARBAGE)
+		harness_push(h, "{\"no\":\"job\"}");
+	for (unsigned n = 0; n < JOBS; n++) {
+		job_id(point, action, n, id);
+		(void)snprintf(prompt, sizeof(prompt), "%s [%s]", words[ways[point]],
+		    id);
+		if (ways[point] == WAY_BURY)
+			freeReplyObject(
+			    harness_redis(h, "HSET agent:job:%s crashes 3", id));
+		harness_push_job(h, id, prompt, ",\"agent\":\"two\"");
+	}
+}
+
+/* The victim may be the supervisor itself: then the daemon is started again. */
+static void
+after_strike(enum fault_action action)
+{
+	pid_t victim = atomic_load(&page->victim);
+	bool is_daemon = victim == harness_proc(h)->pid;
+
+	if (action == FAULT_STOP) {
+		harness_sleep(STOPPED_MS);
+		(void)kill(victim, SIGCONT);
+	} else if (action == FAULT_KILL && is_daemon) {
+		harness_wait_until(h, is_dead, NULL, PATIENCE_MS, "the daemon's end");
+		harness_daemon(h);
+	}
+}
+
+static void
+check_jobs(enum fault_point point, enum fault_action action)
+{
+	CLEANUP(ledger_freep) struct ledger *l = NULL;
+	CLEANUP_BUF struct buf why = BUF_INIT;
+	struct ledger_sum sum = { 0 };
+	char id[64];
+
+	for (unsigned n = 0; n < JOBS; n++) {
+		const struct json *r;
+		const char *status, *error;
+
+		job_id(point, action, n, id);
+		r = harness_result(h, id, PATIENCE_MS);
+		status = text_at(h, r, "status");
+		error = text_at(h, r, "error.type");
+		stored++;
+		if (ways[point] == WAY_BURY)
+			cr_expect_str_eq(error, "crashed", "%s: %s", id, error);
+		else if (ways[point] == WAY_POST && strcmp(status, "failed") == 0)
+			cr_expect_str_eq(error, "outcome_unknown", "%s: %s", id, error);
+		else
+			cr_expect_str_eq(status, "completed", "%s: %s", id, error);
+	}
+	harness_wait_until(h, is_settled, NULL, PATIENCE_MS, "nothing left in Redis");
+	if (ways[point] == WAY_GARBAGE)
+		letters++;
+	if (ways[point] == WAY_BURY)
+		letters += JOBS;
+	cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:dead"), letters),
+	    "%s: dead letters", fault_point_name(point));
+	l = ledger_read(h);
+	for (unsigned n = 0; n < JOBS; n++) {
+		job_id(point, action, n, id);
+		cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:results:%s", id),
+			      0),
+		    "%s has a second result", id);
+		ledger_check(l, h, id, &sum, &why);
+	}
+	cr_expect(eq(uint, sum.repaid, 0), "%s: %s", fault_point_name(point),
+	    buf_str(&why));
+	harness_clear(h);
+}
+
+static void
+arm(enum fault_point point, enum fault_action action)
+{
+	static const char *const texts[FAULT_ACTION_COUNT] = { [FAULT_KILL] = "kill",
+		[FAULT_STOP] = "stop",
+		[FAULT_DELAY] = "delay=700" };
+
+	for (unsigned a = 0; a < FAULT_ACTION_COUNT; a++)
+		atomic_store(&page->struck[point][a], 0);
+	faults_arm(h, page, "%s:%s:once%s", fault_point_name(point), texts[action],
+	    ways[point] == WAY_RECOVER ? ",LLM_ANSWER:kill:once" : "");
+}
+
+/* SIGTERM with a call under way: after the grace the job is handed back. */
+static void
+stop_and_start(void)
+{
+	harness_wait_until(h, is_struck, &(enum fault_point){ FAULT_POINT_LLM_SEND },
+	    PATIENCE_MS, "a call under way");
+	harness_signal(h, SIGTERM);
+}
+
+static void
+strike(enum fault_point point, enum fault_action action)
+{
+	bool is_release = ways[point] == WAY_RELEASE;
+
+	load_rules(ways[point] == WAY_RETRY ? JOBS : 0);
+	arm(point, action);
+	if (is_release) { /* the mark of a call under way */
+		struct err err = ERR_INIT;
+
+		for (unsigned a = 0; a < FAULT_ACTION_COUNT; a++)
+			atomic_store(&page->struck[FAULT_POINT_LLM_SEND][a], 0);
+		cr_assert(
+		    eq(int, fault_orders_read(page, "LLM_SEND:delay=0", &err), 0));
+	}
+	push(point, action);
+	if (is_release)
+		stop_and_start();
+	harness_wait_until(h, is_struck, &point, PATIENCE_MS, fault_point_name(point));
+	after_strike(action);
+	if (is_release) {
+		harness_wait_until(h, is_dead, NULL, PATIENCE_MS, "the daemon's end");
+		faults_disarm(page);
+		harness_daemon(h);
+	}
+	check_jobs(point, action);
+	faults_disarm(page);
+}
+
+static void
+end(void)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	const char *fsck[] = { harness_program(h, "agentctl"), "-c",
+		harness_conf_path(h), "fsck", NULL };
+	char count[32];
+
+	(void)snprintf(count, sizeof(count), "%llu\n", stored);
+	cr_expect_str_eq(harness_sql(h, "SELECT count(*) FROM agent_results"), count);
+	cr_expect(eq(int, harness_run(h, fsck, &out), 0), "%s", buf_str(&out));
+	harness_stop(h);
+	harness_free(h);
+}
+
+/* Each place whose number leaves this rest, so that the slow ones can be shared out. */
+static void
+strike_everywhere(enum fault_action action, unsigned rest, unsigned of)
+{
+	begin();
+	harness_start(h);
+	for (unsigned p = rest; p < FAULT_POINT_COUNT; p += of) {
+		if (ways[p] == WAY_REDIS)
+			continue;
+		strike((enum fault_point)p, action);
+		cr_expect(gt(uint, atomic_load(&page->struck[p][action]), 0),
+		    "%s was not hit", fault_point_name((enum fault_point)p));
+	}
+	end();
+}
+
+TestSuite(fault_points, .timeout = 900);
+
+Test(fault_points, killed_at_every_place)
+{
+	strike_everywhere(FAULT_KILL, 0, 1);
+}
+
+Test(fault_points, stopped_past_the_lease_at_every_place_1)
+{
+	strike_everywhere(FAULT_STOP, 0, 2);
+}
+
+Test(fault_points, stopped_past_the_lease_at_every_place_2)
+{
+	strike_everywhere(FAULT_STOP, 1, 2);
+}
+
+Test(fault_points, held_up_at_every_place)
+{
+	strike_everywhere(FAULT_DELAY, 0, 1);
+}
+
+/* Each start of the daemon begins with its private server. */
+Test(fault_points, struck_while_the_private_redis_starts)
+{
+	static const enum fault_point points[] = { FAULT_POINT_REDIS_START,
+		FAULT_POINT_REDIS_READY };
+	static const enum fault_action actions[] = { FAULT_KILL, FAULT_STOP,
+		FAULT_DELAY };
+
+	begin();
+	harness_use_embedded_redis(h);
+	harness_servers(h);
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		for (size_t a = 0; a < ARRAY_LEN(actions); a++) {
+			enum fault_point point = points[i];
+
+			load_rules(0);
+			arm(point, actions[a]);
+			harness_launch(h);
+			harness_wait_until(h, is_struck, &point, PATIENCE_MS,
+			    fault_point_name(point));
+			after_strike(actions[a]);
+			harness_wait_ready(h);
+			push(point, actions[a]);
+			check_jobs(point, actions[a]);
+			faults_disarm(page);
+			if (i + 1 < ARRAY_LEN(points) || a + 1 < ARRAY_LEN(actions))
+				harness_stop(h);
+		}
+	end();
+}
+
+/* ---- orders as text ---- */
+
+Test(fault_points, orders_are_read_strictly)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} cases[] = {
+		{ "", 0 },
+		{ "LLM_SEND:kill", 0 },
+		{ "LLM_SEND:delay=5:nth=2:job=a,FINISH_SEND:stop:once", 0 },
+		{ "NOWHERE:kill", -EINVAL },
+		{ "LLM_SEND", -EINVAL },
+		{ "LLM_SEND:explode", -EINVAL },
+		{ "LLM_SEND:delay", -EINVAL },
+		{ "LLM_SEND:kill=5", -EINVAL },
+		{ "LLM_SEND:kill:often", -EINVAL },
+		{ "LLM_SEND:kill:nth=x", -EINVAL },
+	};
+	static struct fault_page own;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+
+		memset(&own, 0, sizeof(own));
+		cr_expect(eq(int, fault_orders_read(&own, cases[i].text, &err),
+			      cases[i].want),
+		    "'%s'", cases[i].text);
+	}
+}

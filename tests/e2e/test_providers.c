@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_providers.c - providers that are away, that refuse us, that limit the rate.
+ *
+ * AGENT_RUNNER_LONG=1 makes the outages ten minutes long.
+ */
+#include "config.h"
+
+#include "common/clock.h"
+#include "tests/e2e/e2e.h"
+
+#include <stdlib.h>
+
+enum {
+	JOBS_BEFORE = 40,
+	JOBS_MEANWHILE = 40,
+	OUTAGE_SEC = 12,
+	LONG_OUTAGE_SEC = 600,
+	PLACES = 2 * 8, /* of the harness' workers */
+	BACK_MS = 60000
+};
+
+static struct harness *h;
+
+TestSuite(providers, .timeout = 900);
+
+static void
+stop(void)
+{
+	harness_stop(h);
+	harness_free(h);
+}
+
+static unsigned
+outage_sec(void)
+{
+	const char *is_long = getenv("AGENT_RUNNER_LONG");
+
+	return is_long != NULL && is_long[0] == '1' ? LONG_OUTAGE_SEC : OUTAGE_SEC;
+}
+
+/* Every job takes two answers: a pipeline, then words. */
+#define ANSWERS                                                                  \
+ "{\"when\":{\"turn\":0},\"reply\":{\"delay_ms\":300,\"tool_calls\":[{\"name\":" \
+ "\"execute_pipeline\",\"arguments\":{\"pipeline\":[{\"step\":\"http_request\"," \
+ "\"url\":\"{{data_api}}/users\"}]}}]}},{\"reply\":{\"content\":\"done\","       \
+ "\"delay_ms\":300}}"
+
+static void
+push_some(const char *prefix, unsigned n)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(id, sizeof(id), "%s%u", prefix, i);
+		harness_push_job(h, id, "go", ",\"timeout_sec\":20");
+	}
+}
+
+/* Completed, by the first attempt, and blamed for nothing. */
+static void
+expect_some(const char *prefix, unsigned n)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct json *r;
+
+		(void)snprintf(id, sizeof(id), "%s%u", prefix, i);
+		r = harness_result(h, id, BACK_MS);
+		cr_assert_str_eq(text_at(h, r, "status"), "completed", "%s: %s", id,
+		    text_at(h, r, "error.message"));
+		cr_expect(eq(i64, int_at(r, "metadata.attempts"), 1), "%s", id);
+		cr_expect(eq(i64, int_at(r, "metadata.turns"), 2), "%s", id);
+		harness_clear(h);
+	}
+}
+
+static bool
+answers_reach(struct harness *unused, void *n)
+{
+	(void)unused;
+	return harness_llm_stat(h, "answers") >= *(long long *)n;
+}
+
+static bool
+is_unready(struct harness *unused, void *arg)
+{
+	CLEANUP_BUF struct buf body = BUF_INIT;
+
+	(void)unused;
+	(void)arg;
+	return harness_http(h, "GET", "/health?ready=1", NULL, &body) == 503 &&
+	    strstr(buf_str(&body), "no provider of agent workflow") != NULL;
+}
+
+static bool
+breaker_is_open(void)
+{
+	CLEANUP_BUF struct buf body = BUF_INIT;
+	const char *line;
+
+	cr_assert(eq(int, harness_http(h, "GET", "/metrics", NULL, &body), 200));
+	line = strstr(buf_str(&body),
+	    "\nagent_runner_llm_breaker_state{provider=\"stub\"");
+	return line != NULL && strtol(strchr(line, '}') + 1, NULL, 10) > 0;
+}
+
+static bool
+status_tells(void)
+{
+	const char *argv[] = { harness_program(h, "agentctl"), "-c",
+		harness_conf_path(h), "status", NULL };
+	CLEANUP_BUF struct buf out = BUF_INIT;
+
+	(void)harness_run(h, argv, &out);
+	return strstr(buf_str(&out), "stub") != NULL;
+}
+
+/* fault NULL: nobody listens. */
+static void
+outage(const char *fault)
+{
+	long long first = JOBS_BEFORE / 4, asked;
+	CLEANUP_BUF struct buf rules = BUF_INIT;
+	unsigned sec = outage_sec();
+
+	h = e2e_new();
+	harness_llm_timeout(h, 2);
+	harness_set(h, "llm.breaker_open_sec", "1");
+	harness_write_file(h, "agents.d/workflow.conf",
+	    "name = \"workflow\"; tools = ( \"execute_pipeline\" );");
+	harness_start(h);
+	harness_llm_script(h, "{\"rules\":[" ANSWERS "]}");
+	push_some("b", JOBS_BEFORE);
+	harness_wait_until(h, answers_reach, &first, HARNESS_WAIT_MS,
+	    "some answers are given");
+	if (fault != NULL) {
+		buf_addf(&rules, "{\"rules\":[{\"fault\":%s}]}", fault);
+		harness_llm_script(h, buf_str(&rules));
+	} else {
+		harness_llm_kill(h);
+	}
+	push_some("m", JOBS_MEANWHILE);
+	harness_wait_until(h, is_unready, NULL, BACK_MS, "/health tells of it");
+	cr_expect(breaker_is_open());
+	cr_expect(status_tells());
+	harness_sleep(sec * 1000);
+	cr_expect(harness_redis_int(h, "LLEN agent:jobs") > 0, "nobody claims them");
+	cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:dead"), 0));
+	if (fault == NULL) {
+		harness_llm_restart(h);
+	} else {
+		/* three times in hand, then one at a time in each worker */
+		asked = harness_llm_stat(h, "faults");
+		cr_expect(asked <= 3 * PLACES + 2 * (long long)sec + 20, "%lld", asked);
+	}
+	harness_llm_script(h, "{\"rules\":[" ANSWERS "]}");
+	expect_some("b", JOBS_BEFORE);
+	expect_some("m", JOBS_MEANWHILE);
+	asked = harness_llm_stat(h, "answers");
+	if (fault != NULL &&
+	    strstr(fault, "hang") != NULL) /* never given, but counted */
+		asked -= harness_llm_stat(h, "faults");
+	if (fault != NULL) /* what was journalled before is not paid again */
+		cr_expect(eq(llong, asked, 2 * (JOBS_BEFORE + JOBS_MEANWHILE)));
+	stop();
+}
+
+Test(providers, an_outage_of_connections_spends_nothing)
+{
+	outage(NULL);
+}
+
+Test(providers, an_outage_of_silence_spends_nothing)
+{
+	outage("{\"hang\":true}");
+}
+
+Test(providers, an_outage_of_500s_spends_nothing)
+{
+	outage("{\"status\":500}");
+}
+
+Test(providers, an_outage_of_503s_spends_nothing)
+{
+	outage("{\"status\":503,\"body\":\"<html>busy</html>\"}");
+}
+
+Test(providers, a_storm_of_429s_spends_nothing)
+{
+	outage("{\"status\":429}");
+}
+
+Test(providers, a_storm_of_429s_that_ask_for_patience_spends_nothing)
+{
+	outage("{\"status\":429,\"headers\":{\"Retry-After\":\"3\"}}");
+}
+
+/* ---- falling back ---- */
+
+static void
+start_two(void)
+{
+	h = e2e_new();
+	harness_servers(h);
+	harness_set(h, "llm.providers",
+	    "( { name = \"first\"; base_url = \"http://%s/v1\"; api_key = \"k\"; model = "
+	    "\"one\"; timeout_sec = 5; }, { name = \"second\"; base_url = "
+	    "\"http://%s/v1\"; api_key = \"k\"; model = \"two\"; timeout_sec = 5; } )",
+	    harness_llm_address(h), harness_llm_address(h));
+	harness_write_conf(h);
+	harness_daemon(h);
+}
+
+static const struct {
+	const char *fault, *type;
+} refusals[] = {
+	{ "{\"status\":401,\"message\":\"no such key\"}", "llm_auth" },
+	{ "{\"status\":403,\"body\":\"\"}", "llm_auth" },
+	{ "{\"status\":429,\"body\":{\"error\":{\"code\":\"insufficient_quota\"}}}",
+	    "llm_quota_exhausted" },
+};
+
+static long long
+count_in_log(const char *model)
+{
+	const struct json *log = harness_llm_log(h);
+	long long n = 0;
+
+	for (uint32_t i = 0; i < log->len; i++)
+		n += json_eq_str(json_get(&log->items[i], "model"), model);
+	return n;
+}
+
+Test(providers, who_refuses_is_passed_over_and_asked_seldom)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		CLEANUP_BUF struct buf rules = BUF_INIT;
+		char id[32];
+
+		start_two();
+		buf_addf(&rules,
+		    "{\"rules\":[{\"when\":{\"model\":\"one\"},\"fault\":%s},{\"reply\":{"
+		    "\"content\":\"by the second\"}}]}",
+		    refusals[i].fault);
+		harness_llm_script(h, buf_str(&rules));
+		for (unsigned k = 0; k < 60; k++) {
+			(void)snprintf(id, sizeof(id), "f%u", k);
+			harness_push_job(h, id, "go", "");
+		}
+		for (unsigned k = 0; k < 60; k++) {
+			const struct json *r;
+
+			(void)snprintf(id, sizeof(id), "f%u", k);
+			r = harness_expect(h, id, "completed");
+			cr_expect(eq(i64, int_at(r, "metadata.attempts"), 1));
+			cr_expect_str_eq(text_at(h, r, "metadata.llm_model"), "two");
+		}
+		/* not repeated; asked by what was under way when each worker knew */
+		cr_expect(count_in_log("one") <= 2 * (5 + 8), "%lld",
+		    count_in_log("one"));
+		cr_expect(strstr(harness_sql(h,
+				     "SELECT trace FROM agent_results WHERE "
+				     "trace IS NOT NULL LIMIT 1"),
+			      refusals[i].type) != NULL,
+		    "the reason stands in the trace: %s",
+		    harness_sql(h,
+			"SELECT count(*), count(trace), max(trace) FROM agent_results"));
+		stop();
+	}
+}
+
+/* A refusal is no outage: nobody waits for it. */
+Test(providers, jobs_fail_at_once_when_all_refuse)
+{
+	CLEANUP_BUF struct buf rules = BUF_INIT;
+	char id[32];
+
+	start_two();
+	buf_addf(&rules, "{\"rules\":[{\"fault\":%s}]}", refusals[2].fault);
+	harness_llm_script(h, buf_str(&rules));
+	for (unsigned k = 0; k < 40; k++) {
+		(void)snprintf(id, sizeof(id), "q%u", k);
+		harness_push_job(h, id, "go", "");
+	}
+	for (unsigned k = 0; k < 40; k++) {
+		const struct json *r;
+
+		(void)snprintf(id, sizeof(id), "q%u", k);
+		r = harness_expect(h, id, "failed");
+		cr_expect_str_eq(text_at(h, r, "error.type"), "llm_quota_exhausted");
+		cr_expect(eq(i64, int_at(r, "metadata.attempts"), 1));
+	}
+	stop();
+}
+
+/* What one job's request brings about is charged to that job alone. */
+Test(providers, the_failures_of_one_job_are_its_own)
+{
+	const struct json *r = NULL;
+	unsigned n = 0;
+	char id[32];
+
+	h = e2e_new();
+	harness_set(h, "service.workers", "1");
+	harness_start(h);
+	harness_llm_script(h,
+	    "{\"rules\":[{\"when\":{\"prompt_contains\":\"poison\"},\"fault\":{\"status\":"
+	    "500}},{\"reply\":{\"content\":\"fine\",\"delay_ms\":100}}]}");
+	harness_push_job(h, "p", "poison", "");
+	while (r == NULL && n < 2000) { /* others are answered all the while */
+		for (unsigned k = 0; k < 20; k++) {
+			(void)snprintf(id, sizeof(id), "o%u", n++);
+			harness_push_job(h, id, "go", "");
+		}
+		for (unsigned k = n - 20; k < n; k++) {
+			(void)snprintf(id, sizeof(id), "o%u", k);
+			cr_expect(eq(i64,
+			    int_at(harness_expect(h, id, "completed"),
+				"metadata.attempts"),
+			    1));
+		}
+		harness_clear(h);
+		r = harness_try_result(h, "p", 1);
+	}
+	cr_assert(r != NULL);
+	cr_expect_str_eq(text_at(h, r, "error.type"), "llm_unavailable");
+	cr_expect(eq(i64, int_at(r, "metadata.attempts"), 3));
+	stop();
+}
