@@ -447,7 +447,8 @@ check_PROGRAMS += test_stack
 TESTS += test_stack
 test_stack_SOURCES = tests/unit/test_stack.c worker/loop.c worker/fiber.c worker/preview.c
 test_stack_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-test_stack_LDADD = worker/libpipelinerun.a common/libpipeline.a common/libstore.a worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+test_stack_LDADD = worker/libpipelinerun.a common/libpipeline.a common/libstore.a \
+	worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) $(CRYPTO_LIBS) -lm
 endif
