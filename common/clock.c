@@ -10,6 +10,8 @@
 
 #include "common/clock.h"
 
+#include "common/fault_point.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,7 +39,7 @@ clock_wall_ms(void)
 	struct timespec ts;
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + FAULT_WALL_STEP_MS();
 }
 
 char *

@@ -11,6 +11,7 @@
 #include "common/fault_point.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,10 +99,12 @@ read_action(struct fault_order *o, const char *word)
 	int action =
 	    word != NULL ? find(action_names, FAULT_ACTION_COUNT, word, n) : -1;
 
-	if (action < 0 || (word[n] == '=') != (action == FAULT_DELAY))
+	bool lasts = action == FAULT_DELAY || action == FAULT_SPIN;
+
+	if (action < 0 || (word[n] == '=') != lasts)
 		return -EINVAL;
 	o->action = (uint32_t)action;
-	return action == FAULT_DELAY ? read_number(word + n + 1, &o->ms) : 0;
+	return lasts ? read_number(word + n + 1, &o->ms) : 0;
 }
 
 static int
@@ -252,6 +255,15 @@ pause_ms(uint32_t ms)
 }
 
 static void
+spin_ms(uint32_t ms)
+{
+	uint64_t until = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < until)
+		;
+}
+
+static void
 strike(const struct fault_order *o)
 {
 	switch (o->action) {
@@ -264,7 +276,7 @@ strike(const struct fault_order *o)
 		(void)overflow(NULL);
 		break;
 	case FAULT_REFUSED:
-		(void)syscall(SYS_syslog, 0, NULL, 0);
+		(void)syscall(SYS_getpriority, 0, 0);
 		break;
 	case FAULT_NEVER:
 		(void)syscall(SYS_ptrace, -1, 0, NULL, NULL);
@@ -274,6 +286,9 @@ strike(const struct fault_order *o)
 		break;
 	case FAULT_STOP:
 		signal_self(SIGSTOP);
+		break;
+	case FAULT_SPIN:
+		spin_ms(o->ms);
 		break;
 	default:
 		pause_ms(o->ms);
@@ -312,4 +327,10 @@ fault_point_hit(enum fault_point point, const char *job_id)
 		(void)atomic_fetch_add(&page->struck[point][o->action], 1);
 		strike(o);
 	}
+}
+
+int64_t
+fault_wall_step_ms(void)
+{
+	return page != NULL ? atomic_load(&page->wall_step_ms) : 0;
 }

@@ -32,6 +32,8 @@
  X(JOB_PARSED)                                                                        \
  X(BEGIN_SEND)          X(BEGIN_REPLY)                                                \
  X(LOOKED_UP)           /* what the store knows of the job */                         \
+ X(DEAD_SEND)           X(DEAD_REPLY)          /* of a payload without an id */       \
+ X(RESERVE_SEND)        X(RESERVE_REPLY)       /* a share of the budget */            \
  X(LLM_SEND)            X(LLM_ANSWER)                                                 \
  X(JOURNAL_ANSWER_SEND) X(JOURNAL_ANSWER_REPLY)                                       \
  X(JOURNAL_INTENT_SEND) X(JOURNAL_INTENT_REPLY)                                       \
@@ -68,7 +70,8 @@
  X(NEVER,    "never")    /* one that no role may ever make */              \
  X(KILL,     "kill")     /* SIGKILL, as by the kernel short of memory */   \
  X(STOP,     "stop")     /* SIGSTOP; somebody else lets it go on */        \
- X(DELAY,    "delay")    /* the process does nothing for so many ms */
+ X(DELAY,    "delay")    /* the process does nothing for so many ms */          \
+ X(SPIN,     "spin")     /* its thread keeps a CPU busy for so many ms */
 /* clang-format on */
 
 enum fault_point {
@@ -106,6 +109,7 @@ struct fault_page {
 	_Atomic uint32_t reached[FAULT_POINT_COUNT];
 	_Atomic uint32_t struck[FAULT_POINT_COUNT][FAULT_ACTION_COUNT];
 	_Atomic int32_t victim; /* process that was struck last */
+	_Atomic int64_t wall_step_ms; /* what their wall clocks show more than the host's */
 	struct fault_order orders[FAULT_ORDERS_MAX];
 };
 
@@ -125,7 +129,11 @@ void fault_points_attach(void);
 /* The place is reached; job_id may be NULL. */
 void fault_point_hit(enum fault_point point, const char *job_id);
 
+/* 0 without a page. */
+int64_t fault_wall_step_ms(void);
+
 # define FAULT_POINT(name) fault_point_hit(FAULT_POINT_##name, NULL)
+# define FAULT_WALL_STEP_MS() fault_wall_step_ms()
 # define FAULT_POINT_OF(name, job_id) fault_point_hit(FAULT_POINT_##name, (job_id))
 # define FAULT_POINTS_OPEN(err) fault_points_open(err)
 # define FAULT_POINTS_PASS_ON() fault_points_pass_on()
@@ -135,6 +143,7 @@ void fault_point_hit(enum fault_point point, const char *job_id);
 #else
 
 # define FAULT_POINT(name) ((void)0)
+# define FAULT_WALL_STEP_MS() 0
 # define FAULT_POINT_OF(name, job_id) ((void)0)
 # define FAULT_POINTS_OPEN(err) 0
 # define FAULT_POINTS_PASS_ON() ((void)0)

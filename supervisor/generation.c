@@ -4,69 +4,73 @@
  *
  * Owns:   struct generation: the configuration without secrets, the region with them.
  * Called: at the start and at each reload.
- * Fails:  for want of memory. Locking is a wish: where limits forbid it, swap is not
- * ruled out, and everything else holds.
+ * Fails:  with what is wrong in the file, or for want of memory.
+ *
+ * The file is read in a forked process: its heap and stack, where the secrets pass through
+ * a foreign parser and many copies, end with it. This process takes the parts straight
+ * into the locked region.
  */
 #include "config.h"
 
 #include "supervisor/generation.h"
 
+#include "supervisor/vault.h"
+
+#include "common/exit_status.h"
 #include "common/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
-static char *
-map_vault(size_t len)
-{
-	char *p =
-	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/* A configuration as it is handed over by who reads the file. */
+struct image {
+	uint32_t magic; /* IMAGE_MAGIC: complete */
+	int32_t code;   /* 0, or negative errno with text */
+	/* the parts of the roles, one after the other, then what holds no secrets */
+	uint64_t end[ROLE_COUNT], whole_end;
+	char text[ERR_TEXT_MAX];
+};
 
-	if (p == MAP_FAILED)
-		return NULL;
-	(void)mlock(p, len); /* RLIMIT_MEMLOCK may be small */
-	(void)madvise(p, len, MADV_DONTDUMP);
-	(void)madvise(p, len, MADV_WIPEONFORK);
-	return p;
-}
+enum {
+	IMAGE_MAGIC = 0x494d4731
+};
 
-static void
-write_parts(const struct conf *conf, struct buf *text, size_t end[ROLE_COUNT])
+/* The parts with secrets, then the configuration without; blanks those of conf. */
+static int
+write_image(struct image *image, struct buf *bytes, struct conf *conf)
 {
 	for (int role = 0; role < ROLE_COUNT; role++) {
-		conf_write_role(text, conf, (enum role)role);
-		end[role] = text->len;
+		conf_write_role(bytes, conf, (enum role)role);
+		image->end[role] = bytes->len;
 	}
+	conf_blank_secrets(conf);
+	conf_write_all(bytes, conf);
+	image->whole_end = bytes->len;
+	return buf_status(bytes);
 }
 
 static int
-fill(struct generation *g, struct err *err)
+fill(struct generation *g, const struct image *image, const char *bytes,
+    struct err *err)
 {
-	CLEANUP_BUF struct buf text = BUF_INIT;
-	size_t end[ROLE_COUNT], begin = 0;
-	int r;
+	size_t begin = 0;
 
-	write_parts(g->conf, &text, end);
-	r = buf_status(&text);
-	if (r == 0) {
-		g->vault_len = text.len + 1;
-		g->vault = map_vault(g->vault_len);
-		r = g->vault == NULL ? -ENOMEM : 0;
-	}
-	if (r == 0)
-		memcpy(g->vault, text.data, text.len);
-	if (text.data != NULL)
-		explicit_bzero(text.data, text.len);
-	if (r < 0)
-		return err_set(err, r, "no memory for the configuration");
+	g->vault_len = image->end[ROLE_COUNT - 1] + 1;
+	g->vault = vault_map(g->vault_len);
+	if (g->vault == NULL)
+		return err_set(err, -ENOMEM, "no memory for the configuration");
+	memcpy(g->vault, bytes, g->vault_len - 1);
 	for (int role = 0; role < ROLE_COUNT; role++) {
 		g->part[role].text = g->vault + begin;
-		g->part[role].len = end[role] - begin;
-		begin = end[role];
+		g->part[role].len = image->end[role] - begin;
+		begin = image->end[role];
 	}
-	conf_blank_secrets(g->conf);
-	return 0;
+	return conf_read_role(bytes + begin, image->whole_end - begin, &g->conf, err);
 }
 
 /* Before any of its processes makes its sandbox. */
@@ -79,12 +83,11 @@ look_at_files(struct generation *g)
 	watched_files_look(&g->files, &scope);
 }
 
-int
-generation_new(struct conf **conf, unsigned number, struct generation **out,
-    struct err *err)
+static int
+make(const struct image *image, const char *bytes, const char *path, unsigned number,
+    struct generation **out, struct err *err)
 {
 	CLEANUP(generation_freep) struct generation *g = calloc(1, sizeof(*g));
-	CLEANUP(conf_freep) struct conf *taken = TAKE_PTR(*conf);
 	int r;
 
 	if (g != NULL)
@@ -92,14 +95,129 @@ generation_new(struct conf **conf, unsigned number, struct generation **out,
 	if (g == NULL || g->users == NULL)
 		return err_set(err, -ENOMEM, "no memory for the configuration");
 	*g->users = 1;
-	g->conf = TAKE_PTR(taken);
 	g->number = number;
-	look_at_files(g);
-	r = fill(g, err);
+	r = fill(g, image, bytes, err);
 	if (r < 0)
 		return r;
+	free(g->conf->path);
+	g->conf->path = strdup(path);
+	if (g->conf->path == NULL)
+		return err_set(err, -ENOMEM, "no memory for the configuration");
+	look_at_files(g);
 	*out = TAKE_PTR(g);
 	return 0;
+}
+
+int
+generation_new(struct conf **conf, unsigned number, struct generation **out,
+    struct err *err)
+{
+	CLEANUP(conf_freep) struct conf *taken = TAKE_PTR(*conf);
+	CLEANUP_BUF struct buf bytes = BUF_INIT;
+	struct image image = { .magic = IMAGE_MAGIC };
+	int r = write_image(&image, &bytes, taken);
+
+	r = r < 0 ? err_set(err, r, "no memory for the configuration")
+		  : make(&image, bytes.data, taken->path, number, out, err);
+	if (bytes.data != NULL)
+		explicit_bzero(bytes.data, bytes.len);
+	return r;
+}
+
+/* ---- reading in a process of its own ---- */
+
+static void
+write_at(int fd, const void *bytes, size_t n, off_t at)
+{
+	while (n > 0) {
+		ssize_t done = pwrite(fd, bytes, n, at);
+
+		if (done <= 0)
+			_exit(EXIT_STATUS_FAILURE);
+		bytes = (const char *)bytes + done;
+		at += done;
+		n -= (size_t)done;
+	}
+}
+
+__attribute__((noreturn)) static void
+read_and_hand_over(const char *path, int fd)
+{
+	static struct image image;
+	struct buf bytes = BUF_INIT;
+	struct conf *conf = NULL;
+	struct err err = ERR_INIT;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	image.code = conf_load(path, &conf, &err);
+	if (image.code == 0)
+		image.code = write_image(&image, &bytes, conf);
+	(void)snprintf(image.text, sizeof(image.text), "%s",
+	    image.code < 0 ? err_text(&err) : "");
+	if (image.code == 0)
+		write_at(fd, bytes.data, bytes.len, sizeof(image));
+	image.magic = IMAGE_MAGIC;
+	write_at(fd, &image, sizeof(image), 0);
+	_exit(EXIT_STATUS_OK);
+}
+
+static bool
+is_sound(const struct image *image, uint64_t size)
+{
+	uint64_t begin = 0;
+
+	for (int role = 0; role < ROLE_COUNT; role++) {
+		if (image->end[role] < begin)
+			return false;
+		begin = image->end[role];
+	}
+	return begin <= image->whole_end && image->whole_end <= size - sizeof(*image);
+}
+
+static int
+take_over(int fd, const char *path, unsigned number, struct generation **out,
+    struct err *err)
+{
+	struct image image = { .magic = 0 };
+	struct stat st;
+	char *at;
+	int r;
+
+	if (fstat(fd, &st) < 0 ||
+	    pread(fd, &image, sizeof(image), 0) != (ssize_t)sizeof(image) ||
+	    image.magic != IMAGE_MAGIC)
+		return err_set(err, -EIO, "%s: reading it ended unexpectedly", path);
+	image.text[sizeof(image.text) - 1] = '\0';
+	if (image.code < 0)
+		return err_set(err, image.code, "%s", image.text);
+	if (!is_sound(&image, (uint64_t)st.st_size))
+		return err_set(err, -EPROTO, "%s: what was read makes no sense", path);
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	r = make(&image, at + sizeof(image), path, number, out, err);
+	explicit_bzero(at, (size_t)st.st_size);
+	(void)munmap(at, (size_t)st.st_size);
+	return r;
+}
+
+int
+generation_load(const char *path, unsigned number, struct generation **out,
+    struct err *err)
+{
+	CLEANUP(closep) int fd = memfd_create("configuration", MFD_CLOEXEC);
+	pid_t pid;
+
+	if (fd < 0)
+		return err_set(err, -errno, "memfd: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		return err_set(err, -errno, "fork: %s", strerror(errno));
+	if (pid == 0)
+		read_and_hand_over(path, fd);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return take_over(fd, path, number, out, err);
 }
 
 struct generation *
@@ -127,10 +245,7 @@ generation_free(struct generation *g)
 		return;
 	}
 	free(g->users);
-	if (g->vault != NULL) {
-		explicit_bzero(g->vault, g->vault_len);
-		(void)munmap(g->vault, g->vault_len);
-	}
+	vault_unmap(g->vault, g->vault_len);
 	conf_free(g->conf);
 	free(g);
 }

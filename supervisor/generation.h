@@ -33,7 +33,11 @@ struct generation {
 
 TAILQ_HEAD(generation_list, generation);
 
-/* Takes the configuration over (NULL is left in *conf) in any case. */
+/* Reads the file in a process of its own, so that no secret touches our heap. */
+int generation_load(const char *path, unsigned number, struct generation **out,
+    struct err *err);
+
+/* For a process that ends soon. Takes the configuration over (NULL is left in *conf) in any case. */
 int generation_new(struct conf **conf, unsigned number, struct generation **out,
     struct err *err);
 void generation_warn(const struct generation *g); /* logs what is odd about its file */

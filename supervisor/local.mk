@@ -22,6 +22,7 @@ supervisor_libsupervisor_a_SOURCES = \
 	supervisor/signals.h supervisor/signals.c \
 	supervisor/stages.h supervisor/stages.c \
 	supervisor/storm.h supervisor/storm.c \
+	supervisor/vault.h supervisor/vault.c \
 	supervisor/walls.h supervisor/walls.c \
 	supervisor/watchdog.h supervisor/watchdog.c \
 	supervisor/watched_files.h supervisor/watched_files.c

@@ -23,46 +23,30 @@
 #include "supervisor/places.h"
 #include "supervisor/signals.h"
 #include "supervisor/stages.h"
+#include "supervisor/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static struct supervisor the_supervisor = { .listen_fd = -1,
 	.pid_fd = -1,
 	.state_fd = -1,
 	.ready_fd = -1 };
 
-/* Secrets pass through this heap while the configuration is read: freed memory is
-   overwritten, and nobody of our user may look. */
+/* Nobody of our user may look at the secrets. */
 static void
 keep_secrets(void)
 {
 	const struct rlimit none = { 0, 0 };
 
-	(void)mallopt(M_PERTURB, 0xa5);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
-/* Keys that came by the environment would stand in /proc/PID/environ for as long as the
-   daemon lives; a reload still finds them by getenv(). */
-static void
-hide_environment(void)
-{
-	for (char **e = environ; e != NULL && *e != NULL; e++) {
-		char *copy = strdup(*e);
-
-		if (copy == NULL)
-			return;
-		explicit_bzero(*e, strlen(*e));
-		*e = copy;
-	}
 }
 
 /* Standard descriptors that are closed would become sockets that children write to. */
@@ -78,27 +62,41 @@ open_standard_descriptors(void)
 }
 
 static int
-load(struct supervisor *s, struct err *err)
+dump(const struct conf *conf, struct err *err)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+
+	conf_write_masked(&text, conf);
+	(void)fputs(buf_str(&text), stdout);
+	return fflush(stdout) == 0 ? 0 : err_set(err, -errno, "%s", strerror(errno));
+}
+
+/* -t and -T end soon: they read the file themselves. */
+static int
+load_here(struct supervisor *s, struct err *err)
 {
 	CLEANUP(conf_freep) struct conf *conf = NULL;
 	int r = conf_load(s->options.conf_path, &conf, err);
 
 	if (r < 0)
 		return r;
-	if (s->options.command == COMMAND_DUMP) {
-		CLEANUP_BUF struct buf text = BUF_INIT;
+	if (s->options.command == COMMAND_DUMP)
+		return dump(conf, err);
+	return generation_new(&conf, ++s->last_generation, &s->now, err);
+}
 
-		conf_write_masked(&text, conf);
-		(void)fputs(buf_str(&text), stdout);
-		return fflush(stdout) == 0
-		    ? 0
-		    : err_set(err, -errno, "%s", strerror(errno));
-	}
-	r = generation_new(&conf, ++s->last_generation, &s->now, err);
-	if (r < 0)
-		return r;
-	TAILQ_INSERT_TAIL(&s->generations, s->now, link);
-	return 0;
+static int
+load(struct supervisor *s, struct err *err)
+{
+	int r;
+
+	vault_hide_environment();
+	r = s->options.command != COMMAND_RUN
+	    ? load_here(s, err)
+	    : generation_load(s->options.conf_path, ++s->last_generation, &s->now, err);
+	if (r == 0 && s->now != NULL)
+		TAILQ_INSERT_TAIL(&s->generations, s->now, link);
+	return r;
 }
 
 static const char *
@@ -122,12 +120,32 @@ open_http(struct supervisor *s, struct err *err)
 	return s->listen_fd < 0 ? s->listen_fd : 0;
 }
 
+/* Processes are held by pidfds, and get none of our descriptors: without these calls no
+   child would start, one after the other, for ever. */
+static int
+kernel_is_fit(struct err *err)
+{
+	CLEANUP(closep) int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd < 0)
+		return err_set(err, -errno,
+		    "this kernel has no pidfd_open (%s); Linux 5.9 or later is needed",
+		    strerror(errno));
+	if (syscall(SYS_close_range, ~0u, ~0u, 0) < 0)
+		return err_set(err, -errno,
+		    "this kernel has no close_range (%s); Linux 5.9 or later is needed",
+		    strerror(errno));
+	return 0;
+}
+
 /* What must be right before anything runs; the order is the order of complaints. */
 static int
 prepare(struct supervisor *s, struct err *err)
 {
-	int r = places_identity(s->now->conf, &s->identity, err);
+	int r = kernel_is_fit(err);
 
+	if (r == 0)
+		r = places_identity(s->now->conf, &s->identity, err);
 	if (r == 0)
 		r = places_look(s->now->conf, &s->identity, err);
 	if (r == 0)
@@ -320,7 +338,6 @@ main(int argc, char **argv)
 
 	open_standard_descriptors();
 	keep_secrets();
-	hide_environment();
 	(void)umask(027);
 	TAILQ_INIT(&s->children);
 	TAILQ_INIT(&s->generations);

@@ -84,11 +84,9 @@ drop_next(struct supervisor *s)
 static int
 read_next(struct supervisor *s, struct err *err)
 {
-	CLEANUP(conf_freep) struct conf *conf = NULL;
-	int r = conf_load(s->options.conf_path, &conf, err);
+	int r = generation_load(s->options.conf_path, s->last_generation + 1, &s->next,
+	    err);
 
-	if (r == 0)
-		r = generation_new(&conf, s->last_generation + 1, &s->next, err);
 	if (r < 0)
 		return r;
 	s->last_generation++;

@@ -7,7 +7,9 @@
  * Fails:  never; a field that makes no sense is clamped to one that does.
  *
  * Silent is who neither beats nor answers ALIVE_ASK for a lease: its holder leaves the
- * live set, and a lease later the process is killed. Stuck is a row past its deadline:
+ * live set, and a lease later the process is killed. A worker whose loop stands still
+ * with jobs in hand beats by its pulse: a busy CPU is no death, and the jobs' deadlines
+ * end it. Stuck is a row past its deadline:
  * its worker drains; SIGKILL follows when only stuck rows are left, or after ten
  * seconds.
  */
@@ -51,11 +53,21 @@ ask(struct child *c, uint64_t now_ms)
 	(void)child_send(c, IPC_ALIVE_ASK, 0, 0, NULL, 0);
 }
 
+static uint64_t
+last_beat_ms(const struct child *c)
+{
+	uint64_t loop = atomic_load_explicit(&c->process.slots->heartbeat_ms,
+		     memory_order_relaxed),
+		 pulse = atomic_load_explicit(&c->process.slots->pulse_ms,
+		     memory_order_relaxed);
+
+	return pulse > loop && child_jobs_in_flight(c) > 0 ? pulse : loop;
+}
+
 static void
 hear(struct child *c, uint64_t now_ms)
 {
-	uint64_t beat =
-	    atomic_load_explicit(&c->process.slots->heartbeat_ms, memory_order_relaxed);
+	uint64_t beat = last_beat_ms(c);
 	bool was_silent = c->is_silent;
 	char label[48];
 

@@ -33,8 +33,7 @@ enum {
 	ADOPT_EVERY_MS = 5000,
 	PAUSE_MS = 200,
 	ADOPT_PAGE = 256,
-	PROBE_EVERY_MS = 1000,
-	STORE_PATIENCE_MS = 5000 /* the store away for longer: claim no more */
+	PROBE_EVERY_MS = 1000
 };
 
 struct claim {
@@ -82,18 +81,10 @@ free_places(const struct claim *c)
 }
 
 static bool
-store_is_long_away(const struct worker *w)
-{
-	uint64_t since = store_queue_away_since(w->store);
-
-	return since != 0 && clock_mono_ms() - since > STORE_PATIENCE_MS;
-}
-
-static bool
 may_claim(const struct claim *c)
 {
 	return c->is_ready && !c->is_stopping && !c->is_paused && !c->is_queue_paused &&
-	    !c->worker->is_fenced && !store_is_long_away(c->worker);
+	    !c->worker->is_fenced && !store_client_is_long_away(c->worker);
 }
 
 static void
@@ -547,7 +538,7 @@ on_adopt_timer(void *ctx)
 	look(c);
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
-		(was_paused || c->must_adopt || store_is_long_away(c->worker) ||
+		(was_paused || c->must_adopt || store_client_is_long_away(c->worker) ||
 			    providers_are_dark(c->worker, &due, &sec)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));

@@ -259,6 +259,7 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	if (w->is_draining)
 		return;
 	claim_look(w->claim);
+	retention_tick(w, clock_mono_ms());
 	if (is_overdue(w)) {
 		log_info("renewing this worker after %llu jobs",
 		    (unsigned long long)w->jobs_done);

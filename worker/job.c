@@ -79,11 +79,28 @@ show_element(struct job *j)
 	if (j->is_id)
 		slot_row_set(slots, j->row, j->element, j->element_len, "begin",
 		    j->started_ms, UINT64_MAX);
-	else if (sha1_of(j->element, j->element_len, sha1) == 0)
+	else if (j->element_len <= (size_t)j->worker->conf->queue.max_payload_bytes &&
+	    sha1_of(j->element, j->element_len, sha1) == 0)
 		slot_row_payload(slots, j->row, sha1, j->started_ms);
 }
 
 /* ---- begin ---- */
+
+/* Few messages have a fault, and its words are long. */
+static int
+keep_fault(struct job *j, const struct job_message_fault *fault)
+{
+	struct job_message_fault *kept;
+
+	if (j->fault_status == 0)
+		return 0;
+	kept = arena_alloc(j->arena, sizeof(*kept));
+	if (kept == NULL)
+		return -ENOMEM;
+	*kept = *fault;
+	j->fault = kept;
+	return 0;
+}
 
 /* Only who sent it is read, and what it was by its bytes: a message of many times the
    cap must not hold up the jobs beside it. */
@@ -91,6 +108,7 @@ static int
 read_too_large(struct job *j, const char *payload, size_t n)
 {
 	CLEANUP_BUF struct buf members = BUF_INIT;
+	struct job_message_fault fault;
 	const char *text;
 
 	job_skim(payload, n, &members);
@@ -98,26 +116,28 @@ read_too_large(struct job *j, const char *payload, size_t n)
 	if (buf_status(&members) != 0 || text == NULL)
 		return -ENOMEM;
 	j->fault_status =
-	    job_message_read(j->arena, text, members.len, &j->msg, &j->fault);
+	    job_message_read(j->arena, text, members.len, &j->msg, &fault);
 	if (j->fault_status == -ENOMEM || digest_of(payload, n, j->msg.digest) < 0)
 		return -ENOMEM;
 	if (j->fault_status != -ENOMSG)
 		j->fault_status = -EINVAL;
-	j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-	(void)snprintf(j->fault.text, sizeof(j->fault.text),
+	fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+	(void)snprintf(fault.text, sizeof(fault.text),
 	    "the payload has %zu bytes, more than queue.max_payload_bytes (%lld); "
 	    "pass large data by reference",
 	    n, (long long)j->worker->conf->queue.max_payload_bytes);
-	return 0;
+	return keep_fault(j, &fault);
 }
 
-static int
+FIBER_APART static int
 read_payload(struct job *j, const char *payload, size_t n)
 {
+	struct job_message_fault fault;
+
 	if (n > (size_t)j->worker->conf->queue.max_payload_bytes)
 		return read_too_large(j, payload, n);
-	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &j->fault);
-	return j->fault_status == -ENOMEM ? -ENOMEM : 0;
+	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &fault);
+	return j->fault_status == -ENOMEM ? -ENOMEM : keep_fault(j, &fault);
 }
 
 static void
@@ -267,7 +287,7 @@ not_ours(struct job *j, enum queue_word word)
 	return 0;
 }
 
-static int
+FIBER_APART static int
 file_dead_payload(struct job *j, struct err *err)
 {
 	struct worker *w = j->worker;
@@ -277,8 +297,10 @@ file_dead_payload(struct job *j, struct err *err)
 
 	queue_cmd_dead_payload(&cmd, &w->setup, w->role->holder,
 	    (struct queue_text){ j->element, j->element_len },
-	    queue_text(error_type_name(j->fault.type)), queue_text(j->fault.text));
+	    queue_text(error_type_name(j->fault->type)), queue_text(j->fault->text));
+	FAULT_POINT(DEAD_SEND);
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	FAULT_POINT(DEAD_REPLY);
 	if (r < 0)
 		return r;
 	if (answer.word == QUEUE_FENCED)
@@ -286,7 +308,7 @@ file_dead_payload(struct job *j, struct err *err)
 	else
 		log_warning(
 		    "a payload without a readable job_id (%s) is a dead letter now",
-		    error_type_name(j->fault.type));
+		    error_type_name(j->fault->type));
 	return 0;
 }
 
@@ -298,6 +320,18 @@ is_superseded(const struct job *j, const struct store_result *row)
 {
 	return strcmp(row->status, "failed") == 0 &&
 	    (row->token <= j->base_token || j->msg.retry_count > row->retry_count);
+}
+
+static enum error_type
+stored_error(struct job *j, const struct store_result *row)
+{
+	const struct json *error = NULL, *type;
+
+	if (row->error == NULL ||
+	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
+	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
+		return ERROR_TYPE_NONE;
+	return error_type_from_name(type->text, type->len);
 }
 
 /*
@@ -314,14 +348,8 @@ is_end_of_course(struct job *j, const struct store_result *row)
 		ERROR_TYPE_SCHEMA_VIOLATION, ERROR_TYPE_PATCH_REJECTED,
 		ERROR_TYPE_LOOP_DETECTED, ERROR_TYPE_LIMIT_EXCEEDED,
 		ERROR_TYPE_BUDGET_EXCEEDED, ERROR_TYPE_REJECTED, ERROR_TYPE_INTERNAL };
-	const struct json *error = NULL, *type;
-	enum error_type is;
+	enum error_type is = stored_error(j, row);
 
-	if (row->error == NULL ||
-	    json_read(j->arena, row->error, strlen(row->error), 0, &error, NULL) < 0 ||
-	    (type = json_get_typed(error, "type", JSON_STRING)) == NULL)
-		return false;
-	is = error_type_from_name(type->text, type->len);
 	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
 		if (courses[i] == is)
 			return true;
@@ -332,8 +360,7 @@ static int
 start_over(struct job *j, struct err *err)
 {
 	struct worker *w = j->worker;
-	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
-		j->token };
+	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 	struct queue_answer answer;
 	int r;
@@ -349,12 +376,21 @@ start_over(struct job *j, struct err *err)
 	return BACK_TO_RUN;
 }
 
+/* It has not cost anything yet, and its result could not be stored. */
+static int
+wait_for_store(struct job *j)
+{
+	log_info("job %s: the store is away; handed back, due in %d ms", j->msg.job_id,
+	    STORE_AWAY_DELAY_MS);
+	return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
+}
+
 /*
  * row: what the look-up gave, with status found. 0: published from the row;
  * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
  * that came meanwhile is found again when this run's own result is put.
  */
-static int
+FIBER_APART static int
 judge_stored(struct job *j, int found, struct store_result *stored,
     enum queue_word *word, struct err *err)
 {
@@ -376,15 +412,15 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	}
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
-	if (r == -ETIMEDOUT) {
-		log_info("job %s: the store is away; handed back, due in %d ms",
-		    j->msg.job_id, STORE_AWAY_DELAY_MS);
-		return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
-	}
+	if (r == -ETIMEDOUT)
+		return wait_for_store(j);
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
-		return job_publish_stored(j, &row);
+		return *word == QUEUE_SPENT &&
+			stored_error(j, &row) == ERROR_TYPE_CRASHED
+		    ? job_bury_stored(j, &row)
+		    : job_publish_stored(j, &row);
 	if (j->token <= row.token) {
 		/* written under a token that this Redis no longer knows */
 		r = begin_op(j, row.token, &answer, err);
@@ -436,6 +472,8 @@ run(struct job *j, struct err *err)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);
+	if (j->n_records == 0 && store_client_is_long_away(j->worker))
+		return wait_for_store(j);
 	j->deadline_ms = j->started_ms + time_left_ms(j);
 	show(j, "llm", j->deadline_ms + ENDING_MS);
 	r = job_converse(j, &result, err);
@@ -452,7 +490,7 @@ run(struct job *j, struct err *err)
 
 /* What earlier attempts have spent stands in the journal: the conversation reads it and
    stops where it would go on. */
-static int
+FIBER_APART static int
 end_cancelled(struct job *j, struct err *err)
 {
 	CLEANUP(conversation_result_release) struct conversation_result result;
@@ -474,7 +512,7 @@ end_cancelled(struct job *j, struct err *err)
 
 /* begin, and what the store knows of the job, both asked at once. The caller releases
  *stored in any case. */
-static int
+FIBER_APART static int
 begin_and_look(struct job *j, struct queue_answer *answer, int *found,
     struct store_result *stored, struct err *err)
 {
@@ -541,7 +579,7 @@ go(struct job *j, struct err *err)
 	if (answer.word == QUEUE_SPENT)
 		return job_bury(j);
 	if (j->fault_status < 0)
-		return job_fail(j, j->fault.type, "%s", j->fault.text);
+		return job_fail(j, j->fault->type, "%s", j->fault->text);
 	return run(j, err);
 }
 

@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/agent/conversation.h"
 #include "worker/worker.h"
@@ -26,13 +27,6 @@ enum {
 	WAIT_MIN_MS = 100,
 	WAIT_MAX_MS = 2000
 };
-
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
-}
 
 /* ---- words ---- */
 
@@ -130,7 +124,9 @@ reserve_once(struct job *j, const struct queue_reserve *want, struct queue_answe
 	int r;
 
 	queue_cmd_reserve(&cmd, &j->worker->setup, &ref, want);
+	FAULT_POINT_OF(RESERVE_SEND, j->msg.job_id);
 	r = redis_op(j->worker->redis, &cmd, NULL, NULL, a, 0, &e);
+	FAULT_POINT_OF(RESERVE_REPLY, j->msg.job_id);
 	if (r < 0 && r != -ECANCELED)
 		log_error("job %s: reserve: %s", j->msg.job_id, err_text(&e));
 	return r;

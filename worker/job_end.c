@@ -37,13 +37,6 @@ ran_ms(const struct job *j)
 	return clock_mono_ms() - j->started_ms;
 }
 
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
-}
-
 /*
  * OK and ALREADY are success, FENCED is -ESTALE. Every operation here is a way out, so it
  * is not interrupted: once it is sent only Redis knows how it ended.
@@ -327,29 +320,35 @@ job_fail(struct job *j, enum error_type type, const char *fmt, ...)
 	return fail(j, &f, false);
 }
 
-int
-job_bury(struct job *j)
+static void
+burial_facts(struct job *j, struct conversation_result *spent,
+    char text[CONVERSATION_ERROR_TEXT_MAX], struct result_facts *f)
 {
-	CLEANUP(conversation_result_release) struct conversation_result spent;
-	struct result_facts f;
-	char text[CONVERSATION_ERROR_TEXT_MAX];
-
-	conversation_result_init(&spent);
 	if (failed_burials(j) <= 0) /* else the journal may be what faults */
-		job_spent(j, &spent);
-	base_facts(j, &spent, &f);
-	f.attempts = (unsigned)j->attempts;
-	f.error.type = ERROR_TYPE_CRASHED;
-	(void)snprintf(text, sizeof(text),
+		job_spent(j, spent);
+	(void)snprintf(text, CONVERSATION_ERROR_TEXT_MAX,
 	    "not run again after %lld attempts, %lld crashes and %lld suspicions; %llu "
 	    "tokens were spent%s%.700s",
 	    (long long)j->attempts, (long long)j->crashes, (long long)j->suspicions,
 	    (unsigned long long)j->tokens,
 	    j->evidence != NULL ? "; the last time: " : "",
 	    j->evidence != NULL ? j->evidence : "");
-	f.error.message = text;
-	f.error.tool = f.error.step = "";
-	f.error.evidence = "";
+	base_facts(j, spent, f);
+	f->attempts = (unsigned)j->attempts;
+	f->error.type = ERROR_TYPE_CRASHED;
+	f->error.message = text;
+	f->error.tool = f->error.step = f->error.evidence = "";
+}
+
+int
+job_bury(struct job *j)
+{
+	CLEANUP(conversation_result_release) struct conversation_result spent;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	struct result_facts f;
+
+	conversation_result_init(&spent);
+	burial_facts(j, &spent, text, &f);
 	if (j->evidence != NULL) {
 		CLEANUP_BUF struct buf quoted = BUF_INIT;
 
@@ -411,6 +410,20 @@ retry(struct job *j, enum error_type type, int64_t delay_ms)
 	return status;
 }
 
+/* f points into r. */
+static void
+error_facts(struct job *j, struct conversation_result *r, struct result_facts *f)
+{
+	base_facts(j, r, f);
+	f->error.type = r->error.type;
+	f->error.message = r->error.text;
+	f->error.tool = r->error.tool;
+	f->error.step = r->error.step;
+	for (size_t i = 0;
+	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
+		f->error.suggestions[i] = r->error.suggestion[i];
+}
+
 int
 job_fail_with(struct job *j, struct conversation_result *r)
 {
@@ -424,14 +437,7 @@ job_fail_with(struct job *j, struct conversation_result *r)
 			r->error.has_retry_after ||
 			    r->error.type == ERROR_TYPE_LLM_RATE_LIMITED,
 			r->error.retry_after_ms));
-	base_facts(j, r, &f);
-	f.error.type = r->error.type;
-	f.error.message = r->error.text;
-	f.error.tool = r->error.tool;
-	f.error.step = r->error.step;
-	for (size_t i = 0;
-	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
-		f.error.suggestions[i] = r->error.suggestion[i];
+	error_facts(j, r, &f);
 	return fail(j, &f, false);
 }
 
@@ -466,15 +472,24 @@ value_open(const struct tool_data *d, struct value_bytes *v)
 	return 0;
 }
 
-/* A result that cannot be stored is a failed job, with the store's own words. */
+/*
+ * A result that cannot be stored is a failed job, with the store's own words. What was
+ * refused for what it says would be refused again: no other attempt computes it anew.
+ */
 static int
-cannot_store(struct job *j, struct conversation_result *r, const struct err *err)
+cannot_store(struct job *j, struct conversation_result *r, bool is_refused,
+    const struct err *err)
 {
+	struct result_facts f;
+
 	r->is_completed = false;
 	r->error.type = ERROR_TYPE_STORAGE_ERROR;
 	(void)snprintf(r->error.text, sizeof(r->error.text),
 	    "the result cannot be stored: %.900s", err_text(err));
-	return job_fail_with(j, r);
+	if (!is_refused)
+		return job_fail_with(j, r);
+	error_facts(j, r, &f);
+	return fail(j, &f, false);
 }
 
 int
@@ -504,7 +519,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	if (status < 0) {
 		if (e.code == 0)
 			(void)err_set(&e, status, "%s", strerror(-status));
-		return cannot_store(j, r, &e);
+		return cannot_store(j, r, status == -EINVAL || status == -EFBIG, &e);
 	}
 	base_facts(j, r, &f);
 	f.result_ref = place.ref;
@@ -518,7 +533,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	else
 		row.data = (struct store_text){ value.p, value.n };
 	status = store_and_finish(j, &row, &f, false, &e);
-	return status == -EINVAL ? cannot_store(j, r, &e) : status;
+	return status == -EINVAL ? cannot_store(j, r, true, &e) : status;
 }
 
 /* ---- the other ways out ---- */
@@ -535,6 +550,23 @@ job_publish_stored(struct job *j, const struct store_result *row)
 		log_info("job %s: its result was stored before; published again",
 		    j->msg.job_id);
 	}
+	return r;
+}
+
+int
+job_bury_stored(struct job *j, const struct store_result *row)
+{
+	CLEANUP(conversation_result_release) struct conversation_result spent;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+	struct result_facts f;
+	int r;
+
+	j->is_ending = true;
+	conversation_result_init(&spent);
+	burial_facts(j, &spent, text, &f);
+	r = bury(j, &f, row->message, row->message_len);
+	if (r == 0)
+		note_end(j, &f, false);
 	return r;
 }
 

@@ -20,8 +20,10 @@
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
+#include "worker/found_tools.h"
 #include "worker/pipeline_tool.h"
 #include "worker/providers.h"
+#include "worker/pulse.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -38,7 +40,8 @@ enum {
 	AWAY_WAIT_MS = 200,
 	TICK_MS = 1000,
 	IDLE_STACKS = 64,
-	FETCHES_AT_A_TIME = 256
+	FETCHES_AT_A_TIME = 256,
+	ANSWER_BUFFER_BYTES = 2048 /* of each call under way; answers are short */
 };
 
 /* ---- check and migrate ---- */
@@ -122,7 +125,8 @@ static int
 open_network(struct worker *w, struct err *err)
 {
 	struct http_client_options options = {
-		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16
+		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16,
+		.buffer_bytes = ANSWER_BUFFER_BYTES
 	};
 	int r = http_client_new(&options, &w->http, err);
 
@@ -319,7 +323,10 @@ worker_main(struct role_process *p)
 	TAILQ_INIT(&w.jobs);
 	seed_random();
 	pipeline_tool_install();
-	r = store_open_conf(p->conf, &store, &err);
+	found_tools_install();
+	r = conf_provider_secrets(p->conf, &w.llm_secrets);
+	if (r == 0)
+		r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)
@@ -339,6 +346,9 @@ worker_main(struct role_process *p)
 		r = store_client_watch(&w);
 	if (r == 0)
 		r = control_watch(&w);
+	if (r < 0)
+		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
+	r = pulse_start(p->slots, (uint32_t)p->conf->queue.lease_sec * 1000 / 8, &err);
 	if (r < 0)
 		return role_failed(p, EXIT_STATUS_FAILURE, "%s", err_text(&err));
 	redis_link_start(w.redis);

@@ -57,8 +57,8 @@ struct job {
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
 	size_t payload_len;
 	struct job_message msg;
-	struct job_message_fault fault;
-	int fault_status; /* of job_message_read */
+	const struct job_message_fault *fault; /* arena; of a status that is not 0 */
+	int fault_status;                      /* of job_message_read */
 
 	int64_t token;
 	int64_t attempts; /* before this one */
@@ -113,6 +113,7 @@ struct worker {
 	struct claim *claim;
 	struct store_queue *store;
 	struct http_client *http;
+	struct secrets *llm_secrets; /* masked in models' answers */
 	struct lane_client *fetch, *compute;
 	struct definitions *agents;
 	struct providers *providers; /* providers.h */
@@ -126,14 +127,21 @@ struct worker {
 	uint64_t jobs_done;
 	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
 	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	/* hashes of owner and shape of pipelines that are tools already */
+	uint64_t known_tools[256];
 	bool is_draining;        /* takes no more work */
 	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
 	bool is_fenced;
+	bool is_cleaning;      /* retention.c's fiber is at work */
+	uint64_t clean_due_ms; /* its next look */
 };
 
 /* Logging of a job's one info line and of trouble: see log.h; here only the metrics. */
 struct metrics_page *worker_metrics(struct worker *w);
+
+/* ---- retention.c: storage.retention_days; each second ---- */
+void retention_tick(struct worker *w, uint64_t now_ms);
 
 /* ---- resolve.c: a redis_resolve_fn; ctx is the worker, whose store queue runs ---- */
 void worker_resolve(void *ctx, const char *host, unsigned n, redis_found_fn *found,
@@ -190,6 +198,14 @@ void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answ
 /* For the next record of the journal; NULL: nothing to settle. */
 const struct queue_spent *job_budget_spent(const struct job *j);
 
+/* Under which name and token the queue knows it. */
+static inline struct queue_job_ref
+job_ref(const struct job *j)
+{
+	return (struct queue_job_ref){ j->worker->role->holder,
+		queue_text(j->msg.job_id), j->token };
+}
+
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
 /* What the journal says that former attempts have cost; records that cannot be read are
@@ -208,6 +224,8 @@ int job_fail(struct job *j, enum error_type type, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int job_bury(struct job *j); /* its counters are spent */
 int job_publish_stored(struct job *j, const struct store_result *row);
+/* The row is of a burial that broke off before its dead letter was filed. */
+int job_bury_stored(struct job *j, const struct store_result *row);
 /* Uncounted, to the head of the queue, or due after a delay. */
 int job_release(struct job *j, int64_t delay_ms, const char *why);
 /* The attempt broke off for a reason of our own (memory, a bug, a broken record). That
@@ -222,6 +240,8 @@ int job_broke(struct job *j, const char *why);
  * content is released then.
  */
 int store_client_watch(struct worker *w); /* after store_queue_start */
+/* Away for so long that no more jobs should be claimed, and none begin to cost. */
+bool store_client_is_long_away(const struct worker *w);
 /* A read by job that goes on while the job does something else. Every begin needs its
    end, which waits (not for ever: a store that is away gives -EAGAIN). */
 struct store_lookup {
@@ -245,8 +265,17 @@ int store_client_settle(struct worker *w, const char *job_id, int64_t token,
     struct store_result *out, uint64_t due_ms, struct err *err);
 int store_client_place(struct worker *w, const char *result_id, const void *bytes,
     size_t len, int fd, struct store_place *out, uint64_t due_ms, struct err *err);
+/* Runs a function on the helper thread; it may run several times while it answers
+   -EAGAIN. */
+int store_client_call(struct worker *w,
+    int (*run)(struct store *store, void *ctx, struct err *err), void *ctx,
+    uint64_t due_ms, struct err *err);
 int store_client_put_blob(struct worker *w, const void *bytes, size_t len,
     char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err);
+/* Any other operation; it may run several times while it answers -EAGAIN. */
+int store_client_call(struct worker *w,
+    int (*run)(struct store *store, void *ctx, struct err *err), void *ctx,
+    uint64_t due_ms, struct err *err);
 int store_client_get_blob(struct worker *w, const char *ref, size_t max_len,
     char **bytes, size_t *len, uint64_t due_ms, struct err *err);
 

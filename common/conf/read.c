@@ -514,6 +514,8 @@ read_member(struct reader *rd, config_setting_t *s, const char *key,
 
 	if (is_top && rd->is_role_text && strcmp(key, "places") == 0)
 		return read_list(rd, s, key, &rd->conf->places);
+	if (is_top && rd->is_role_text && strcmp(key, "warnings") == 0)
+		return read_list(rd, s, key, &rd->conf->warnings);
 	if (o != NULL) {
 		note_place(rd, s, key);
 		return read_value(rd, s, key, o, record);

@@ -314,6 +314,19 @@ conf_write_masked(struct buf *out, const struct conf *c)
 }
 
 void
+conf_write_all(struct buf *out, const struct conf *c)
+{
+	struct writer w = { .out = out };
+
+	buf_adds(out, "places = ");
+	write_list(out, &c->places);
+	buf_adds(out, ";\nwarnings = ");
+	write_list(out, &c->warnings);
+	buf_adds(out, ";\n");
+	write_all(&w, c);
+}
+
+void
 conf_write_role(struct buf *out, const struct conf *c, enum role role)
 {
 	struct writer w = { .out = out, .role_bit = 1U << role };

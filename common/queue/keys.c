@@ -34,6 +34,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 		.max_crashes = conf->queue.max_crashes,
 		.dead_max = conf->queue.dead_max,
 		.lease_sec = conf->queue.lease_sec,
+		.wait_aof = conf->redis.wait_aof,
 	};
 	if (q->jobs == NULL || q->results_prefix == NULL ||
 	    q->completion_queue == NULL || q->alone == NULL || q->delayed == NULL ||

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/conf/conf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct queue_setup {
 	int64_t max_crashes;
 	int64_t dead_max;
 	int64_t lease_sec;
+	bool wait_aof; /* a push counts once the append-only file holds it */
 };
 
 /* Copies what it needs from conf. 0 or -ENOMEM; release also after a failure. */

@@ -351,6 +351,17 @@ queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_use(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text job_id, int64_t ttl_sec, bool is_mark)
+{
+	start(c, q, QUEUE_OP_USE);
+	add_text(c, key);
+	add_text(c, job_id);
+	add_int(c, ttl_sec);
+	add_bool(c, is_mark);
+}
+
+void
 queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
     int64_t ran_ms)
@@ -513,6 +524,31 @@ queue_cmd_take(struct queue_command *c, const struct queue_setup *q, const char 
 	start(c, q, QUEUE_OP_TAKE);
 	add_str(c, holder);
 	add_text(c, id);
+}
+
+void
+queue_cmd_refs(struct queue_command *c, const struct queue_setup *q, const char *cursor)
+{
+	start(c, q, QUEUE_OP_REFS);
+	add_str(c, cursor);
+}
+
+void
+queue_cmd_leftovers(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor, int64_t age_ms, bool is_dry_run)
+{
+	start(c, q, QUEUE_OP_LEFTOVERS);
+	add_str(c, cursor);
+	add_int(c, age_ms);
+	add_bool(c, is_dry_run);
+}
+
+void
+queue_cmd_purge_due(struct queue_command *c, const struct queue_setup *q,
+    int64_t every_ms)
+{
+	start(c, q, QUEUE_OP_PURGE_DUE);
+	add_int(c, every_ms);
 }
 
 void

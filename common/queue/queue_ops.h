@@ -54,8 +54,12 @@
 	X(SESSION_READ)  /* worker, operator: a session's turns                           */ \
 	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
 	X(CACHE_PUT)     /* worker                                                        */ \
+	X(USE)           /* worker: one more job used a shape of pipeline                 */ \
 	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
 	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
+	X(REFS)          /* purge: content that journals name, a part a call              */ \
+	X(LEFTOVERS)     /* purge: marks of jobs that never came, a part a call           */ \
+	X(PURGE_DUE)     /* worker: one of all may clean up                               */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
 	X(JOB_SHOW)      /* operator: one job                                             */ \
@@ -249,6 +253,9 @@ void queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
     struct queue_text key);
 void queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
     struct queue_text key, struct queue_text text, int64_t ttl_sec);
+/* key: of queue_key_cache(); is_mark: the shape is a tool now. */
+void queue_cmd_use(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text job_id, int64_t ttl_sec, bool is_mark);
 /* ran_ms: running time of this attempt, added to the job's (begin answers the sum). */
 void queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
@@ -309,6 +316,13 @@ void queue_cmd_pause(struct queue_command *c, const struct queue_setup *q,
    GONE: it is not at the head of the queue. */
 void queue_cmd_take(struct queue_command *c, const struct queue_setup *q,
     const char *holder, struct queue_text id);
+/* cursor: "0" first, then as answered, until it is "0" again. */
+void queue_cmd_refs(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor);
+void queue_cmd_leftovers(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor, int64_t age_ms, bool is_dry_run);
+void queue_cmd_purge_due(struct queue_command *c, const struct queue_setup *q,
+    int64_t every_ms);
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_survey(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
@@ -416,6 +430,11 @@ struct queue_answer {
 			int64_t paused_ms;          /* wall time; 0: not paused */
 			struct queue_text paused_by;
 		} stats;
+		struct { /* REFS, LEFTOVERS */
+			struct queue_text cursor;
+			struct queue_list ids; /* REFS */
+			int64_t count;         /* LEFTOVERS */
+		} scan;
 		struct { /* PAUSE: since when and by whom it is, or was, paused */
 			int64_t since_ms;
 			struct queue_text by;
@@ -440,6 +459,10 @@ struct queue_answer {
 		struct { /* CACHE_GET: "" when there is none */
 			struct queue_text text;
 		} cache;
+		struct { /* USE */
+			int64_t count;
+			bool is_tool;
+		} use;
 		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
 			struct queue_list rows;
 		} fsck;

@@ -40,9 +40,11 @@ struct slot_row {
 struct slot_file {
 	uint32_t magic, version;
 	_Atomic uint64_t heartbeat_ms; /* monotonic time of the last turn of the loop */
-	_Atomic uint32_t running_row;  /* row + 1 of the job that runs now; 0: none */
-	_Atomic uint32_t helper_row;   /* the same for the helper thread's operation */
-	_Atomic uint64_t fault;        /* what the fault handler noted; 0: nothing */
+	_Atomic uint64_t
+	    pulse_ms; /* of the thread that runs no jobs; 0: there is none */
+	_Atomic uint32_t running_row; /* row + 1 of the job that runs now; 0: none */
+	_Atomic uint32_t helper_row;  /* the same for the helper thread's operation */
+	_Atomic uint64_t fault;       /* what the fault handler noted; 0: nothing */
 	_Atomic uint32_t jobs_in_flight;
 	_Atomic uint64_t jobs_done; /* since this life began */
 	struct metrics_page metrics;
@@ -51,7 +53,7 @@ struct slot_file {
 
 enum {
 	SLOT_FILE_MAGIC = 0x41525346,
-	SLOT_FILE_VERSION = 3
+	SLOT_FILE_VERSION = 4
 };
 
 /* A fault in one word, so that one store notes it. */

@@ -145,7 +145,7 @@ static const struct {
 	    { "signal 6", "step tool, tool execute_pipeline" } },
 	{ "deep-1", "LLM_SEND:overflow:job=deep", "go", { "signal 11", "step llm" } },
 	{ "call-1", "JOURNAL_TOOL_SEND:refused:job=call", "tool",
-	    { "signal 31", "by the refused system call 103",
+	    { "signal 31", "by the refused system call 140",
 		"step tool, tool execute_pipeline", "35 tokens spent",
 		"35 tokens were spent" } },
 	{ "never-1", "TOOL_END:never:job=never", "tool",
@@ -220,6 +220,46 @@ Test(culprits, a_fault_outside_of_every_job_has_no_culprit)
 	}
 	cr_expect(eq(uint, faults_struck(page, FAULT_POINT_CLAIM_REPLY), 1));
 	cr_expect_not(harness_log_has(h, "the job that ran was"));
+	end();
+}
+
+static bool
+is_struck(struct harness *unused, void *point)
+{
+	(void)unused;
+	return faults_struck(page, *(enum fault_point *)point) > 0;
+}
+
+/* Every role has the handler; the log says which call it was that no list has. */
+Test(culprits, a_refused_call_of_any_role_is_named_in_the_log)
+{
+	static struct {
+		enum fault_point point;
+		const char *role;
+	} roles[] = {
+		{ FAULT_POINT_FETCH_TAKEN, "fetch" },
+		{ FAULT_POINT_COMPUTE_TAKEN, "compute" },
+		{ FAULT_POINT_BEAT_SEND, "scheduler" },
+	};
+	char id[32], line[160];
+
+	begin(1, 8);
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		(void)snprintf(id, sizeof(id), "tool-%zu", i);
+		faults_arm(h, page, "%s:refused:once",
+		    fault_point_name(roles[i].point));
+		harness_push_job(h, id, "tool", ",\"agent\":\"two\"");
+		harness_wait_until(h, is_struck, &roles[i].point, PATIENCE_MS, id);
+		(void)snprintf(line, sizeof(line),
+		    "%s/0[%d]: killed by signal 31 (Bad system call) by the refused "
+		    "system call 140",
+		    roles[i].role, (int)atomic_load(&page->victim));
+		harness_wait_log(h, line);
+		cr_expect_str_eq(text_at(h, harness_result(h, id, PATIENCE_MS),
+				     "status"),
+		    "completed");
+		harness_clear(h);
+	}
 	end();
 }
 

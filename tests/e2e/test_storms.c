@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "tests/e2e/e2e.h"
+#include "tests/e2e/faults.h"
 
 #include "common/clock.h"
 #include "common/role/control.h"
@@ -25,12 +26,14 @@ enum {
 };
 
 static struct harness *h;
+static struct fault_page *page;
 static unsigned n_pushed;
 
 static void
 begin(void)
 {
 	h = e2e_new();
+	page = faults_new(h);
 	n_pushed = 0;
 	harness_set(h, "queue.lease_sec", "%d", LEASE_MS / 1000);
 	harness_set(h, "queue.completion_queue", "\"all:done\"");
@@ -124,6 +127,8 @@ count_generations(const struct control_status *s)
 	for (uint32_t i = 0; i < s->n_children; i++) {
 		unsigned k = 0;
 
+		if (s->children[i].role == ROLE_CHECK)
+			continue; /* it only looks at a configuration */
 		while (k < n && seen[k] != s->children[i].generation)
 			k++;
 		if (k == n && n < ARRAY_LEN(seen))
@@ -206,6 +211,12 @@ struct stop {
 };
 
 static bool
+is_spinning(struct harness *hh UNUSED, void *faults)
+{
+	return faults_struck(faults, FAULT_POINT_LLM_ANSWER) > 0;
+}
+
+static bool
 was_fenced(struct harness *hh UNUSED, void *before)
 {
 	return fenced() > *(unsigned *)before;
@@ -263,7 +274,38 @@ stop_for(const struct stop *stop)
 STOPS(X)
 #undef X
 
-/* ---- the wall clock of Redis ---- */
+/* ---- a busy CPU ---- */
+
+/* A worker whose loop stands still at 100 % CPU answers by its control thread and is
+   alive: its jobs stay its own for two leases (AGENT_RUNNER_LONG=1: for ten minutes). */
+Test(storms, a_worker_at_full_cpu_is_not_reclaimed, .timeout = 900)
+{
+	const char *is_long = getenv("AGENT_RUNNER_LONG");
+	unsigned ms = is_long != NULL ? 600000 : 2 * LEASE_MS;
+	const struct json *r;
+
+	harness_start(h);
+	answer_after(20);
+	faults_arm(h, page, "LLM_ANSWER:spin=%u:once:job=busy", ms);
+	harness_push_job(h, "busy", "go", ",\"timeout_sec\":1800");
+	harness_wait_until(h, is_spinning, page, HARNESS_WAIT_MS, "a busy worker");
+	push(10);
+	r = harness_result(h, "busy", ms + 60000);
+	cr_expect(json_eq_str(json_get(r, "status"), "completed"));
+	cr_expect(eq(i64, int_at(r, "metadata.attempts"), 1));
+	harness_clear(h);
+	cr_expect(eq(uint, fenced(), 0), "a busy worker was fenced");
+	for (unsigned i = 0; i < n_pushed; i++) {
+		char id[32];
+
+		(void)snprintf(id, sizeof(id), "j%u", i);
+		(void)harness_result(h, id, ms + 60000);
+		harness_clear(h);
+	}
+	harness_stop(h);
+}
+
+/* ---- the wall clocks ---- */
 
 static int64_t *
 set_clock_file(void)
@@ -307,19 +349,21 @@ are_delayed(struct harness *hh, void *n)
 Test(storms, an_hours_step_of_the_clock_recovers_nobody_and_delays_nobody)
 {
 	int64_t *offset_sec = set_clock_file();
-	unsigned all = 20;
+	unsigned all = 20, some = 5; /* the others stay in the queue meanwhile */
 	uint64_t began;
 
 	harness_start(h);
 	cr_assert(llabs(redis_time() - (long long)time(NULL)) < 5);
 	*offset_sec = 3600;
+	atomic_store(&page->wall_step_ms, 3600000);
 	cr_assert(redis_time() - (long long)time(NULL) > 3500, "the clock was not set");
 	harness_llm_script(h,
 	    "{\"rules\":[{\"fault\":{\"status\":503,\"body\":\"busy\",\"headers\":{"
 	    "\"Retry-After\":\"20\"}}}]}");
 	push(all);
-	harness_wait_until(h, are_delayed, &all, 60000, "all are delayed");
+	harness_wait_until(h, are_delayed, &some, 60000, "jobs are delayed");
 	*offset_sec = 0;
+	atomic_store(&page->wall_step_ms, 0);
 	began = clock_mono_ms();
 	answer_after(20);
 	for (unsigned i = 0; i < all; i++) {
@@ -332,6 +376,7 @@ Test(storms, an_hours_step_of_the_clock_recovers_nobody_and_delays_nobody)
 	}
 	cr_expect(clock_mono_ms() - began < 100000);
 	*offset_sec = -3600;
+	atomic_store(&page->wall_step_ms, -3600000);
 	cr_expect(eq(uint, fenced(), 0), "a living worker was fenced");
 	harness_push_job(h, "back", "go", "");
 	(void)harness_expect(h, "back", "completed");

@@ -10,7 +10,7 @@ names='getaddrinfo|gethostbyname(_r)?|fsync|fdatasync|sync|flock|sleep|usleep|na
 |store_(put|get_by_job|get_by_ref|place|list|purge|put_blob|get_blob|migrate|id|ping)'
 names=$(printf '%s' "$names" | tr -d '\n')
 
-# The loop's own wait, the start before the loop, what the helper thread is given as a
+# The loop's own wait, the pulse on its thread, the start before the loop, what the helper thread is given as a
 # function (names, a row and its token), and a look at sockets that waits for 0 ms.
 allowed='worker-loop.o epoll_wait
 worker-main.o poll
@@ -19,6 +19,7 @@ worker-main.o redis_sync_connect
 worker-main.o redis_sync_freep
 worker-main.o store_id
 worker-main.o store_migrate
+worker-pulse.o nanosleep
 worker-resolve.o getaddrinfo
 worker-store_client.o store_get_by_job
 common/libhttpclient.a epoll_wait'
