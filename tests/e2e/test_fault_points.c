@@ -30,7 +30,7 @@ static long long letters;         /* dead ones */
 enum way {
 	WAY_JOB,     /* two answers, a pipeline between them */
 	WAY_POST,    /* the same, with a side effect */
-	WAY_RETRY,   /* the model is away for one attempt */
+	WAY_RETRY,   /* the model answers one attempt with garbage */
 	WAY_BURY,    /* its crashes are spent */
 	WAY_RECOVER, /* its worker is killed first */
 	WAY_RELEASE, /* the daemon stops before it is done */
@@ -82,8 +82,8 @@ static const enum way ways[FAULT_POINT_COUNT] = {
 /* clang-format off */
 static const char rules_format[] =
     "{\"rules\":["
-    "{\"when\":{\"prompt_contains\":\"retry\",\"times\":%u},\"fault\":{\"status\":500,"
-    "\"headers\":{\"x-should-retry\":\"false\"}}},"
+    "{\"when\":{\"prompt_contains\":\"retry\",\"times\":%u},\"fault\":{\"status\":200,"
+    "\"headers\":{\"x-should-retry\":\"false\"},\"body\":\"garbage\"}},"
     "{\"when\":{\"prompt_contains\":\"slow\"},"
     "\"reply\":{\"content\":\"serial-{{serial}}\",\"delay_ms\":2500}},"
     "{\"when\":{\"turn\":0,\"prompt_contains\":\"post\"},"
