@@ -376,6 +376,15 @@ start_over(struct job *j, struct err *err)
 	return BACK_TO_RUN;
 }
 
+/* It has not cost anything yet, and its result could not be stored. */
+static int
+wait_for_store(struct job *j)
+{
+	log_info("job %s: the store is away; handed back, due in %d ms", j->msg.job_id,
+	    STORE_AWAY_DELAY_MS);
+	return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
+}
+
 /*
  * row: what the look-up gave, with status found. 0: published from the row;
  * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
@@ -403,11 +412,8 @@ judge_stored(struct job *j, int found, struct store_result *stored,
 	}
 	if (r == -ENOENT)
 		return BACK_TO_RUN;
-	if (r == -ETIMEDOUT) {
-		log_info("job %s: the store is away; handed back, due in %d ms",
-		    j->msg.job_id, STORE_AWAY_DELAY_MS);
-		return job_release(j, STORE_AWAY_DELAY_MS, "the store is away");
-	}
+	if (r == -ETIMEDOUT)
+		return wait_for_store(j);
 	if (r < 0)
 		return r;
 	if (!is_superseded(j, &row))
@@ -466,6 +472,8 @@ run(struct job *j, struct err *err)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);
+	if (j->n_records == 0 && store_client_is_long_away(j->worker))
+		return wait_for_store(j);
 	j->deadline_ms = j->started_ms + time_left_ms(j);
 	show(j, "llm", j->deadline_ms + ENDING_MS);
 	r = job_converse(j, &result, err);
@@ -639,7 +647,8 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	unsigned row = row_take(w);
-	bool is_due;
+	const char *due;
+	int64_t sec;
 
 	if (j == NULL || row == SLOT_ROWS)
 		goto failed;
@@ -659,7 +668,7 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 	fiber_set_tag(j->fiber, row + 1);
 	TAILQ_INSERT_TAIL(&w->jobs, j, link);
 	w->n_jobs++;
-	j->is_probe = providers_are_dark(w, &is_due);
+	j->is_probe = providers_are_dark(w, &due, &sec);
 	w->n_probes += j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;

@@ -16,6 +16,7 @@
 #include "worker/agent/intent.h"
 #include "worker/agent/journal.h"
 #include "worker/agent/prompt.h"
+#include "worker/found_tools.h"
 #include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
 #include "worker/providers.h"
@@ -208,6 +209,13 @@ may_ask(void *ctx, const struct llm_target *t)
 	return providers_may_ask(ctx, t);
 }
 
+static int
+reserve_rate(void *ctx, const struct llm_target *t, uint64_t tokens,
+    uint64_t *waited_ms, struct llm_error *e)
+{
+	return providers_reserve(ctx, t, tokens, waited_ms, e);
+}
+
 static void
 gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
     const struct llm_error *e)
@@ -227,7 +235,8 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.wall_ms = wall_ms,
 		.random = random_unit,
 		.may_ask = may_ask,
-		.secrets = j->worker->role->secrets,
+		.reserve = reserve_rate,
+		.secrets = j->worker->llm_secrets,
 		.note = note_exchange,
 		.gave_up = gave_up };
 	uint64_t began_ms = clock_mono_ms();
@@ -523,6 +532,7 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.ask = ask,
 		.run_tool = run_tool,
 		.append = append,
+		.find_tool = found_tools_find,
 		.keep = keep,
 		.load = load,
 		.is_cancelled = is_cancelled,
@@ -559,7 +569,12 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 	job.agent = j->agent;
 	job.output_schema = schema != NULL ? schema : j->agent->output_schema;
 	job.lane = lane_of(j);
-	r = fetch_records(j, err);
+	r = fetch_records(j, &e);
+	if (r == -EBADMSG || r == -ENOENT)
+		return fails(result, ERROR_TYPE_STORAGE_ERROR,
+		    "a record of the journal cannot be read back: %s", e.text);
+	if (r < 0)
+		(void)err_set(err, r, "%s", err_text(&e));
 	if (r == 0 && j->n_records > 0)
 		(void)count_spent(j, &usage, &cost);
 	if (r == 0)

@@ -20,6 +20,7 @@
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
+#include "worker/found_tools.h"
 #include "worker/pipeline_tool.h"
 #include "worker/providers.h"
 #include "worker/pulse.h"
@@ -322,7 +323,10 @@ worker_main(struct role_process *p)
 	TAILQ_INIT(&w.jobs);
 	seed_random();
 	pipeline_tool_install();
-	r = store_open_conf(p->conf, &store, &err);
+	found_tools_install();
+	r = conf_provider_secrets(p->conf, &w.llm_secrets);
+	if (r == 0)
+		r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)
