@@ -41,6 +41,7 @@ int ctl_result(struct ctl *ctl);
 int ctl_job(struct ctl *ctl);
 int ctl_status(struct ctl *ctl);
 int ctl_cancel(struct ctl *ctl);
+int ctl_purge(struct ctl *ctl);
 int ctl_queue_show(struct ctl *ctl);
 int ctl_queue_pause(struct ctl *ctl);
 int ctl_queue_resume(struct ctl *ctl);
@@ -56,6 +57,10 @@ int ctl_dead_drop(struct ctl *ctl);
 int ctl_session_list(struct ctl *ctl);
 int ctl_session_show(struct ctl *ctl);
 int ctl_session_drop(struct ctl *ctl);
+int ctl_tools_list(struct ctl *ctl);
+int ctl_tools_show(struct ctl *ctl);
+int ctl_tools_publish(struct ctl *ctl);
+int ctl_tools_drop(struct ctl *ctl);
 int ctl_help(struct ctl *ctl);
 int ctl_completion(struct ctl *ctl);
 

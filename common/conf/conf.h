@@ -137,6 +137,7 @@ struct conf {
 		char *sentinel_user;
 		char *sentinel_password; /* secret */
 		bool allow_eviction;
+		bool wait_aof; /* producers wait for the append-only file */
 		char *program; /* redis-server to run in embedded mode */
 	} redis;
 	struct {
@@ -162,6 +163,7 @@ struct conf {
 	struct {
 		int64_t cache_ttl_sec; /* 0: no cache */
 		bool cache_get;        /* also pipelines that fetch by GET */
+		int64_t promote_after; /* jobs; 0: no tools are made */
 	} pipeline;
 	struct {
 		struct conf_provider *providers;

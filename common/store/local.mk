@@ -6,6 +6,7 @@ common_libstore_a_SOURCES = \
 	common/store/store_put.c \
 	common/store/store_get.c \
 	common/store/store_purge.c \
+	common/store/store_tools.h common/store/store_tools.c \
 	common/store/store_migrate.c \
 	common/store/store_sqlite.c \
 	common/store/store_postgresql.c \
@@ -14,7 +15,7 @@ common_libstore_a_SOURCES = \
 	common/store/migrate_run.h common/store/migrate_run.c \
 	common/store/uuid.c \
 	common/store/digest.h common/store/digest.c \
-	common/store/cas.h common/store/cas.c \
+	common/store/cas.h common/store/cas.c common/store/cas_refs.h common/store/cas_refs.c \
 	common/store/cas_dir.c
 common_libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS) $(CRYPTO_CFLAGS)
 
@@ -23,7 +24,9 @@ STORE_LIBS = common/libstore.a common/libcommon.a $(LIBPQ_LIBS) $(SQLITE_LIBS) $
 
 store_migrations = \
 	common/store/migrations/0001_results.sqlite.sql \
-	common/store/migrations/0001_results.postgresql.sql
+	common/store/migrations/0001_results.postgresql.sql \
+	common/store/migrations/0002_tools.sqlite.sql \
+	common/store/migrations/0002_tools.postgresql.sql
 EXTRA_DIST += $(store_migrations) common/store/migrations/embed.awk
 
 common/store/migrations.h: $(store_migrations) common/store/migrations/embed.awk

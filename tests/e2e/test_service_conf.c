@@ -8,6 +8,7 @@
 #include "tests/e2e/e2e.h"
 
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -270,8 +271,8 @@ static const struct {
 	{ { "-c" }, EXIT_STATUS_USAGE, "Try 'agent-runnerd --help'" },
 	{ { "-t", "-T" }, EXIT_STATUS_USAGE, "one can be done at a time" },
 	{ { "--daemon=3" }, EXIT_STATUS_USAGE, "Try 'agent-runnerd --help'" },
-	{ { "-V" }, 0, "agent-runnerd " PACKAGE_VERSION "\n" },
-	{ { "--version" }, 0, "agent-runnerd " PACKAGE_VERSION "\n" },
+	{ { "-V" }, 0, "agent-runnerd " PACKAGE_VERSION FAULT_POINTS_NOTE "\n" },
+	{ { "--version" }, 0, "agent-runnerd " PACKAGE_VERSION FAULT_POINTS_NOTE "\n" },
 	{ { "-h" }, 0, "usage: agent-runnerd" },
 };
 

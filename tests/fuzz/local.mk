@@ -11,6 +11,7 @@ fuzz_cflags = $(AM_CFLAGS) $(fuzz_flags) -DFUZZ_CORPUS=\"$(abs_top_srcdir)/tests
 fuzz_ldflags = $(AM_LDFLAGS) $(fuzz_flags)
 fuzz_targets = fuzz_json fuzz_steps fuzz_read fuzz_yaml fuzz_compute fuzz_pipeline fuzz_provider fuzz_schema fuzz_job \
 	fuzz_conf fuzz_slots fuzz_messages fuzz_redis fuzz_fetch fuzz_url fuzz_redirect fuzz_secrets
+fuzz_targets += fuzz_shape
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/driver.c
 if FUZZERS
 noinst_PROGRAMS += $(fuzz_targets)
@@ -93,3 +94,9 @@ fuzz_secrets_SOURCES = tests/fuzz/fuzz_secrets.c $(fuzz_driver)
 fuzz_secrets_CFLAGS = $(fuzz_cflags)
 fuzz_secrets_LDFLAGS = $(fuzz_ldflags)
 fuzz_secrets_LDADD = common/libcommon.a
+fuzz_shape_SOURCES = tests/fuzz/fuzz_shape.c $(fuzz_driver)
+fuzz_shape_CFLAGS = $(fuzz_cflags)
+fuzz_shape_LDFLAGS = $(fuzz_ldflags)
+fuzz_shape_LDADD = worker/libpipelinerun.a worker/libagent.a common/libpipeline.a \
+	common/libjson_schema.a common/libstore.a common/libjson.a common/libcommon.a \
+	$(PCRE2_LIBS) $(CRYPTO_LIBS) -lm

@@ -189,6 +189,9 @@ resolve(struct pipeline *p, const struct step *step, const char *ref,
 	case -EFBIG:
 		return fails(p, ERROR_TYPE_STEP_LIMIT, step, "", "%s is too large: %s",
 		    ref, err_text(&err));
+	case -EBADMSG:
+		return fails(p, ERROR_TYPE_STORAGE_ERROR, step, "fetch the data again",
+		    "%s was damaged in the store: %s", ref, err_text(&err));
 	default:
 		return fails(p, ERROR_TYPE_EXECUTION_ERROR, step, "",
 		    "%s cannot be read: %s", ref, err_text(&err));
