@@ -420,20 +420,16 @@ begins_escape(unsigned char c)
 	return c == '%' || c == '\\' || c == '&' || c == '+';
 }
 
-/* The length of the longest text at t that writes the pattern, 0 when none does. */
+/* The end of the longest text at t that writes the pattern, whose first `from` bytes
+   stand there as they are; 0 when none does. */
 static size_t
-match_length(const struct pattern *p, const unsigned char *t, size_t n)
+escaped_end(const struct pattern *p, const unsigned char *t, size_t n, size_t from)
 {
-	struct ends now = { { 0 }, 1 };
+	struct ends now = { { from }, 1 };
 	/* As it stands it is found whatever room the ends of escapes find. */
 	size_t best = n >= p->len && memcmp(t, p->bytes, p->len) == 0 ? p->len : 0;
-	size_t i = 0;
 
-	for (; i < p->len && i < n && !begins_escape(t[i]); i++)
-		if (t[i] != p->bytes[i])
-			return 0;
-	now.v[0] = i;
-	for (; i < p->len && now.n > 0; i++) {
+	for (size_t i = from; i < p->len && now.n > 0; i++) {
 		struct ends next = { { 0 }, 0 };
 
 		for (size_t k = 0; k < now.n; k++) {
@@ -453,6 +449,21 @@ match_length(const struct pattern *p, const unsigned char *t, size_t n)
 	for (size_t k = 0; k < now.n; k++)
 		if (now.v[k] > best)
 			best = now.v[k];
+	return best;
+}
+
+/* The length of the longest text at t that writes the pattern, 0 when none does. */
+static size_t
+match_length(const struct pattern *p, const unsigned char *t, size_t n)
+{
+	size_t best, i = 0;
+
+	for (; i < p->len && i < n && !begins_escape(t[i]); i++)
+		if (t[i] != p->bytes[i])
+			return 0; /* almost always */
+	if (i < p->len && i == n)
+		return 0;
+	best = i == p->len ? i : escaped_end(p, t, n, i);
 	if (best > 0 && p->spills && best < n && is_base64_digit(t[best]))
 		best++;
 	return best;
