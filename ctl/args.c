@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define AGE_MOST_MS (36500ULL * 86400000)
+
 enum {
 	SECONDS_MOST = 1000000000,
 	NEAR_MOST = 3,
@@ -152,10 +154,37 @@ check_seconds(const struct ctl_option *o, const char *text, struct err *err)
 	return 0;
 }
 
+/* A whole number and its unit. */
+static bool
+read_age(const char *text, uint64_t *ms)
+{
+	static const struct {
+		char letter;
+		uint64_t ms;
+	} units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 },
+		{ 'd', 86400000 } };
+	unsigned long long n;
+	char *end = NULL;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (errno == 0 && end[0] == units[i].letter && end[1] == '\0' &&
+		    n <= AGE_MOST_MS / units[i].ms) {
+			*ms = n * units[i].ms;
+			return true;
+		}
+	return false;
+}
+
 static int
 set_option(struct ctl_args *a, const struct ctl_option *o, const char *text,
     struct err *err)
 {
+	uint64_t ms;
+
 	if (o->id == OPT_FIELD) {
 		if (a->n_fields == CTL_FIELDS_MAX)
 			return err_set(err, -EINVAL, "--field is given too often");
@@ -170,6 +199,11 @@ set_option(struct ctl_args *a, const struct ctl_option *o, const char *text,
 		if (r < 0)
 			return r;
 	}
+	if (o->value == VALUE_AGE && !read_age(text, &ms))
+		return err_set(err, -EINVAL,
+		    "--%s wants a number with its unit, as 30d, 12h, 45m or 10s, "
+		    "not '%s'",
+		    o->name, text);
 	a->value[o->id] = text;
 	return 0;
 }
@@ -320,4 +354,12 @@ int64_t
 ctl_args_seconds(const struct ctl_args *a, enum ctl_option_id id, int64_t absent)
 {
 	return a->value[id] != NULL ? strtoll(a->value[id], NULL, 10) : absent;
+}
+
+uint64_t
+ctl_args_age_ms(const struct ctl_args *a, enum ctl_option_id id)
+{
+	uint64_t ms = 0;
+
+	return a->value[id] != NULL && read_age(a->value[id], &ms) ? ms : 0;
 }

@@ -38,6 +38,10 @@ enum ctl_option_id {
 	OPT_INPUT,
 	OPT_REPAIR,
 	OPT_ALL,
+	OPT_OLDER,
+	OPT_STATUS,
+	OPT_DRY_RUN,
+	OPT_YES,
 	OPT_ALL_NAMES,
 	OPT_UNDO,
 	OPT_COUNT
@@ -47,7 +51,8 @@ enum ctl_value {
 	VALUE_NONE, /* a flag */
 	VALUE_TEXT,
 	VALUE_FILE,
-	VALUE_SECONDS /* 0 to 1,000,000,000 */
+	VALUE_SECONDS, /* 0 to 1,000,000,000 */
+	VALUE_AGE      /* 30d, 12h, 45m, 10s */
 };
 
 struct ctl_option {
@@ -100,6 +105,8 @@ int ctl_args_parse(struct ctl_args *a, int argc, char **argv, struct err *err);
 /* A number of seconds that was checked when it was read, or the default. */
 int64_t ctl_args_seconds(const struct ctl_args *a, enum ctl_option_id id,
     int64_t absent);
+/* Milliseconds of an age that was checked when it was read; 0 when it is absent. */
+uint64_t ctl_args_age_ms(const struct ctl_args *a, enum ctl_option_id id);
 
 /* The command whose name is nearest to the word, or NULL when none is near. */
 const char *ctl_suggest(const char *word);

@@ -59,6 +59,14 @@ static const struct ctl_option fsck_options[] = {
 	{ OPT_REPAIR, "repair", 0, VALUE_NONE, NULL, "put right what can be put right safely", false },
 	{ .name = NULL },
 };
+static const struct ctl_option purge_options[] = {
+	{ OPT_OLDER,   "older",   0,   VALUE_AGE,  "AGE",    "results made longer ago: 30d, 12h, 45m, 10s", false },
+	{ OPT_OWNER,   "owner",   'o', VALUE_TEXT, "OWNER",  "only this owner's", false },
+	{ OPT_STATUS,  "status",  0,   VALUE_TEXT, "STATUS", "only completed or only failed ones", false },
+	{ OPT_DRY_RUN, "dry-run", 'n', VALUE_NONE, NULL,     "only tell what would be removed", false },
+	{ OPT_YES,     "yes",     'y', VALUE_NONE, NULL,     "do not ask", false },
+	{ .name = NULL },
+};
 static const struct ctl_option all_options[] = {
 	{ OPT_ALL, "all", 0, VALUE_NONE, NULL, "every dead letter", false },
 	{ .name = NULL },
@@ -120,6 +128,10 @@ static const struct command commands[] = {
 	  "Steps run in the same jail and behind the same network guard as a job's.", false },
 	{ "agents", "[NAME]", 0, 1, no_options, ctl_agents,
 	  "list the agent definitions, or show one", NULL, false },
+	{ "purge", "", 0, 0, purge_options, ctl_purge,
+	  "remove old results for good",
+	  "Large values and journal records that nothing names any more go, too, once\n"
+	  "they are two days old. Asks first when standard input is a terminal.", false },
 	{ "budget", "[OWNER]", 0, 1, no_options, ctl_budget,
 	  "show what owners have spent today of their budgets",
 	  "Counted are jobs that run under limits.owner_usd_per_day or\n"

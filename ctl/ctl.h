@@ -41,6 +41,7 @@ int ctl_result(struct ctl *ctl);
 int ctl_job(struct ctl *ctl);
 int ctl_status(struct ctl *ctl);
 int ctl_cancel(struct ctl *ctl);
+int ctl_purge(struct ctl *ctl);
 int ctl_queue_show(struct ctl *ctl);
 int ctl_queue_pause(struct ctl *ctl);
 int ctl_queue_resume(struct ctl *ctl);

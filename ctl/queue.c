@@ -191,10 +191,10 @@ await_idle(struct ctl *ctl)
 		if (bound > 0 && clock_mono_ms() - begun >= (uint64_t)bound) {
 			progress_end(ctl);
 			return ctl_fail(CTL_TIMEOUT,
-			    "the queue is paused, but %lld jobs still run",
+			    "the queue is paused; jobs still running: %lld",
 			    (long long)a.stats.held);
 		}
-		(void)snprintf(text, sizeof(text), "%lld jobs still run",
+		(void)snprintf(text, sizeof(text), "jobs still running: %lld",
 		    (long long)a.stats.held);
 		progress_show(ctl, text);
 		(void)poll(NULL, 0, LOOK_EVERY_MS);

@@ -27,9 +27,6 @@
 #include <sys/mman.h>
 
 enum {
-	RETRY_BASE_MS = 1000,
-	RETRY_CAP_MS = 60000,
-	RETRY_AFTER_MAX_MS = 24 * 3600 * 1000,
 	PUT_OFF_MS = 5000,
 	BURIALS_STORED = 2 /* tries; after them a burial does without the store */
 };
@@ -38,13 +35,6 @@ static uint64_t
 ran_ms(const struct job *j)
 {
 	return clock_mono_ms() - j->started_ms;
-}
-
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
 }
 
 /*
@@ -371,27 +361,11 @@ job_bury(struct job *j)
 
 /* ---- another attempt ---- */
 
-/* Full jitter under a doubling, capped bound. */
 static int64_t
-jittered_delay_ms(const struct job *j)
+retry_delay_ms(const struct job *j, bool has_asked, uint64_t asked_ms)
 {
-	unsigned shift = j->attempts < 16 ? (unsigned)j->attempts : 16;
-	uint64_t bound = (uint64_t)RETRY_BASE_MS << shift;
-
-	if (bound > RETRY_CAP_MS)
-		bound = RETRY_CAP_MS;
-	return (int64_t)(drand48() * (double)bound);
-}
-
-/* What the server asked for wins. */
-static int64_t
-retry_delay_ms(const struct job *j, const struct conversation_result *r)
-{
-	if (!r->error.has_retry_after)
-		return jittered_delay_ms(j);
-	return (int64_t)(r->error.retry_after_ms < RETRY_AFTER_MAX_MS
-		? r->error.retry_after_ms
-		: RETRY_AFTER_MAX_MS);
+	return (int64_t)llm_attempt_delay_ms(has_asked, asked_ms, (uint64_t)j->attempts,
+	    drand48());
 }
 
 static bool
@@ -436,6 +410,20 @@ retry(struct job *j, enum error_type type, int64_t delay_ms)
 	return status;
 }
 
+/* f points into r. */
+static void
+error_facts(struct job *j, struct conversation_result *r, struct result_facts *f)
+{
+	base_facts(j, r, f);
+	f->error.type = r->error.type;
+	f->error.message = r->error.text;
+	f->error.tool = r->error.tool;
+	f->error.step = r->error.step;
+	for (size_t i = 0;
+	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
+		f->error.suggestions[i] = r->error.suggestion[i];
+}
+
 int
 job_fail_with(struct job *j, struct conversation_result *r)
 {
@@ -444,15 +432,12 @@ job_fail_with(struct job *j, struct conversation_result *r)
 	if (r->is_put_off)
 		return put_off(j, r);
 	if (deserves_retry(j, r))
-		return retry(j, r->error.type, retry_delay_ms(j, r));
-	base_facts(j, r, &f);
-	f.error.type = r->error.type;
-	f.error.message = r->error.text;
-	f.error.tool = r->error.tool;
-	f.error.step = r->error.step;
-	for (size_t i = 0;
-	     i < TOOL_SUGGESTIONS_MAX && r->error.suggestion[i][0] != '\0'; i++)
-		f.error.suggestions[i] = r->error.suggestion[i];
+		return retry(j, r->error.type,
+		    retry_delay_ms(j,
+			r->error.has_retry_after ||
+			    r->error.type == ERROR_TYPE_LLM_RATE_LIMITED,
+			r->error.retry_after_ms));
+	error_facts(j, r, &f);
 	return fail(j, &f, false);
 }
 
@@ -487,15 +472,24 @@ value_open(const struct tool_data *d, struct value_bytes *v)
 	return 0;
 }
 
-/* A result that cannot be stored is a failed job, with the store's own words. */
+/*
+ * A result that cannot be stored is a failed job, with the store's own words. What was
+ * refused for what it says would be refused again: no other attempt computes it anew.
+ */
 static int
-cannot_store(struct job *j, struct conversation_result *r, const struct err *err)
+cannot_store(struct job *j, struct conversation_result *r, bool is_refused,
+    const struct err *err)
 {
+	struct result_facts f;
+
 	r->is_completed = false;
 	r->error.type = ERROR_TYPE_STORAGE_ERROR;
 	(void)snprintf(r->error.text, sizeof(r->error.text),
 	    "the result cannot be stored: %.900s", err_text(err));
-	return job_fail_with(j, r);
+	if (!is_refused)
+		return job_fail_with(j, r);
+	error_facts(j, r, &f);
+	return fail(j, &f, false);
 }
 
 int
@@ -525,7 +519,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	if (status < 0) {
 		if (e.code == 0)
 			(void)err_set(&e, status, "%s", strerror(-status));
-		return cannot_store(j, r, &e);
+		return cannot_store(j, r, status == -EINVAL || status == -EFBIG, &e);
 	}
 	base_facts(j, r, &f);
 	f.result_ref = place.ref;
@@ -539,7 +533,7 @@ job_complete(struct job *j, struct conversation_result *r)
 	else
 		row.data = (struct store_text){ value.p, value.n };
 	status = store_and_finish(j, &row, &f, false, &e);
-	return status == -EINVAL ? cannot_store(j, r, &e) : status;
+	return status == -EINVAL ? cannot_store(j, r, true, &e) : status;
 }
 
 /* ---- the other ways out ---- */
@@ -601,7 +595,7 @@ job_broke(struct job *j, const char *why)
 	log_error("job %s: attempt %lld broke off: %s", j->msg.job_id,
 	    (long long)j->attempts + 1, why);
 	r = j->attempts + 1 < j->worker->conf->queue.max_attempts
-	    ? retry(j, ERROR_TYPE_INTERNAL, jittered_delay_ms(j))
+	    ? retry(j, ERROR_TYPE_INTERNAL, retry_delay_ms(j, false, 0))
 	    : job_fail(j, ERROR_TYPE_INTERNAL, "%s", why);
 	return r == 0 || r == -ESTALE ? r : job_release(j, PUT_OFF_MS, "put off");
 }

@@ -9,11 +9,12 @@ agent_runner_worker_SOURCES = \
 	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
 	worker/providers.h worker/providers.c \
+	worker/rate_limit.h worker/rate_limit.c \
 	worker/control.h worker/control.c \
 	worker/pulse.h worker/pulse.c \
 	worker/check.h worker/check.c \
 	worker/lane_client.h worker/lane_client.c \
-	worker/store_client.c \
+	worker/store_client.c worker/retention.c \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/pipeline_cache.h worker/pipeline_cache.c \
 	worker/job_refs.h worker/job_refs.c \

@@ -40,7 +40,8 @@ enum {
 	AWAY_WAIT_MS = 200,
 	TICK_MS = 1000,
 	IDLE_STACKS = 64,
-	FETCHES_AT_A_TIME = 256
+	FETCHES_AT_A_TIME = 256,
+	ANSWER_BUFFER_BYTES = 2048 /* of each call under way; answers are short */
 };
 
 /* ---- check and migrate ---- */
@@ -124,7 +125,8 @@ static int
 open_network(struct worker *w, struct err *err)
 {
 	struct http_client_options options = {
-		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16
+		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16,
+		.buffer_bytes = ANSWER_BUFFER_BYTES
 	};
 	int r = http_client_new(&options, &w->http, err);
 
@@ -304,7 +306,7 @@ serve(struct worker *w)
 static int
 start_store(struct worker *w, struct store *store, struct err *err)
 {
-	struct store_queue_options options = { .begin = fault_handler_join,
+	struct store_queue_options options = { .begin = fault_handler_join_helper,
 		.running = &w->role->slots->helper_row };
 
 	return store_queue_start(store, &options, &w->store, err);
@@ -322,7 +324,9 @@ worker_main(struct role_process *p)
 	seed_random();
 	pipeline_tool_install();
 	found_tools_install();
-	r = store_open_conf(p->conf, &store, &err);
+	r = conf_provider_secrets(p->conf, &w.llm_secrets);
+	if (r == 0)
+		r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)

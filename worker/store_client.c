@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 
 enum {
+	LONG_AWAY_MS = 5000,
 	TRY_MS = 1000,
 	PAUSE_MS = 20
 };
@@ -40,6 +41,14 @@ static void
 on_done(struct store_request *r)
 {
 	wait_done(r->arg, 0);
+}
+
+bool
+store_client_is_long_away(const struct worker *w)
+{
+	uint64_t since = store_queue_away_since(w->store);
+
+	return since != 0 && clock_mono_ms() - since > LONG_AWAY_MS;
 }
 
 static int
@@ -180,16 +189,24 @@ settle(struct store *store, void *ctx, struct err *err)
 }
 
 int
+store_client_call(struct worker *w,
+    int (*fn)(struct store *store, void *ctx, struct err *err), void *ctx,
+    uint64_t due_ms, struct err *err)
+{
+	struct store_request r = { .op = STORE_OP_CALL };
+
+	r.call.run = fn;
+	r.call.ctx = ctx;
+	return run(w, &r, due_ms, err);
+}
+
+int
 store_client_settle(struct worker *w, const char *job_id, int64_t token,
     struct store_result *out, uint64_t due_ms, struct err *err)
 {
 	struct settling s = { job_id, token, STORE_RESULT_INIT };
-	struct store_request r = { .op = STORE_OP_CALL };
-	int status;
+	int status = store_client_call(w, settle, &s, due_ms, err);
 
-	r.call.run = settle;
-	r.call.ctx = &s;
-	status = run(w, &r, due_ms, err);
 	*out = s.row;
 	return status;
 }
@@ -250,16 +267,4 @@ store_client_get_blob(struct worker *w, const char *ref, size_t max_len, char **
 	*bytes = r.get_blob.bytes;
 	*len = r.get_blob.len;
 	return status;
-}
-
-int
-store_client_call(struct worker *w,
-    int (*run_it)(struct store *store, void *ctx, struct err *err), void *ctx,
-    uint64_t due_ms, struct err *err)
-{
-	struct store_request r = { .op = STORE_OP_CALL };
-
-	r.call.run = run_it;
-	r.call.ctx = ctx;
-	return run(w, &r, due_ms, err);
 }

@@ -87,6 +87,8 @@ const struct conf_option conf_options[] = {
 	  "password at the sentinels (empty: they want none)" },
 	{ "redis.allow_eviction", OPT_BOOL, AT(redis.allow_eviction), "false", 0, 0, TO_REDIS_USERS, true,
 	  "start although the server may evict keys (jobs may then be lost)" },
+	{ "redis.wait_aof", OPT_BOOL, AT(redis.wait_aof), "false", 0, 0, TO_GATEWAY, true,
+	  "a push is acknowledged only when the server's append-only file holds it (Redis 7.2; older ones are not waited for)" },
 	{ "redis.program", OPT_STRING, AT(redis.program), "redis-server", 0, 0, 1U << ROLE_REDIS, false,
 	  "server program of the embedded mode, by path or name" },
 	{ "database.url", OPT_URL, AT(database.url), "sqlite", 0, 0, TO_STORE_USERS, false,
@@ -181,9 +183,9 @@ const size_t conf_n_options = ARRAY_LEN(conf_options);
 #define P(field) offsetof(struct conf_provider, field)
 static const struct conf_option provider_options[] = {
 	{ "name", OPT_STRING, P(name), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "name that agents and metrics use" },
-	{ "type", OPT_STRING, P(type), "openai", 0, 0, TO_WORKERS, true, "wire protocol: openai" },
+	{ "type", OPT_STRING, P(type), "openai", 0, 0, TO_WORKERS, true, "wire protocol: openai or anthropic" },
 	{ "base_url", OPT_URL, P(base_url), "https://api.openai.com/v1", 0, 0, TO_WORKERS, true, "API address up to the version" },
-	{ "api_key", OPT_SECRET, P(api_key), "", 0, 0, TO_WORKERS, true, "key (empty: no Authorization header)" },
+	{ "api_key", OPT_SECRET, P(api_key), "", 0, 0, TO_WORKERS, true, "key (empty: none is sent)" },
 	{ "model", OPT_STRING, P(model), "gpt-4o", 0, 0, TO_WORKERS | TO_GATEWAY, true, "model, unless the agent names one" },
 	{ "temperature", OPT_FLOAT, P(temperature), "0.1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: not sent" },
 	{ "max_tokens", OPT_INT, P(max_tokens), "4000", 1, 10000000, TO_WORKERS, true, "output tokens of one call" },

@@ -32,6 +32,9 @@
 	X(JOURNAL_RESET) /* worker: a job that runs again starts from its beginning       */ \
 	X(RESERVE)       /* worker: of shared budgets, before a model call                */ \
 	X(SETTLE)        /* worker: a call that brought no answer to journal              */ \
+	X(LIMIT_TAKE)    /* worker: of a provider's rate, before a call                   */ \
+	X(LIMIT_NOTE)    /* worker: what the call used and its provider told              */ \
+	X(PROBE)         /* worker: one of all tries whether a provider is back           */ \
 	X(SPAWN)         /* worker: a job that draws on the budget of this one            */ \
 	X(FINISH)        /* worker: done or failed, message published                     */ \
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
@@ -54,6 +57,9 @@
 	X(USE)           /* worker: one more job used a shape of pipeline                 */ \
 	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
 	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
+	X(REFS)          /* purge: content that journals name, a part a call              */ \
+	X(LEFTOVERS)     /* purge: marks of jobs that never came, a part a call           */ \
+	X(PURGE_DUE)     /* worker: one of all may clean up                               */ \
 	X(STATS)         /* scheduler, operator: how many are where                       */ \
 	X(SURVEY)        /* scheduler: holders, beats, what fenced ones still hold        */ \
 	X(JOB_SHOW)      /* operator: one job                                             */ \
@@ -84,11 +90,12 @@ enum queue_op {
 	X(PAUSED)      /* begin: the queue is paused; hand it back, claim no more         */ \
 	X(SPENT)       /* begin: yours, but its counters are spent: bury it, do not run   */ \
 	X(MISMATCH)    /* journal: the journal has another length or record               */ \
-	X(WAIT)        /* reserve: others have reserved the rest and may give it back     */ \
+	X(WAIT)        /* reserve: others have reserved the rest and may give it back;    */ \
+		       /* limit_take: the bucket is empty                                 */ \
 	X(EXCEEDED)    /* reserve: that budget is spent                                   */ \
 	X(ALIVE)       /* recover: the beat has changed, it is not dead                   */ \
 	X(FINISHED)    /* cancel, dead_retry: it has ended already                        */ \
-	X(BUSY)        /* dead_retry: the job is on its way already                       */ \
+	X(BUSY)        /* dead_retry: the job is on its way already; probe: another tries */ \
 	X(OTHER)       /* meta: this Redis serves another store, protocol or queue        */
 /* clang-format on */
 
@@ -120,7 +127,7 @@ struct queue_text queue_text(const char *s); /* NULL gives the empty text */
 
 enum {
 	QUEUE_ARGS_MAX = 24,
-	QUEUE_NUMBERS_MAX = 10
+	QUEUE_NUMBERS_MAX = 12
 };
 
 struct queue_command { /* points into itself: do not copy or move */
@@ -188,6 +195,29 @@ void queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, const struct queue_reserve *r);
 void queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, const struct queue_spent *spent);
+
+/* The rate at which one provider may be asked, by all hosts together. */
+struct queue_limit {
+	const char *name;       /* of the bucket: provider and model */
+	struct queue_text call; /* a name for this call that no other has */
+	bool is_batch;
+	unsigned batch_permille; /* that batch calls may use while others wait */
+	int64_t requests_per_minute, tokens_per_minute; /* configured; 0: none */
+};
+
+struct queue_told { /* by the provider; -1: nothing */
+	int64_t limit, remaining, full_ms;
+};
+
+void queue_cmd_limit_take(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_limit *limit, uint64_t tokens);
+void queue_cmd_limit_note(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_limit *limit, uint64_t used_tokens,
+    const struct queue_told *requests, const struct queue_told *tokens,
+    uint64_t closed_ms);
+
+void queue_cmd_probe(struct queue_command *c, const struct queue_setup *q,
+    const char *provider, const char *holder, int64_t sec);
 
 /* A child of the job. After the first one the job draws on the shared budget as well and
    must reserve before its own calls. */
@@ -286,6 +316,13 @@ void queue_cmd_pause(struct queue_command *c, const struct queue_setup *q,
    GONE: it is not at the head of the queue. */
 void queue_cmd_take(struct queue_command *c, const struct queue_setup *q,
     const char *holder, struct queue_text id);
+/* cursor: "0" first, then as answered, until it is "0" again. */
+void queue_cmd_refs(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor);
+void queue_cmd_leftovers(struct queue_command *c, const struct queue_setup *q,
+    const char *cursor, int64_t age_ms, bool is_dry_run);
+void queue_cmd_purge_due(struct queue_command *c, const struct queue_setup *q,
+    int64_t every_ms);
 void queue_cmd_stats(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_survey(struct queue_command *c, const struct queue_setup *q);
 void queue_cmd_job_show(struct queue_command *c, const struct queue_setup *q,
@@ -358,6 +395,9 @@ struct queue_answer {
 			int64_t used, cap, reserved; /* WAIT, EXCEEDED */
 			int64_t renews_ms;           /* the server's wall time */
 		} reserve;
+		struct {                 /* LIMIT_TAKE */
+			int64_t wait_ms; /* WAIT: ask again then */
+		} limit;
 		struct { /* ADOPT: lists of {is_id, element} */
 			struct queue_list rows;
 		} adopt;
@@ -390,6 +430,11 @@ struct queue_answer {
 			int64_t paused_ms;          /* wall time; 0: not paused */
 			struct queue_text paused_by;
 		} stats;
+		struct { /* REFS, LEFTOVERS */
+			struct queue_text cursor;
+			struct queue_list ids; /* REFS */
+			int64_t count;         /* LEFTOVERS */
+		} scan;
 		struct { /* PAUSE: since when and by whom it is, or was, paused */
 			int64_t since_ms;
 			struct queue_text by;
@@ -403,7 +448,7 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
-		struct { /* RIGHTS */
+		struct {                         /* RIGHTS */
 			struct queue_text first; /* with its arguments; "" */
 			int64_t n_refused;
 		} rights;

@@ -147,6 +147,12 @@ read_begin(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_limit(struct reader *r, struct queue_answer *a)
+{
+	a->limit.wait_ms = take_int(r);
+}
+
+static void
 read_finish(struct reader *r, struct queue_answer *a)
 {
 	if (a->word == QUEUE_OK)
@@ -257,6 +263,20 @@ read_stats(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_refs(struct reader *r, struct queue_answer *a)
+{
+	a->scan.cursor = take_text(r);
+	a->scan.ids = take_list(r);
+}
+
+static void
+read_leftovers(struct reader *r, struct queue_answer *a)
+{
+	a->scan.cursor = take_text(r);
+	a->scan.count = take_int(r);
+}
+
+static void
 read_pause(struct reader *r, struct queue_answer *a)
 {
 	a->pause.since_ms = take_int(r);
@@ -318,6 +338,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_BEGIN] = read_begin,
 	[QUEUE_OP_JOURNAL] = read_journal,
 	[QUEUE_OP_RESERVE] = read_reserve,
+	[QUEUE_OP_LIMIT_TAKE] = read_limit,
 	[QUEUE_OP_FINISH] = read_finish,
 	[QUEUE_OP_BURY] = read_finish,
 	[QUEUE_OP_RESUME] = read_state,
@@ -332,6 +353,8 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_CACHE_GET] = read_cache,
 	[QUEUE_OP_USE] = read_use,
 	[QUEUE_OP_PAUSE] = read_pause,
+	[QUEUE_OP_REFS] = read_refs,
+	[QUEUE_OP_LEFTOVERS] = read_leftovers,
 	[QUEUE_OP_STATS] = read_stats,
 	[QUEUE_OP_SURVEY] = read_survey,
 	[QUEUE_OP_JOB_SHOW] = read_job,

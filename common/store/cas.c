@@ -254,10 +254,9 @@ cas_get_fd(struct cas *cas, const char *id, uint64_t max_len, int *fd, uint64_t 
 }
 
 int
-cas_sweep(struct cas *cas, uint64_t min_age_ms, bool dry_run, cas_needed_fn *is_needed,
-    void *arg, uint64_t *count, struct err *err)
+cas_sweep(struct cas *cas, const struct cas_sweep *what, struct cas_swept *out,
+    struct err *err)
 {
-	*count = 0;
-	return cas->backend->sweep(cas, min_age_ms, dry_run, is_needed, arg, count,
-	    err);
+	ASSERT(what->shelf < CAS_SHELVES);
+	return cas->backend->sweep(cas, what, out, err);
 }

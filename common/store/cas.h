@@ -51,10 +51,24 @@ int cas_get_fd(struct cas *cas, const char *id, uint64_t max_len, int *fd,
 /* Is that content still named by something? 1, 0 or a negative errno that stops. */
 typedef int cas_needed_fn(void *arg, const char *id);
 
-/* Removes what is older than min_age_ms and not needed; counts it. With dry_run only
-   counts. */
-int cas_sweep(struct cas *cas, uint64_t min_age_ms, bool dry_run,
-    cas_needed_fn *is_needed, void *arg, uint64_t *count, struct err *err);
+enum {
+	CAS_SHELVES = 256
+};
+
+struct cas_sweep {
+	uint64_t min_age_ms;
+	bool is_dry_run;
+	unsigned shelf; /* below CAS_SHELVES: one sweep looks at one of them */
+	cas_needed_fn *is_needed;
+	void *arg;
+};
+struct cas_swept {
+	uint64_t files, bytes;
+};
+/* Removes what is older than min_age_ms and not needed, and adds it to *out. A dry run
+   only counts. */
+int cas_sweep(struct cas *cas, const struct cas_sweep *what, struct cas_swept *out,
+    struct err *err);
 
 /* ---- for backends ---- */
 
@@ -80,8 +94,8 @@ struct cas_backend {
 	/* Gives the bytes in pieces; cas.c checks them. */
 	int (*read)(struct cas *cas, const char *hex, cas_sink_fn *sink, void *arg,
 	    struct err *err);
-	int (*sweep)(struct cas *cas, uint64_t min_age_ms, bool dry_run,
-	    cas_needed_fn *is_needed, void *arg, uint64_t *count, struct err *err);
+	int (*sweep)(struct cas *cas, const struct cas_sweep *what,
+	    struct cas_swept *out, struct err *err);
 };
 
 struct cas {

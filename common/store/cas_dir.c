@@ -52,6 +52,22 @@ translate(int error)
 	}
 }
 
+/* What cannot be written for reasons of its place can be written when an operator has put
+   that right. */
+static int
+fail_write(const struct cas_dir *d, int error, const char *what, const char *name,
+    struct err *err)
+{
+	static const int of_the_place[] = { EACCES, EPERM, EIO, ENOENT, ENOTDIR, ELOOP,
+		ENODEV, ESTALE };
+	int code = translate(error);
+
+	for (size_t i = 0; i < ARRAY_LEN(of_the_place); i++)
+		if (of_the_place[i] == error)
+			code = -EAGAIN;
+	return err_set(err, code, "%s %s/%s: %s", what, d->path, name, strerror(error));
+}
+
 static int
 fail(const struct cas_dir *d, int error, const char *what, const char *name,
     struct err *err)
@@ -93,10 +109,11 @@ open_root(struct cas_dir *d, bool for_writing, struct err *err)
 		return 0;
 	r = for_writing ? make_dir(AT_FDCWD, d->path) : 0;
 	if (r < 0)
-		return fail(d, -r, "make", "", err);
+		return fail_write(d, -r, "make", "", err);
 	fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(d, errno, "open", "", err);
+		return for_writing ? fail_write(d, errno, "open", "", err)
+				   : fail(d, errno, "open", "", err);
 	d->root_fd = fd;
 	return 0;
 }
@@ -224,10 +241,10 @@ write_new(struct cas_dir *d, const struct cas_source *src, char hex[], struct er
 	if (r >= 0)
 		r = store_new_id(temp + 4);
 	if (r < 0)
-		return fail(d, -r, "prepare", "tmp", err);
+		return fail_write(d, -r, "prepare", "tmp", err);
 	fd = openat(d->root_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fail(d, errno, "create", temp, err);
+		return fail_write(d, errno, "create", temp, err);
 	r = copy_out(src, fd, hex);
 	if (r == 0) {
 		p = place_of(hex);
@@ -236,7 +253,7 @@ write_new(struct cas_dir *d, const struct cas_source *src, char hex[], struct er
 	if (r < 0) {
 		(void)unlinkat(d->root_fd, temp,
 		    0); /* gone already if it was renamed */
-		return fail(d, -r, "write", temp, err);
+		return fail_write(d, -r, "write", temp, err);
 	}
 	return 0;
 }
@@ -258,7 +275,12 @@ dir_put(struct cas *cas, const struct cas_source *src, char hex[], struct err *e
 	p = place_of(hex);
 	if (is_there(d, &p, hex, len))
 		return 0;
-	return write_new(d, src, hex, err);
+	r = write_new(d, src, hex, err);
+	if (r == -EAGAIN) { /* it may be another directory when it is tried again */
+		(void)close(d->root_fd);
+		d->root_fd = -1;
+	}
+	return r;
 }
 
 /* ---- reading ---- */
@@ -322,12 +344,8 @@ dir_read(struct cas *cas, const char *hex, cas_sink_fn *sink, void *arg,
 /* ---- sweeping ---- */
 
 struct sweep {
-	struct cas_dir *d;
-	uint64_t min_age_ms;
-	bool dry_run;
-	cas_needed_fn *is_needed;
-	void *arg;
-	uint64_t *count;
+	const struct cas_sweep *what;
+	struct cas_swept *out;
 };
 
 typedef int entry_fn(struct sweep *s, int dir_fd, const char *name);
@@ -361,31 +379,37 @@ for_each(struct sweep *s, int at, const char *name, size_t name_len, entry_fn *f
 }
 
 static bool
-is_older(int dir_fd, const char *name, uint64_t min_age_ms)
+is_older(int dir_fd, const char *name, uint64_t min_age_ms, uint64_t *bytes)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && age_ms(&st) >= min_age_ms;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode) || age_ms(&st) < min_age_ms)
+		return false;
+	*bytes = (uint64_t)st.st_size;
+	return true;
 }
 
 static int
 sweep_file(struct sweep *s, int dir_fd, const char *name)
 {
 	char id[CAS_ID_MAX];
+	uint64_t bytes = 0;
 	int r;
 
 	(void)snprintf(id, sizeof(id), "sha256:%.64s", name);
-	if (!cas_is_id(id) || !is_older(dir_fd, name, s->min_age_ms))
+	if (!cas_is_id(id) || !is_older(dir_fd, name, s->what->min_age_ms, &bytes))
 		return 0;
-	r = s->is_needed(s->arg, id);
+	r = s->what->is_needed(s->what->arg, id);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	/* looked at once more: a put may have made it young meanwhile */
-	if (!s->dry_run && is_older(dir_fd, name, s->min_age_ms) &&
-	    unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+	if (!is_older(dir_fd, name, s->what->min_age_ms, &bytes))
+		return 0;
+	if (!s->what->is_dry_run && unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 		return -errno;
-	++*s->count;
+	s->out->files++;
+	s->out->bytes += bytes;
 	return 0;
 }
 
@@ -396,25 +420,22 @@ sweep_shelf(struct sweep *s, int dir_fd, const char *name)
 }
 
 static int
-sweep_top(struct sweep *s, int dir_fd, const char *name)
-{
-	return for_each(s, dir_fd, name, 2, sweep_shelf);
-}
-
-static int
 sweep_temp(struct sweep *s, int dir_fd, const char *name)
 {
-	if (!s->dry_run && is_older(dir_fd, name, DAY_MS))
+	uint64_t bytes;
+
+	if (!s->what->is_dry_run && is_older(dir_fd, name, DAY_MS, &bytes))
 		(void)unlinkat(dir_fd, name, 0); /* the next sweep tries again */
 	return 0;
 }
 
 static int
-dir_sweep(struct cas *cas, uint64_t min_age_ms, bool dry_run, cas_needed_fn *is_needed,
-    void *arg, uint64_t *count, struct err *err)
+dir_sweep(struct cas *cas, const struct cas_sweep *what, struct cas_swept *out,
+    struct err *err)
 {
 	struct cas_dir *d = (struct cas_dir *)cas;
-	struct sweep s = { d, min_age_ms, dry_run, is_needed, arg, count };
+	struct sweep s = { what, out };
+	char top[3];
 	int r;
 
 	r = open_root(d, false, err);
@@ -422,8 +443,9 @@ dir_sweep(struct cas *cas, uint64_t min_age_ms, bool dry_run, cas_needed_fn *is_
 		return 0;
 	if (r < 0)
 		return r;
-	r = for_each(&s, d->root_fd, ".", 2, sweep_top);
-	if (r == 0)
+	(void)snprintf(top, sizeof(top), "%02x", what->shelf & 0xff);
+	r = for_each(&s, d->root_fd, top, 2, sweep_shelf);
+	if (r == 0 && what->shelf == 0)
 		r = for_each(&s, d->root_fd, "tmp", STORE_ID_MAX - 1, sweep_temp);
 	return r < 0 ? fail(d, -r, "sweep", "", err) : 0;
 }

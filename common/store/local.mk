@@ -15,7 +15,7 @@ common_libstore_a_SOURCES = \
 	common/store/migrate_run.h common/store/migrate_run.c \
 	common/store/uuid.c \
 	common/store/digest.h common/store/digest.c \
-	common/store/cas.h common/store/cas.c \
+	common/store/cas.h common/store/cas.c common/store/cas_refs.h common/store/cas_refs.c \
 	common/store/cas_dir.c
 common_libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS) $(CRYPTO_CFLAGS)
 

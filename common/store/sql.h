@@ -77,6 +77,7 @@ struct sql_driver {
 	const char *fit_to_use; /* a row whose one column says what is wrong, or none */
 	const char *iso_before; /* around a time column: RFC 3339 text in UTC */
 	const char *iso_after;
+	const char *row_bytes; /* of agent_results: what a row takes, about */
 };
 
 extern const struct sql_driver sql_sqlite;

@@ -237,17 +237,37 @@ typedef int store_list_fn(void *arg, const struct store_result *r);
 int store_list(struct store *store, const struct store_filter *filter,
     store_list_fn *on_row, void *arg, struct err *err);
 
-/*
- * Removes results created more than older_than_ms ago, then CAS content that no row
- * names and that is at least a week old. *count is what was (dry_run: would be)
- * removed.
- */
-struct store_purge_count {
-	uint64_t rows;
-	uint64_t blobs;
+/* What is to go. */
+struct store_purge {
+	uint64_t older_than_ms; /* results created longer ago */
+	const char *owner;      /* NULL: of all */
+	const char *status;     /* NULL: both */
+	bool is_dry_run;        /* only count */
+	/* Is that content ("sha256:...") named by something outside of the store, such as
+	   a journal? 1, 0 or a negative errno. NULL: nothing is. */
+	int (*is_kept)(void *arg, const char *cas_id);
+	void *kept_arg;
 };
-int store_purge(struct store *store, uint64_t older_than_ms, bool dry_run,
+struct store_purge_count {
+	uint64_t rows, row_bytes; /* bytes as the database stores them */
+	uint64_t blobs, blob_bytes;
+};
+enum {
+	STORE_SHELVES = 256
+};
+
+/*
+ * Removes results, then CAS content that no row and nobody else names and that is at least
+ * two days old. *count is what was (dry run: would be) removed, also after a failure.
+ */
+int store_purge(struct store *store, const struct store_purge *what,
     struct store_purge_count *count, struct err *err);
+/* The same in pieces, each short, which add to *count: rows until is_over, then every
+   shelf from 0. */
+int store_purge_rows(struct store *store, const struct store_purge *what,
+    struct store_purge_count *count, bool *is_over, struct err *err);
+int store_purge_shelf(struct store *store, const struct store_purge *what,
+    unsigned shelf, struct store_purge_count *count, struct err *err);
 
 /* ---- blobs: journal records that are too long for Redis ---- */
 

@@ -556,4 +556,7 @@ const struct sql_driver sql_postgresql = {
 	    " WHERE current_setting('server_encoding') <> 'UTF8'",
 	.iso_before = "to_char(",
 	.iso_after = " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
+	.row_bytes =
+	    "(pg_column_size(message) + coalesce(pg_column_size(result_data), 0)"
+	    " + coalesce(pg_column_size(trace), 0))",
 };

@@ -25,12 +25,29 @@
 enum {
 	WHY_MAX = 256,
 	IDLE_PROBE_MS = 5000,
+	FORGET_MS = 10000, /* nobody has tried since: it may be over */
 	PAUSE_MIN_MS = 50,
 	PAUSE_MAX_MS = 2000
 };
 
 struct list {
 	struct store_request *first, **end;
+};
+
+/* What may be away by itself: a disk that is full refuses writes and answers reads, and
+   the content has a disk of its own. */
+enum part {
+	PART_DATABASE, /* the connection, and reads */
+	PART_WRITES,
+	PART_CONTENT,
+	PART_COUNT
+};
+
+struct trouble {
+	uint64_t pause_ms;    /* 0: none */
+	uint64_t retry_at_ms; /* while there is */
+	uint64_t failed_ms;   /* the last try */
+	atomic_uint_fast64_t since_ms;
 };
 
 struct store_queue {
@@ -42,14 +59,11 @@ struct store_queue {
 	pthread_cond_t has_work;
 	struct list waiting;
 	struct list finished;
-	uint64_t stop_at_ms; /* 0: not stopping */
-	char why[WHY_MAX];   /* the last try met a store that is away */
-	/* the thread's own */
-	uint64_t pause_ms;    /* 0: the store answers */
-	uint64_t retry_at_ms; /* while it does not */
-	uint64_t answered_ms; /* the last time it did */
+	uint64_t stop_at_ms;                /* 0: not stopping */
+	char why[WHY_MAX];                  /* the last try met a store that is away */
+	struct trouble trouble[PART_COUNT]; /* the thread's own, but for since_ms */
+	uint64_t answered_ms;               /* the thread's own: the database did */
 	atomic_uint unanswered;
-	atomic_uint_fast64_t away_since_ms;
 };
 
 /* ---- lists ---- */
@@ -134,20 +148,37 @@ do_call(struct store *s, struct store_request *r)
 	return r->call.run(s, r->call.ctx, &r->err);
 }
 
+/* Content that is read proves nothing about writing, and a value that stays small is not
+   written. */
+static bool
+is_always(const struct store_request *r)
+{
+	(void)r;
+	return true;
+}
+
+static bool
+is_placed(const struct store_request *r)
+{
+	return r->place.place.cas_id[0] != '\0';
+}
+
 /* clang-format off */
 static const struct op {
 	const char *name;
 	int (*run)(struct store *s, struct store_request *r);
-	bool is_local; /* does not need the database */
+	enum part part;
+	bool (*proves)(const struct store_request *r); /* that the part is there; NULL: never */
+	bool has_no_part; /* its -EAGAIN is its own affair */
 } ops[STORE_OP_COUNT] = {
-	[STORE_OP_PUT]         = { "put",         NULL,          false }, /* goes in batches */
-	[STORE_OP_GET_BY_JOB]  = { "get by job",  do_get_by_job, false },
-	[STORE_OP_GET_BY_REF]  = { "get by ref",  do_get_by_ref, false },
-	[STORE_OP_PLACE]       = { "place",       do_place,      true },
-	[STORE_OP_PUT_BLOB]    = { "put blob",    do_put_blob,   true },
-	[STORE_OP_GET_BLOB]    = { "get blob",    do_get_blob,   true },
-	[STORE_OP_CALL]        = { "call",        do_call,       false },
-	[STORE_OP_CALL_LOCAL]  = { "local call",  do_call,       true },
+	[STORE_OP_PUT]         = { "put",         NULL,          PART_WRITES,   is_always, false }, /* goes in batches */
+	[STORE_OP_GET_BY_JOB]  = { "get by job",  do_get_by_job, PART_DATABASE, is_always, false },
+	[STORE_OP_GET_BY_REF]  = { "get by ref",  do_get_by_ref, PART_DATABASE, is_always, false },
+	[STORE_OP_PLACE]       = { "place",       do_place,      PART_CONTENT,  is_placed, false },
+	[STORE_OP_PUT_BLOB]    = { "put blob",    do_put_blob,   PART_CONTENT,  is_always, false },
+	[STORE_OP_GET_BLOB]    = { "get blob",    do_get_blob,   PART_CONTENT,  NULL,      true },
+	[STORE_OP_CALL]        = { "call",        do_call,       PART_DATABASE, is_always, false },
+	[STORE_OP_CALL_LOCAL]  = { "local call",  do_call,       PART_CONTENT,  NULL,      true },
 };
 /* clang-format on */
 
@@ -160,28 +191,52 @@ store_op_name(enum store_op op)
 /* ---- is the store there? ---- */
 
 static void
-note_answer(struct store_queue *q)
+clear(struct trouble *t)
 {
-	q->pause_ms = q->retry_at_ms = 0;
-	q->answered_ms = clock_mono_ms();
-	atomic_store(&q->away_since_ms, 0);
+	t->pause_ms = t->retry_at_ms = 0;
+	atomic_store(&t->since_ms, 0);
+}
+
+static void
+note_answer(struct store_queue *q, enum part part)
+{
+	clear(&q->trouble[part]);
+	if (part == PART_WRITES)
+		clear(&q->trouble[PART_DATABASE]);
+	if (part != PART_CONTENT)
+		q->answered_ms = clock_mono_ms();
 }
 
 /* Pauses double up to their bound, less up to a quarter, so that many processes do not
    come back in step. */
 static void
-note_away(struct store_queue *q, const struct err *why)
+note_away(struct store_queue *q, enum part part, const struct err *why)
 {
+	struct trouble *t = &q->trouble[part];
 	uint64_t now = clock_mono_ms(), none = 0;
 
-	q->pause_ms = q->pause_ms == 0 ? q->options.pause_min_ms : q->pause_ms * 2;
-	if (q->pause_ms > q->options.pause_max_ms)
-		q->pause_ms = q->options.pause_max_ms;
-	q->retry_at_ms = now + q->pause_ms - clock_mono_us() % (q->pause_ms / 4 + 1);
+	t->pause_ms = t->pause_ms == 0 ? q->options.pause_min_ms : t->pause_ms * 2;
+	if (t->pause_ms > q->options.pause_max_ms)
+		t->pause_ms = q->options.pause_max_ms;
+	t->failed_ms = now;
+	t->retry_at_ms = now + t->pause_ms - clock_mono_us() % (t->pause_ms / 4 + 1);
 	(void)pthread_mutex_lock(&q->lock);
 	(void)snprintf(q->why, sizeof(q->why), "%s", err_text(why));
 	(void)pthread_mutex_unlock(&q->lock);
-	(void)atomic_compare_exchange_strong(&q->away_since_ms, &none, now);
+	(void)atomic_compare_exchange_strong(&t->since_ms, &none, now);
+}
+
+/* Only who writes finds out whether writes go again. When nobody has tried for a while,
+   the next one shall. */
+static void
+forget_old_trouble(struct store_queue *q)
+{
+	uint64_t now = clock_mono_ms();
+
+	for (enum part part = PART_WRITES; part < PART_COUNT; part++)
+		if (q->trouble[part].pause_ms != 0 &&
+		    now > q->trouble[part].failed_ms + q->options.forget_ms)
+			clear(&q->trouble[part]);
 }
 
 static void
@@ -190,9 +245,9 @@ probe(struct store_queue *q)
 	struct err why = ERR_INIT;
 
 	if (store_ping(q->store, &why) == -EAGAIN)
-		note_away(q, &why);
+		note_away(q, PART_DATABASE, &why);
 	else
-		note_answer(q);
+		note_answer(q, PART_DATABASE);
 }
 
 /* ---- answers ---- */
@@ -234,7 +289,7 @@ settle(struct store_queue *q, struct store_request *r, int result)
 	(void)pthread_mutex_lock(&q->lock);
 	if (result == -EAGAIN && now < r->deadline_ms) {
 		r->not_before_ms =
-		    ops[r->op].is_local ? now + q->options.pause_min_ms : 0;
+		    ops[r->op].has_no_part ? now + q->options.pause_min_ms : 0;
 		list_prepend(&q->waiting, r);
 	} else {
 		answer(q, r, result);
@@ -272,9 +327,9 @@ run_puts(struct store_queue *q, struct store_request **batch, size_t n)
 		if (outcomes[i].verdict == STORE_AWAY)
 			away = &outcomes[i].err;
 	if (away != NULL)
-		note_away(q, away);
+		note_away(q, PART_WRITES, away);
 	else
-		note_answer(q);
+		note_answer(q, PART_WRITES);
 	for (size_t i = n; i > 0; i--) { /* backwards: what waits on keeps its order */
 		batch[i - 1]->put.outcome = outcomes[i - 1];
 		batch[i - 1]->err = outcomes[i - 1].err;
@@ -285,19 +340,33 @@ run_puts(struct store_queue *q, struct store_request **batch, size_t n)
 static void
 run_one(struct store_queue *q, struct store_request *r)
 {
-	int result = ops[r->op].run(q->store, r);
+	const struct op *op = &ops[r->op];
+	int result = op->run(q->store, r);
 
-	if (!ops[r->op].is_local && result == -EAGAIN)
-		note_away(q, &r->err);
-	else if (!ops[r->op].is_local)
-		note_answer(q);
+	if (!op->has_no_part && result == -EAGAIN)
+		note_away(q, op->part, &r->err);
+	else if (op->proves != NULL && op->proves(r))
+		note_answer(q, op->part);
 	settle(q, r, result);
+}
+
+/* When it may be tried; 0: now. */
+static uint64_t
+due_ms(const struct store_queue *q, const struct store_request *r)
+{
+	const struct op *op = &ops[r->op];
+	uint64_t own = q->trouble[op->part].retry_at_ms,
+		 database = q->trouble[PART_DATABASE].retry_at_ms;
+
+	if (op->has_no_part)
+		return r->not_before_ms;
+	return op->part == PART_WRITES && database > own ? database : own;
 }
 
 static bool
 is_due(const struct store_queue *q, const struct store_request *r, uint64_t now)
 {
-	return ops[r->op].is_local ? now >= r->not_before_ms : now >= q->retry_at_ms;
+	return now >= due_ms(q, r);
 }
 
 /* With the lock held: the first request that may run now, and if it is a put, those
@@ -341,7 +410,7 @@ expire(struct store_queue *q)
 		if (r->err.code == 0) /* it was never tried */
 			(void)err_set(&r->err, -EAGAIN, "%s: away for %llu ms",
 			    store_name(q->store),
-			    (unsigned long long)(now - atomic_load(&q->away_since_ms)));
+			    (unsigned long long)(now - store_queue_away_since(q)));
 		answer(q, r, -EAGAIN);
 	}
 }
@@ -350,8 +419,9 @@ expire(struct store_queue *q)
 static uint64_t
 probe_at(const struct store_queue *q)
 {
-	return q->retry_at_ms != 0 ? q->retry_at_ms
-				   : q->answered_ms + q->options.idle_probe_ms;
+	uint64_t retry = q->trouble[PART_DATABASE].retry_at_ms;
+
+	return retry != 0 ? retry : q->answered_ms + q->options.idle_probe_ms;
 }
 
 static uint64_t
@@ -367,9 +437,7 @@ next_wake(const struct store_queue *q)
 	uint64_t wake = probe_at(q);
 
 	for (const struct store_request *r = q->waiting.first; r != NULL; r = r->next)
-		wake = earlier(wake,
-		    ops[r->op].is_local ? earlier(r->not_before_ms, r->deadline_ms)
-					: r->deadline_ms);
+		wake = earlier(wake, earlier(due_ms(q, r), r->deadline_ms));
 	return q->stop_at_ms != 0 ? earlier(wake, q->stop_at_ms) : wake;
 }
 
@@ -438,6 +506,7 @@ run(void *arg)
 		(void)q->options.begin();
 	probe(q);
 	while ((turn = await_turn(q, batch, &n)) != TURN_END) {
+		forget_old_trouble(q);
 		show(q, turn == TURN_WORK && n == 1 ? batch[0]->tag : 0);
 		if (turn == TURN_PROBE)
 			probe(q);
@@ -508,7 +577,15 @@ store_queue_drain(struct store_queue *q)
 uint64_t
 store_queue_away_since(const struct store_queue *q)
 {
-	return atomic_load(&q->away_since_ms);
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < PART_COUNT; i++) {
+		uint64_t since = atomic_load(&q->trouble[i].since_ms);
+
+		if (since != 0 && (first == 0 || since < first))
+			first = since;
+	}
+	return first;
 }
 
 void
@@ -581,10 +658,12 @@ store_queue_start(struct store *store, const struct store_queue_options *options
 		q->options.pause_max_ms = PAUSE_MAX_MS;
 	if (q->options.idle_probe_ms == 0)
 		q->options.idle_probe_ms = IDLE_PROBE_MS;
+	if (q->options.forget_ms == 0)
+		q->options.forget_ms = FORGET_MS;
 	list_init(&q->waiting);
 	list_init(&q->finished);
 	init_locks(q);
-	atomic_store(&q->away_since_ms, clock_mono_ms());
+	atomic_store(&q->trouble[PART_DATABASE].since_ms, clock_mono_ms());
 	q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = q->event_fd < 0 ? -errno : start_thread(q);
 	if (r < 0) {

@@ -98,6 +98,9 @@ struct store_queue_options {
 	uint64_t pause_max_ms; /* 0: 2,000 */
 	uint64_t
 	    idle_probe_ms; /* 0: 5,000; so long unasked, it is asked whether it is there */
+	uint64_t
+	    forget_ms; /* 0: 10,000; so long after a refused write, if none followed,
+			       writes count as possible again */
 	/* The thread's first call, or NULL; a negative errno does not stop it. */
 	int (*begin)(void);
 	/* NULL, or set to the tag of the one request that the thread is at; several rows
@@ -120,8 +123,12 @@ void store_queue_submit(struct store_queue *q, struct store_request *r);
 /* Calls done for every answer that waits; done may submit again. How many. */
 unsigned store_queue_drain(struct store_queue *q);
 
-/* Since when the store has been away (monotonic ms), 0 when it answers. Before the
-   first contact it counts as away since the start. Any thread may ask. */
+/*
+ * Since when the store, or a part of it, has been away (monotonic ms), 0 when all of it
+ * answers. A database that answers reads and refuses writes, and content that cannot be
+ * written, are away, too: until a write goes through, or nobody has tried for ten seconds.
+ * Before the first contact the store counts as away since the start. Any thread may ask.
+ */
 uint64_t store_queue_away_since(const struct store_queue *q);
 
 /* Why it was away at the last try that met it so; "" before the first. */

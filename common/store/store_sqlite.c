@@ -384,4 +384,7 @@ const struct sql_driver sql_sqlite = {
 	.fit_to_use = "SELECT 'no' WHERE 0",
 	.iso_before = "",
 	.iso_after = "",
+	.row_bytes = "(length(CAST(message AS BLOB)) +"
+		     " coalesce(length(CAST(result_data AS BLOB)), 0) +"
+		     " coalesce(length(CAST(trace AS BLOB)), 0))",
 };

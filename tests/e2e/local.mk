@@ -103,6 +103,15 @@ test_e2e_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_kills_LDADD = common/libqueue.a $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
 # --- end of the queue's promises
+# --- the result store's faults
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_store_faults
+TESTS += test_e2e_store_faults
+test_e2e_store_faults_SOURCES = tests/e2e/test_store_faults.c
+test_e2e_store_faults_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS) $(SQLITE_CFLAGS)
+test_e2e_store_faults_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS) $(SQLITE_LIBS) -lpthread
+endif
+# --- end of the result store's faults
 # --- faults at named points: builds that have them, and a proof that others do not
 EXTRA_DIST += tests/e2e/faults.h tests/e2e/faults.c tests/e2e/test_culprits.c \
 	tests/e2e/test_fault_points.c
@@ -126,7 +135,10 @@ check_PROGRAMS += test_e2e_budgets
 TESTS += test_e2e_budgets
 test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
 test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+if FAULT_POINTS
+test_e2e_budgets_SOURCES += tests/e2e/faults.c
+endif
 endif
 # --- end of what jobs cost
 # --- providers that are away
@@ -149,8 +161,11 @@ endif
 # --- end of secrets
 # --- what operators do to jobs
 if HAVE_CRITERION
-check_PROGRAMS += test_e2e_cancel test_e2e_pause
-TESTS += test_e2e_cancel test_e2e_pause
+check_PROGRAMS += test_e2e_cancel test_e2e_pause test_e2e_purge
+TESTS += test_e2e_cancel test_e2e_pause test_e2e_purge
+test_e2e_purge_SOURCES = tests/e2e/test_purge.c
+test_e2e_purge_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_purge_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 test_e2e_cancel_SOURCES = tests/e2e/test_cancel.c
 test_e2e_cancel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_cancel_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)

@@ -225,7 +225,7 @@ Test(pause, lets_running_jobs_finish_and_waits_for_them)
 	harness_wait_until(h, model_is_asked, &one, 60000, "the model is asked");
 	cr_expect(eq(int, CTL(&out, "queue", "pause", "--wait", "--timeout", "1"), 4),
 	    "%s", buf_str(&out));
-	cr_expect(strstr(buf_str(&out), "1 jobs still run") != NULL, "%s",
+	cr_expect(strstr(buf_str(&out), "jobs still running: 1") != NULL, "%s",
 	    buf_str(&out));
 	harness_push_job(h, "next", "go", "");
 	cr_expect(eq(int, CTL(&out, "queue", "pause", "--wait"), 0), "%s",

@@ -137,8 +137,12 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_breaker test_agent test_prompt
-TESTS += test_json_schema test_llm test_breaker test_agent test_prompt
+check_PROGRAMS += test_json_schema test_llm test_breaker test_anthropic test_agent test_prompt
+TESTS += test_json_schema test_llm test_breaker test_anthropic test_agent test_prompt
+test_anthropic_SOURCES = tests/unit/test_anthropic.c
+test_anthropic_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_anthropic_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
 test_breaker_SOURCES = tests/unit/test_breaker.c
 test_breaker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_breaker_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
@@ -166,9 +170,18 @@ if HAVE_CRITERION
 queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(REDIS_LIBS) $(CRITERION_LIBS)
-queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_budget test_queue_operator test_queue_cache \
-	test_queue_rights test_scheduler
+queue_tests =
+queue_tests += test_redis_url
+queue_tests += test_redis_sync
+queue_tests += test_queue_ops
+queue_tests += test_queue_recover
+queue_tests += test_queue_fsck
+queue_tests += test_queue_budget
+queue_tests += test_queue_limit
+queue_tests += test_queue_operator
+queue_tests += test_queue_cache
+queue_tests += test_queue_rights
+queue_tests += test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -189,6 +202,9 @@ test_queue_fsck_LDADD = $(queue_test_libs)
 test_queue_cache_SOURCES = tests/unit/test_queue_cache.c
 test_queue_cache_CFLAGS = $(queue_test_cflags)
 test_queue_cache_LDADD = $(queue_test_libs)
+test_queue_limit_SOURCES = tests/unit/test_queue_limit.c
+test_queue_limit_CFLAGS = $(queue_test_cflags)
+test_queue_limit_LDADD = $(queue_test_libs)
 test_queue_budget_SOURCES = tests/unit/test_queue_budget.c
 test_queue_budget_CFLAGS = $(queue_test_cflags)
 test_queue_budget_LDADD = $(queue_test_libs)

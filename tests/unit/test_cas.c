@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "common/store/cas.h"
+#include "common/store/cas_refs.h"
 #include "common/store/digest.h"
 
 #include <criterion/criterion.h>
@@ -258,6 +259,38 @@ make_old(const char *id)
 	cr_assert(eq(int, utimensat(AT_FDCWD, path, then, 0), 0));
 }
 
+Test(cas_refs, hold_what_is_an_id)
+{
+	CLEANUP(cas_refs_release) struct cas_refs refs = { 0 };
+	char id[CAS_ID_MAX], other[CAS_ID_MAX];
+
+	cr_expect(eq(int, cas_refs_has(&refs, "x"), 0));
+	for (int i = 200; i >= 0; i--) {
+		(void)snprintf(id, sizeof(id), "sha256:%064d", i);
+		cr_assert(eq(int, cas_refs_add(&refs, id, strlen(id)), 0));
+	}
+	cr_expect(eq(int, cas_refs_add(&refs, "sha256:short", 12), 0));
+	cr_expect(eq(int, cas_refs_add(&refs, id, strlen(id) + 1), 0));
+	cr_expect(eq(sz, refs.n, 201));
+	(void)snprintf(other, sizeof(other), "sha256:%064d", 201);
+	cr_expect(eq(int, cas_refs_has(&refs, id), 1));
+	cr_expect(eq(int, cas_refs_has(&refs, other), 0));
+}
+
+static uint64_t
+sweep(uint64_t min_age_ms, bool is_dry_run, cas_needed_fn *is_needed, void *arg)
+{
+	struct cas_swept out = { 0, 0 };
+	struct cas_sweep what = { min_age_ms, is_dry_run, 0, is_needed, arg };
+	struct err err = ERR_INIT;
+
+	for (; what.shelf < CAS_SHELVES; what.shelf++)
+		cr_assert(eq(int, cas_sweep(cas, &what, &out, &err), 0), "%s",
+		    err.text);
+	cr_expect(eq(u64, out.bytes, out.files * 3));
+	return out.files;
+}
+
 Test(cas, a_sweep_takes_what_is_old_and_not_needed)
 {
 	enum {
@@ -265,28 +298,20 @@ Test(cas, a_sweep_takes_what_is_old_and_not_needed)
 	};
 	char old[CAS_ID_MAX], needed[CAS_ID_MAX], young[CAS_ID_MAX];
 	struct err err = ERR_INIT;
-	uint64_t count = 99;
 
 	/* a directory that was never made is empty */
-	cr_assert(eq(int, cas_sweep(cas, 0, false, needs_none, NULL, &count, &err), 0));
-	cr_expect(eq(u64, count, 0));
+	cr_expect(eq(u64, sweep(0, false, needs_none, NULL), 0));
 	cr_assert(eq(int, cas_put(cas, "old", 3, old, &err), 0));
 	cr_assert(eq(int, cas_put(cas, "needed", 6, needed, &err), 0));
 	cr_assert(eq(int, cas_put(cas, "young", 5, young, &err), 0));
 	make_old(old);
 	make_old(needed);
-	cr_assert(
-	    eq(int, cas_sweep(cas, DAY, true, needs_one, needed, &count, &err), 0));
-	cr_expect(eq(u64, count, 1));
+	cr_expect(eq(u64, sweep(DAY, true, needs_one, needed), 1));
 	cr_expect(eq(uint, files(), 3));
-	cr_assert(
-	    eq(int, cas_sweep(cas, DAY, false, needs_one, needed, &count, &err), 0));
-	cr_expect(eq(u64, count, 1));
+	cr_expect(eq(u64, sweep(DAY, false, needs_one, needed), 1));
 	cr_expect(eq(uint, files(), 2));
 	/* old content that is stored again is young again */
 	cr_assert(eq(int, cas_put(cas, "needed", 6, needed, &err), 0));
-	cr_assert(
-	    eq(int, cas_sweep(cas, DAY, false, needs_none, NULL, &count, &err), 0));
-	cr_expect(eq(u64, count, 0));
+	cr_expect(eq(u64, sweep(DAY, false, needs_none, NULL), 0));
 	cr_expect(eq(uint, files(), 2));
 }

@@ -215,6 +215,42 @@ parse(struct ctl_args *a, struct err *err, const char *line)
 	return ctl_args_parse(a, argc, argv, err);
 }
 
+static const struct {
+	const char *text;
+	uint64_t want_ms; /* 0: refused */
+} ages[] = {
+	{ "30d", 30ULL * 86400000 },
+	{ "12h", 12ULL * 3600000 },
+	{ "45m", 45ULL * 60000 },
+	{ "10s", 10000 },
+	{ "36500d", 36500ULL * 86400000 },
+	{ "36501d", 0 },
+	{ "99999999999999999999d", 0 },
+	{ "30", 0 },
+	{ "d", 0 },
+	{ "-1d", 0 },
+	{ "+1d", 0 },
+	{ "1dd", 0 },
+	{ "1D", 0 },
+	{ "1.5d", 0 },
+};
+
+Test(args, ages_have_a_unit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ages); i++) {
+		struct ctl_args a;
+		struct err err = ERR_INIT;
+		char line[64];
+		int r;
+
+		(void)snprintf(line, sizeof(line), "purge --older %s", ages[i].text);
+		r = parse(&a, &err, line);
+		cr_expect(r == (ages[i].want_ms > 0 ? 0 : -EINVAL), "%s", ages[i].text);
+		cr_expect(r < 0 || ctl_args_age_ms(&a, OPT_OLDER) == ages[i].want_ms,
+		    "%s", ages[i].text);
+	}
+}
+
 Test(args, takes_options_before_and_behind_the_command)
 {
 	struct ctl_args a;

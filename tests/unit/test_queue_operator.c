@@ -200,6 +200,65 @@ Test(operator, a_cancelled_job_leaves_the_queue_in_a_pause_and_out_of_turn)
 	cr_expect(take_cancelled(W0, "") == QUEUE_OK);
 }
 
+/* ---- what a purge asks ---- */
+
+Test(operator, journals_tell_which_content_they_name)
+{
+	static const char record[] =
+	    "{\"kind\":\"stored\",\"ref\":\"cas://sha256:00ff\"} cas://sha256:aa";
+	struct queue_command c;
+	int64_t token = take(&f, W0, "{p}", "j");
+
+	cr_assert(write_journal(&f, W0, "j", token, 0, "plain") == QUEUE_OK);
+	cr_assert(write_journal(&f, W0, "j", token, 1, record) == QUEUE_OK);
+	DO(&f, "SET", "agent:journal:odd", "cas://sha256:bb");
+	queue_cmd_refs(&c, &f.setup, "0");
+	cr_assert(run(&f, &c) == QUEUE_OK);
+	cr_expect(f.answer.scan.cursor.n == 1 && f.answer.scan.cursor.p[0] == '0');
+	cr_assert(f.answer.scan.ids.n == 2);
+	cr_expect(
+	    strncmp(queue_list_text(&f.answer.scan.ids, 0).p, "sha256:00ff", 11) == 0);
+}
+
+static int64_t
+leftovers(int64_t age_ms, bool is_dry_run)
+{
+	struct queue_command c;
+
+	queue_cmd_leftovers(&c, &f.setup, "0", age_ms, is_dry_run);
+	cr_assert(run(&f, &c) == QUEUE_OK);
+	return f.answer.scan.count;
+}
+
+Test(operator, marks_of_jobs_that_never_came_are_forgotten)
+{
+	(void)take(&f, W0, "{p}", "j");
+	cr_assert(cancel(&f, "j") == QUEUE_OK);
+	cr_assert(cancel(&f, "never") == QUEUE_OK);
+	cr_expect(leftovers(60000, false) == 0);
+	DO(&f, "HSET", "agent:job:never", "cancel", "1000");
+	DO(&f, "HSET", "agent:job:j", "cancel", "1000");
+	cr_expect(leftovers(60000, true) == 1);
+	cr_expect(leftovers(60000, false) == 1);
+	cr_expect(leftovers(60000, false) == 0);
+	cr_expect_str_eq(state_of(&f, "j"), "held");
+}
+
+Test(operator, one_of_all_may_clean_up)
+{
+	struct queue_command c;
+
+	queue_cmd_purge_due(&c, &f.setup, 3600000);
+	cr_expect(run(&f, &c) == QUEUE_OK);
+	cr_expect(run(&f, &c) == QUEUE_ALREADY);
+	queue_cmd_purge_due(&c, &f.setup, 0);
+	cr_expect(run(&f, &c) == QUEUE_OK);
+	/* a clock that was set back keeps nobody waiting */
+	DO(&f, "HSET", "agent:meta", "purged_ms", "99999999999999");
+	queue_cmd_purge_due(&c, &f.setup, 3600000);
+	cr_expect(run(&f, &c) == QUEUE_OK);
+}
+
 /* ---- dead letters ---- */
 
 static int

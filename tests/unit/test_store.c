@@ -607,7 +607,8 @@ age(const struct fixture *f, const char *cas_id)
 BOTH(purge_takes_old_rows_and_the_content_that_only_they_named)
 {
 	struct sql *session = fixture_session(f);
-	struct store_purge_count count = { 99, 99 };
+	struct store_purge_count count = { 99, 99, 99, 99 };
+	struct store_purge what = { .older_than_ms = 86400000, .is_dry_run = true };
 	struct store_result got = STORE_RESULT_INIT;
 	static const char *const jobs[] = { "old", "old-shared", "young-shared",
 		"young" };
@@ -629,12 +630,13 @@ BOTH(purge_takes_old_rows_and_the_content_that_only_they_named)
 	fixture_run(session,
 	    "UPDATE agent_results SET created_at = '2020-01-01T00:00:00.000Z'"
 	    " WHERE job_id LIKE 'old%'");
-	cr_assert(eq(int, store_purge(f->store, 86400000, true, &count, &err), 0));
+	cr_assert(eq(int, store_purge(f->store, &what, &count, &err), 0));
 	cr_expect(eq(u64, count.rows, 2));
 	cr_expect(eq(u64, count.blobs, 1));
 	cr_expect(
 	    eq(i64, fixture_number(session, "SELECT count(*) FROM agent_results"), 4));
-	cr_assert(eq(int, store_purge(f->store, 86400000, false, &count, &err), 0));
+	what.is_dry_run = false;
+	cr_assert(eq(int, store_purge(f->store, &what, &count, &err), 0));
 	cr_expect(eq(u64, count.rows, 2));
 	cr_expect(eq(u64, count.blobs, 1));
 	cr_expect(eq(int, store_get_by_job(f->store, "old", 0, &got, &err), -ENOENT));
@@ -646,9 +648,101 @@ BOTH(purge_takes_old_rows_and_the_content_that_only_they_named)
 	session->driver->close(session);
 }
 
+/* A row of "ann" or "bob", one day old or new, failed or completed. */
+static void
+put_for_purge(struct fixture *f, const char *job, const char *owner, const char *status)
+{
+	struct fixture_row r;
+
+	fixture_data(fixture_row(&r, job, "{}"), "[1]");
+	r.row.owner = owner;
+	r.row.status = status;
+	cr_assert(eq(int, fixture_put(f->store, &r.row, NULL), STORE_STORED));
+}
+
+BOTH(purge_keeps_to_an_owner_and_a_status)
+{
+	static const struct {
+		const char *owner, *status;
+		uint64_t want;
+	} cases[] = {
+		{ "ann", "failed", 1 },
+		{ "ann", NULL, 1 },
+		{ NULL, "failed", 1 },
+		{ "nobody", NULL, 0 },
+		{ NULL, NULL, 1 },
+	};
+	struct sql *session = fixture_session(f);
+	struct err err = ERR_INIT;
+
+	put_for_purge(f, "a1", "ann", "failed");
+	put_for_purge(f, "a2", "ann", "completed");
+	put_for_purge(f, "b1", "bob", "failed");
+	put_for_purge(f, "b2", "bob", "completed");
+	put_for_purge(f, "new", "bob", "completed");
+	fixture_run(session,
+	    "UPDATE agent_results SET created_at = '2020-01-01T00:00:00.000Z'"
+	    " WHERE job_id <> 'new'");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct store_purge what = { .older_than_ms = 3600000,
+			.owner = cases[i].owner,
+			.status = cases[i].status,
+			.is_dry_run = true };
+		struct store_purge_count would, did;
+
+		cr_assert(eq(int, store_purge(f->store, &what, &would, &err), 0), "%s",
+		    err.text);
+		what.is_dry_run = false;
+		cr_assert(eq(int, store_purge(f->store, &what, &did, &err), 0), "%s",
+		    err.text);
+		cr_expect(eq(u64, did.rows, cases[i].want), "case %zu", i);
+		cr_expect(eq(u64, would.rows, did.rows));
+		cr_expect(eq(u64, would.row_bytes, did.row_bytes));
+		cr_expect(did.rows == 0 || did.row_bytes >= 5);
+	}
+	cr_expect(
+	    eq(i64, fixture_number(session, "SELECT count(*) FROM agent_results"), 1));
+	session->driver->close(session);
+}
+
+static int
+is_the_kept_one(void *arg, const char *cas_id)
+{
+	return strcmp(cas_id, arg) == 0;
+}
+
+/* Journals name content that has no row. */
+BOTH(purge_spares_what_is_named_elsewhere)
+{
+	char kept[STORE_REF_MAX], orphan[STORE_REF_MAX];
+	struct store_purge what = { .older_than_ms = 3600000,
+		.is_kept = is_the_kept_one,
+		.kept_arg = kept + strlen("cas://") };
+	struct store_purge_count count;
+	struct err err = ERR_INIT;
+	char *bytes = NULL;
+	size_t len;
+
+	cr_assert(eq(int, store_put_blob(f->store, "kept", 4, kept, &err), 0));
+	cr_assert(eq(int, store_put_blob(f->store, "orphan", 6, orphan, &err), 0));
+	cr_assert(eq(int, store_purge(f->store, &what, &count, &err), 0));
+	cr_expect(eq(u64, count.blobs, 0)); /* too young to judge */
+	age(f, kept + strlen("cas://"));
+	age(f, orphan + strlen("cas://"));
+	cr_assert(eq(int, store_purge(f->store, &what, &count, &err), 0));
+	cr_expect(eq(u64, count.blobs, 1));
+	cr_expect(eq(u64, count.blob_bytes, 6));
+	cr_expect(eq(int, store_get_blob(f->store, kept, 9, &bytes, &len, &err), 0));
+	free(bytes);
+	bytes = NULL;
+	cr_expect(
+	    eq(int, store_get_blob(f->store, orphan, 9, &bytes, &len, &err), -ENOENT));
+}
+
 BOTH(purge_goes_on_beyond_its_piece)
 {
 	struct sql *session = fixture_session(f);
+	const struct store_purge what = { .older_than_ms = 0 };
 	struct store_purge_count count;
 	struct err err = ERR_INIT;
 	/* 2,500 rows by one statement that both dialects know */
@@ -665,7 +759,7 @@ BOTH(purge_goes_on_beyond_its_piece)
 		(void)snprintf(strstr(text, "'2020"), 80, "%s",
 		    "'2020-01-01T00:00:00.000Z'::timestamptz FROM n");
 	fixture_run(session, text);
-	cr_assert(eq(int, store_purge(f->store, 0, false, &count, &err), 0), "%s",
+	cr_assert(eq(int, store_purge(f->store, &what, &count, &err), 0), "%s",
 	    err.text);
 	cr_expect(eq(u64, count.rows, 2500));
 	session->driver->close(session);

@@ -8,6 +8,7 @@
 #include "common/store/store_queue.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -250,6 +251,125 @@ Test(store_queue, a_row_waits_for_a_store_that_is_away)
 	store_outcome_release(&put.put.outcome);
 	store_outcome_release(&late.put.outcome);
 	outage_release(&o);
+}
+
+/* A full disk: reads are answered all the time, and say nothing about writes. */
+Test(store_queue, writes_that_are_refused_are_away_although_reads_answer)
+{
+	static struct store_request put, get, place;
+	const struct store_queue_options options = { .pause_min_ms = 5,
+		.pause_max_ms = 40,
+		.idle_probe_ms = 10 };
+	struct fixture_row r;
+	struct fixture f;
+	struct sql *locker;
+	struct store_queue *q = NULL;
+	struct err err = ERR_INIT;
+
+	fixture_init(&f, "sqlite");
+	f.options.statement_timeout_ms = 20;
+	fixture_reopen(&f);
+	locker = fixture_session(&f);
+	cr_assert(eq(int, store_queue_start(f.store, &options, &q, &err), 0));
+	f.store = NULL;
+	answered = 0;
+	await_back(q);
+	fixture_run(locker, "BEGIN IMMEDIATE"); /* readers go on beside it */
+	put = request(STORE_OP_PUT);
+	put.put.row = fixture_row(&r, "job", "{}");
+	store_queue_submit(q, &put);
+	while (store_queue_away_since(q) == 0)
+		(void)usleep(1000);
+	for (unsigned i = 1; i <= 5; i++) {
+		get = request(STORE_OP_GET_BY_JOB);
+		get.get.job_id = "nobody";
+		store_queue_submit(q, &get);
+		await_answers(q, i);
+		cr_expect(eq(int, get.result, -ENOENT));
+		(void)usleep(20000); /* probes answer, too */
+		cr_expect(ne(u64, store_queue_away_since(q), 0));
+	}
+	/* a value that stays small touches no content */
+	place = request(STORE_OP_PLACE);
+	place.place.result_id = r.result_id;
+	place.place.bytes = "1";
+	place.place.len = 1;
+	place.place.fd = -1;
+	store_queue_submit(q, &place);
+	await_answers(q, 6);
+	cr_expect(ne(u64, store_queue_away_since(q), 0));
+	fixture_run(locker, "ROLLBACK");
+	await_answers(q, 7);
+	cr_expect(eq(int, put.result, 0), "%s", put.err.text);
+	await_back(q);
+	store_outcome_release(&put.put.outcome);
+	store_queue_stop(q, 0);
+	locker->driver->close(locker);
+	fixture_release(&f);
+}
+
+/* Nobody waits to write any more: the next one shall try. */
+Test(store_queue, trouble_that_nobody_meets_is_forgotten)
+{
+	static struct store_request put;
+	const struct store_queue_options options = { .pause_min_ms = 5,
+		.pause_max_ms = 10,
+		.idle_probe_ms = 10,
+		.forget_ms = 100 };
+	struct fixture_row r;
+	struct fixture f;
+	struct sql *locker;
+	struct store_queue *q = NULL;
+	struct err err = ERR_INIT;
+
+	fixture_init(&f, "sqlite");
+	f.options.statement_timeout_ms = 20;
+	fixture_reopen(&f);
+	locker = fixture_session(&f);
+	cr_assert(eq(int, store_queue_start(f.store, &options, &q, &err), 0));
+	f.store = NULL;
+	answered = 0;
+	await_back(q);
+	fixture_run(locker, "BEGIN IMMEDIATE");
+	put = request(STORE_OP_PUT);
+	put.deadline_ms = clock_mono_ms() + 50;
+	put.put.row = fixture_row(&r, "job", "{}");
+	store_queue_submit(q, &put);
+	await_answers(q, 1);
+	cr_expect(eq(int, put.result, -EAGAIN));
+	cr_expect(ne(u64, store_queue_away_since(q), 0));
+	await_back(q);
+	fixture_run(locker, "ROLLBACK");
+	store_outcome_release(&put.put.outcome);
+	store_queue_stop(q, 0);
+	locker->driver->close(locker);
+	fixture_release(&f);
+}
+
+BOTH(content_that_cannot_be_written_waits)
+{
+	static struct store_request blob;
+	struct store_queue *q = start(f);
+	char path[300];
+	int fd;
+
+	/* a file stands where the directory should be */
+	(void)snprintf(path, sizeof(path), "%s/cas", f->dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	cr_assert(ge(int, fd, 0));
+	(void)close(fd);
+	await_back(q);
+	blob = request(STORE_OP_PUT_BLOB);
+	blob.put_blob.bytes = "blob";
+	blob.put_blob.len = 4;
+	store_queue_submit(q, &blob);
+	while (store_queue_away_since(q) == 0)
+		(void)usleep(1000);
+	cr_assert(eq(int, unlink(path), 0));
+	await_answers(q, 1);
+	cr_expect(eq(int, blob.result, 0), "%s", blob.err.text);
+	await_back(q);
+	store_queue_stop(q, 0);
 }
 
 Test(store_queue, a_queue_that_stops_answers_everything)
