@@ -575,15 +575,11 @@ Test(retry, knows_the_headers_by_one_table)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct llm_wait_headers h, empty;
-		bool is_listed = false;
 
 		memset(&h, 0, sizeof(h));
 		memset(&empty, 0, sizeof(empty));
 		llm_wait_note(&h, names[i], strlen(names[i]), "7", 1);
 		cr_expect(memcmp(&h, &empty, sizeof(h)) != 0, "%s", names[i]);
-		for (size_t k = 0; llm_wait_name(k) != NULL; k++)
-			is_listed |= strcmp(llm_wait_name(k), names[i]) == 0;
-		cr_expect(is_listed, "%s", names[i]);
 	}
 }
 
