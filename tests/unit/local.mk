@@ -137,11 +137,15 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_breaker test_anthropic test_agent test_prompt
-TESTS += test_json_schema test_llm test_breaker test_anthropic test_agent test_prompt
+check_PROGRAMS += test_json_schema test_llm test_llm_retry test_breaker test_anthropic test_agent test_prompt
+TESTS += test_json_schema test_llm test_llm_retry test_breaker test_anthropic test_agent test_prompt
 test_anthropic_SOURCES = tests/unit/test_anthropic.c
 test_anthropic_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_anthropic_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
+test_llm_retry_SOURCES = tests/unit/test_llm_retry.c
+test_llm_retry_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_llm_retry_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) -lm
 test_breaker_SOURCES = tests/unit/test_breaker.c
 test_breaker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -56,12 +56,6 @@ static const struct {
 #undef ROW
 };
 
-const char *
-llm_wait_name(size_t i)
-{
-	return i < ARRAY_LEN(headers) ? headers[i].name : NULL;
-}
-
 static bool
 is_blank(char c)
 {
