@@ -59,6 +59,7 @@ enum {
 	X(TOOL_CALLS,        "tool_calls_total",              COUNTER,   NULL,          1,                        "Tool calls run")                 \
 	X(CACHE_HITS,        "pipeline_cache_hits_total",     COUNTER,   NULL,          1,                        "Pipelines whose result was remembered") \
 	X(CACHE_MISSES,      "pipeline_cache_misses_total",   COUNTER,   NULL,          1,                        "Pipelines that may be remembered and had to run") \
+	X(TOOLS_PROMOTED,    "tools_promoted_total",          COUNTER,   NULL,          1,                        "Pipelines that became composite tools") \
 	X(FETCH_REQUESTS,    "fetch_requests_total",          COUNTER,   NULL,          1,                        "HTTP requests for tools")        \
 	X(FETCH_REFUSED,     "fetch_refused_total",           COUNTER,   NULL,          1,                        "Addresses refused by the network guard") \
 	X(COMPUTE_RUNS,      "compute_runs_total",            COUNTER,   NULL,          1,                        "Computations in the jail")       \

@@ -37,6 +37,7 @@ struct pattern {
 struct secrets {
 	struct pattern *by_first[256]; /* owned */
 	size_t n, longest;
+	size_t least;                   /* shorter secrets are not added */
 	unsigned char pairs[PAIRS / 8]; /* may a find begin with these two bytes? */
 };
 
@@ -80,7 +81,17 @@ secrets_is_name(const char *name, size_t n)
 struct secrets *
 secrets_new(void)
 {
-	return calloc(1, sizeof(struct secrets));
+	struct secrets *s = calloc(1, sizeof(*s));
+
+	if (s != NULL)
+		s->least = SECRETS_LEAST;
+	return s;
+}
+
+void
+secrets_ignore_below(struct secrets *s, size_t least)
+{
+	s->least = least > SECRETS_LEAST ? least : SECRETS_LEAST;
 }
 
 void
@@ -366,7 +377,7 @@ secrets_add(struct secrets *s, const char *secret, size_t n)
 
 	if (n > SECRETS_LENGTH_MAX)
 		n = SECRETS_LENGTH_MAX;
-	if (n < SECRETS_LEAST)
+	if (n < s->least)
 		return 0;
 	r = add_pattern(s, secret, n, false);
 	for (size_t i = 0; i < ARRAY_LEN(alphabets); i++)

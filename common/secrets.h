@@ -7,7 +7,8 @@
  * text), in hexadecimal, and with any of its bytes written as a URL ("%2F"), JSON
  * ("\u002f", "\/") or HTML ("&#47;", "&amp;") may write it. Each find becomes
  * SECRETS_MASK. Secrets of fewer than SECRETS_LEAST bytes are not looked for: they
- * would mask half of any text.
+ * would mask half of any text. Where data of others is masked on mere suspicion, those
+ * below SECRETS_SURE are left out, too: "admin" and "ollama" are words.
  *
  * Who sends a secret to a hostile server cannot keep that server from returning it in a
  * form that is not listed here (reversed, encrypted); the filter is for servers that
@@ -25,6 +26,7 @@
 
 enum {
 	SECRETS_LEAST = 4,
+	SECRETS_SURE = 8,
 	SECRETS_LENGTH_MAX = 8192 /* longer ones are known by so much of them */
 };
 
@@ -37,6 +39,9 @@ bool secrets_is_name(const char *name, size_t n);
 struct secrets *secrets_new(void); /* NULL when memory is short */
 void secrets_free(struct secrets *s);
 void secrets_freep(struct secrets **s);
+
+/* From now on secrets_add leaves out what is shorter. */
+void secrets_ignore_below(struct secrets *s, size_t least);
 
 /* Adds a secret of n bytes in all its forms (a short or known one: nothing). 0 or
    -ENOMEM. */

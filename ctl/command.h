@@ -43,6 +43,7 @@ enum ctl_option_id {
 	OPT_DRY_RUN,
 	OPT_YES,
 	OPT_ALL_NAMES,
+	OPT_UNDO,
 	OPT_COUNT
 };
 

@@ -75,6 +75,15 @@ static const struct ctl_option owner_options[] = {
 	{ OPT_OWNER, "owner", 'o', VALUE_TEXT, "OWNER", "whose it is (default: nobody's)", false },
 	{ .name = NULL },
 };
+static const struct ctl_option list_options[] = {
+	{ OPT_OWNER, "owner", 'o', VALUE_TEXT, "OWNER", "what this owner is offered (default: all)", false },
+	{ .name = NULL },
+};
+static const struct ctl_option publish_options[] = {
+	{ OPT_OWNER, "owner", 'o', VALUE_TEXT, "OWNER", "whose it is (default: nobody's)", false },
+	{ OPT_UNDO,  "undo",  0,   VALUE_NONE, NULL,    "offer it to its owner alone again", false },
+	{ .name = NULL },
+};
 static const struct ctl_option help_options[] = {
 	{ OPT_ALL_NAMES, "all-names", 0, VALUE_NONE, NULL, "list all names, for tests", true },
 	{ .name = NULL },
@@ -144,6 +153,15 @@ static const struct command commands[] = {
 	  "show what a session remembers", NULL, false },
 	{ "session drop", "ID", 1, 1, owner_options, ctl_session_drop,
 	  "forget a session; the results of its jobs stay", NULL, false },
+	{ "tools list", "", 0, 0, list_options, ctl_tools_list,
+	  "list the composite tools", NULL, false },
+	{ "tools show", "NAME", 1, 1, owner_options, ctl_tools_show,
+	  "show a composite tool", NULL, false },
+	{ "tools publish", "NAME", 1, 1, publish_options, ctl_tools_publish,
+	  "offer an owner's composite tool to all owners",
+	  "The defaults of its parameters become visible to all. Look at it first.", false },
+	{ "tools drop", "NAME", 1, 1, owner_options, ctl_tools_drop,
+	  "drop a composite tool", NULL, false },
 	{ "completion", "bash", 1, 1, no_options, ctl_completion,
 	  "print a completion script for the shell", NULL, false },
 	{ "help", "[COMMAND]", 0, 2, help_options, ctl_help,

@@ -57,6 +57,10 @@ int ctl_dead_drop(struct ctl *ctl);
 int ctl_session_list(struct ctl *ctl);
 int ctl_session_show(struct ctl *ctl);
 int ctl_session_drop(struct ctl *ctl);
+int ctl_tools_list(struct ctl *ctl);
+int ctl_tools_show(struct ctl *ctl);
+int ctl_tools_publish(struct ctl *ctl);
+int ctl_tools_drop(struct ctl *ctl);
 int ctl_help(struct ctl *ctl);
 int ctl_completion(struct ctl *ctl);
 

@@ -7,9 +7,7 @@ ctl_libctl_a_SOURCES = \
 	ctl/table.h ctl/table.c \
 	ctl/context.c ctl/print.c ctl/queue.c ctl/purge.c ctl/progress.c \
 	ctl/submit.c ctl/result.c ctl/job.c ctl/status.c \
-	ctl/context.c ctl/print.c ctl/progress.c \
-	ctl/submit.c ctl/result.c ctl/job.c ctl/session.c ctl/status.c \
-	ctl/queue.c \
+	   ctl/session.c ctl/tools.c \
 	ctl/budget.c \
 	ctl/dead.c ctl/fsck.c ctl/intent.c ctl/agents.c ctl/meta.c \
 	ctl/helper.h ctl/helper.c ctl/pipeline.c \

@@ -34,6 +34,26 @@ make_guard(struct fetch *f, struct err *err)
 	return addr_guard_new(&rules, &f->guard, err);
 }
 
+static int
+gather_secrets(struct fetch *f)
+{
+	const struct conf *c = f->conf;
+	int r = conf_profile_secrets(c, NULL, &f->secrets);
+
+	f->by_profile = calloc(c->n_auth_profiles + 1, sizeof(*f->by_profile));
+	if (f->by_profile == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_auth_profiles && r == 0; i++)
+		r = conf_profile_secrets(c, &c->auth_profiles[i], &f->by_profile[i]);
+	return r;
+}
+
+const struct secrets *
+fetch_secrets(const struct fetch *f, const struct conf_auth_profile *used)
+{
+	return used != NULL ? f->by_profile[used - f->conf->auth_profiles] : f->secrets;
+}
+
 int
 fetch_init(struct fetch *f, const struct conf *conf, struct metrics_page *metrics,
     struct err *err)
@@ -49,7 +69,7 @@ fetch_init(struct fetch *f, const struct conf *conf, struct metrics_page *metric
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0)
 		return err_set(err, -errno, "epoll: %s", strerror(errno));
-	r = conf_secrets(conf, &f->secrets);
+	r = gather_secrets(f);
 	if (r < 0)
 		return err_set(err, r, "no memory for the secrets");
 	r = make_guard(f, err);
@@ -71,6 +91,9 @@ fetch_release(struct fetch *f)
 	lanes_close(f);
 	http_client_free(f->client);
 	addr_guard_free(f->guard);
+	for (size_t i = 0; f->by_profile != NULL && i < f->conf->n_auth_profiles; i++)
+		secrets_free(f->by_profile[i]);
+	free(f->by_profile);
 	secrets_free(f->secrets);
 	if (f->epoll_fd >= 0)
 		(void)close(f->epoll_fd);

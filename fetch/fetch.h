@@ -49,6 +49,7 @@ struct fetch_job {
 	struct lane_data data; /* the message's: mapped, or data_copy */
 	char *data_copy;       /* owned */
 	struct http_transfer *transfer;
+	const struct secrets *secrets; /* to be masked in all that is answered */
 	struct body_sink sink;
 	struct fetch_error error;
 	struct buf answer; /* meta */
@@ -78,10 +79,11 @@ void lanes_close(struct fetch *f);
 struct fetch {
 	const struct conf *conf;
 	struct metrics_page *metrics;
-	struct secrets *secrets;    /* owned: those of all profiles */
-	struct addr_guard *guard;   /* owned */
-	struct http_client *client; /* owned */
-	int epoll_fd;               /* owned */
+	struct secrets *secrets;     /* owned: those of all profiles, but short ones */
+	struct secrets **by_profile; /* owned: these, and all of that profile */
+	struct addr_guard *guard;    /* owned */
+	struct http_client *client;  /* owned */
+	int epoll_fd;                /* owned */
 	struct lanes lanes;
 	size_t n_jobs;
 	char buffer[LANE_MESSAGE_MAX];
@@ -90,6 +92,10 @@ struct fetch {
 int fetch_init(struct fetch *f, const struct conf *conf, struct metrics_page *metrics,
     struct err *err);
 void fetch_release(struct fetch *f);
+
+/* What is masked in the answer to a request that used this profile (NULL: none). */
+const struct secrets *fetch_secrets(const struct fetch *f,
+    const struct conf_auth_profile *used);
 
 /* Waits at most wait_ms and does what is ready. Descriptors that were added to epoll_fd
    with data.ptr NULL are the caller's: on_other is called for them. */

@@ -59,7 +59,7 @@ write_masked(struct json_writer *w, const char *name, const struct fetch_job *jo
 {
 	CLEANUP_BUF struct buf masked = BUF_INIT;
 
-	secrets_mask(job->fetch->secrets, &masked, text, strlen(text));
+	secrets_mask(job->secrets, &masked, text, strlen(text));
 	jw_key(w, name);
 	jw_string(w, buf_str(&masked), masked.len);
 }
@@ -113,7 +113,7 @@ answer(struct fetch_job *job, const struct http_result *result)
 		if (strcmp(job->error.type, "forbidden_address") == 0)
 			metric_add(f->metrics, METRIC_FETCH_REFUSED, 0, 1);
 		body_sink_release(&job->sink);
-		body_sink_init(&job->sink, job->fetch->secrets);
+		body_sink_init(&job->sink, job->secrets);
 	}
 	write_answer(job, result);
 	FAULT_POINT(FETCH_DONE);
@@ -132,13 +132,13 @@ on_done(void *ctx, struct http_result *result)
 
 	job->transfer = NULL;
 	if (fetch_error_judge(&job->error, result, buf_str(&job->request.shown_url),
-		job->fetch->secrets) &&
+		job->secrets) &&
 	    body_sink_seal(&job->sink) < 0) {
 		struct http_result failed = { .class = HTTP_INTERNAL,
 			.message = "the body could not be sealed" };
 
 		(void)fetch_error_judge(&job->error, &failed,
-		    buf_str(&job->request.shown_url), job->fetch->secrets);
+		    buf_str(&job->request.shown_url), job->secrets);
 	}
 	answer(job, result);
 }
@@ -203,7 +203,8 @@ fetch_job_start(struct lane *lane, struct lane_message *msg)
 	job->lane = lane;
 	job->id = msg->head.id;
 	job->started_ms = clock_mono_ms();
-	body_sink_init(&job->sink, job->fetch->secrets);
+	job->secrets = fetch_secrets(f, NULL);
+	body_sink_init(&job->sink, job->secrets);
 	TAILQ_INSERT_TAIL(&lane->running, job, entry);
 	metric_add(f->metrics, METRIC_FETCH_REQUESTS, 0, 1);
 	r = keep_data(job, msg);
@@ -215,7 +216,8 @@ fetch_job_start(struct lane *lane, struct lane_message *msg)
 		return;
 	}
 	job->request.http.on_body = on_body;
-	job->request.http.secrets = f->secrets;
+	job->secrets = fetch_secrets(f, job->request.profile);
+	job->sink.masked.secrets = job->request.http.secrets = job->secrets;
 	if (r == 0)
 		job->transfer =
 		    http_client_start(f->client, &job->request.http, on_done, job);

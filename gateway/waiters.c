@@ -17,7 +17,7 @@
 
 #include "common/clock.h"
 #include "common/queue/keys.h"
-#include "common/queue/redis_sync.h"
+#include "common/queue/queue_client.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -98,9 +98,8 @@ note_redis(struct waiters *w, int r, const struct err *err)
 static void
 push(struct waiters *w, struct waiter *v)
 {
-	CLEANUP(redis_reply_freep) struct redisReply *reply = NULL;
-	const char *argv[] = { "RPUSH", w->queue.jobs, buf_str(&v->job.payload) };
-	const size_t argvlen[] = { 5, strlen(w->queue.jobs), v->job.payload.len };
+	const struct queue_text payload = { buf_str(&v->job.payload),
+		v->job.payload.len };
 	struct err err = ERR_INIT;
 	int r = redis_sync_connect(w->redis, &err);
 
@@ -109,7 +108,7 @@ push(struct waiters *w, struct waiter *v)
 		finish(w, v, WAIT_NOT_QUEUED, err_text(&err), strlen(err_text(&err)));
 		return;
 	}
-	r = redis_sync_command(w->redis, 3, argv, argvlen, &reply, &err);
+	r = queue_submit(w->redis, &w->queue, payload, &err);
 	if (r < 0) {
 		note_redis(w, r, &err);
 		finish(w, v, r == -EAGAIN ? WAIT_UNKNOWN : WAIT_NOT_QUEUED,

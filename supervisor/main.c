@@ -32,6 +32,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static struct supervisor the_supervisor = { .listen_fd = -1,
 	.pid_fd = -1,
@@ -119,12 +120,32 @@ open_http(struct supervisor *s, struct err *err)
 	return s->listen_fd < 0 ? s->listen_fd : 0;
 }
 
+/* Processes are held by pidfds, and get none of our descriptors: without these calls no
+   child would start, one after the other, for ever. */
+static int
+kernel_is_fit(struct err *err)
+{
+	CLEANUP(closep) int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd < 0)
+		return err_set(err, -errno,
+		    "this kernel has no pidfd_open (%s); Linux 5.9 or later is needed",
+		    strerror(errno));
+	if (syscall(SYS_close_range, ~0u, ~0u, 0) < 0)
+		return err_set(err, -errno,
+		    "this kernel has no close_range (%s); Linux 5.9 or later is needed",
+		    strerror(errno));
+	return 0;
+}
+
 /* What must be right before anything runs; the order is the order of complaints. */
 static int
 prepare(struct supervisor *s, struct err *err)
 {
-	int r = places_identity(s->now->conf, &s->identity, err);
+	int r = kernel_is_fit(err);
 
+	if (r == 0)
+		r = places_identity(s->now->conf, &s->identity, err);
 	if (r == 0)
 		r = places_look(s->now->conf, &s->identity, err);
 	if (r == 0)

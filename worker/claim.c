@@ -33,6 +33,7 @@ enum {
 	ADOPT_EVERY_MS = 5000,
 	PAUSE_MS = 200,
 	ADOPT_PAGE = 256,
+	PROBE_EVERY_MS = 1000,
 	TAKE_MOST = 32 /* cancelled jobs at once, beyond the places */
 };
 
@@ -49,10 +50,14 @@ struct claim {
 	bool is_paused; /* after an error of the server: until the timer's next turn */
 	struct loop_timer adopt_timer;
 	bool was_down;
+	bool is_asking_probe;
+	uint64_t probe_until_ms; /* this worker is the one that tries the providers */
+	uint64_t probe_next_ms;  /* another one does: ask again then */
 };
 
 static void adopt_begin(struct claim *c);
 static void claim_next(struct claim *c);
+static void want_probe(struct claim *c);
 
 /* Suspects run one at a time, so that nobody else dies with them. */
 static bool
@@ -67,11 +72,12 @@ free_places(const struct claim *c)
 	const struct worker *w = c->worker;
 	unsigned max =
 	    is_quarantine(w) ? 1 : (unsigned)w->conf->service.jobs_per_worker;
-	bool is_due;
+	const char *due;
+	int64_t sec;
 
-	if (providers_are_dark(c->worker, &is_due)) /* one job may try */
-		return is_due && w->n_probes == 0 && c->in_flight == 0 &&
-		    w->n_jobs < max;
+	if (providers_are_dark(c->worker, &due, &sec)) /* one job may try */
+		return due != NULL && c->probe_until_ms > clock_mono_ms() &&
+		    w->n_probes == 0 && c->in_flight == 0 && w->n_jobs < max;
 	return w->n_jobs + c->in_flight < max ? max - w->n_jobs - c->in_flight : 0;
 }
 
@@ -158,6 +164,8 @@ claim_next(struct claim *c)
 		adopt_begin(c);
 		return;
 	}
+	if (may_claim(c) && places == 0)
+		want_probe(c);
 	if (!may_claim(c) || places == 0)
 		return;
 	n = c->burst < places ? c->burst : places;
@@ -171,6 +179,67 @@ void
 claim_wake(struct claim *c)
 {
 	claim_next(c);
+}
+
+/* ---- all providers rest: one worker of all claims one job to try ---- */
+
+static void
+ask_probe(void *ctx)
+{
+	struct claim *c = ctx;
+	struct worker *w = c->worker;
+	struct queue_command cmd;
+	struct queue_answer answer = { .word = QUEUE_BUSY };
+	struct err e = ERR_INIT;
+	const char *due = NULL;
+	int64_t sec = 0;
+	uint64_t now = clock_mono_ms();
+
+	c->probe_next_ms = now + PROBE_EVERY_MS;
+	if (providers_are_dark(w, &due, &sec) && due != NULL) {
+		queue_cmd_probe(&cmd, &w->setup, due, w->role->holder, sec);
+		if (redis_op(w->redis, &cmd, NULL, NULL, &answer, now + PROBE_EVERY_MS,
+			&e) == 0 &&
+		    answer.word != QUEUE_BUSY)
+			c->probe_until_ms = now + (uint64_t)sec * 1000;
+	}
+	c->is_asking_probe = false;
+	claim_next(c);
+}
+
+static void
+want_probe(struct claim *c)
+{
+	uint64_t now = clock_mono_ms();
+	const char *due = NULL;
+	int64_t sec;
+
+	if (c->is_asking_probe || now < c->probe_until_ms || now < c->probe_next_ms ||
+	    c->worker->n_probes > 0 || !providers_are_dark(c->worker, &due, &sec) ||
+	    due == NULL)
+		return;
+	c->is_asking_probe = fiber_start(c->worker->fibers, ask_probe, c) != NULL;
+}
+
+static void
+on_probe_over(void *ctx, const struct redisReply *reply)
+{
+	(void)ctx;
+	(void)reply;
+}
+
+void
+claim_probed(struct claim *c, const char *provider)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT;
+	const char *argv[] = { "DEL", NULL };
+
+	c->probe_until_ms = 0;
+	queue_key_probe(&key, provider);
+	argv[1] = buf_str(&key);
+	if (buf_status(&key) == 0)
+		(void)redis_link_send(c->worker->redis, 2, argv, NULL, on_probe_over,
+		    c);
 }
 
 void
@@ -465,7 +534,9 @@ static void
 on_adopt_timer(void *ctx)
 {
 	struct claim *c = ctx;
-	bool was_paused = c->is_paused, is_due;
+	bool was_paused = c->is_paused;
+	const char *due;
+	int64_t sec;
 
 	c->is_paused = false;
 	claim_next(c);
@@ -473,7 +544,7 @@ on_adopt_timer(void *ctx)
 	(void)loop_timer_set(c->worker->loop, &c->adopt_timer,
 	    clock_mono_ms() +
 		(was_paused || c->must_adopt || store_client_is_long_away(c->worker) ||
-			    providers_are_dark(c->worker, &is_due)
+			    providers_are_dark(c->worker, &due, &sec)
 			? PAUSE_MS
 			: ADOPT_EVERY_MS));
 }
@@ -635,6 +706,6 @@ claim_stop(struct claim *c)
 bool
 claim_is_idle(const struct claim *c)
 {
-	return c->in_flight == 0 && !c->is_adopting && !c->is_taking &&
-	    (!c->must_adopt || !c->is_ready);
+	return c->in_flight == 0 && !c->is_adopting && !c->is_asking_probe &&
+	    !c->is_taking && (!c->must_adopt || !c->is_ready);
 }

@@ -162,6 +162,17 @@ pause_deadlines(struct worker *w, uint64_t ms)
 		slot_row_pause(w->role->slots, j->row, ms);
 }
 
+/* Who waits for a provider's rate limit is not stuck either. */
+static void
+pause_those_at_limits(struct worker *w, uint64_t ms)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &w->jobs, link)
+		if (j->is_at_limit)
+			slot_row_pause(w->role->slots, j->row, ms);
+}
+
 /* A process that dies is replaced, and its lanes with it. A lane that broke while both
    ends live comes back only to a new worker. */
 static const char *
@@ -244,6 +255,7 @@ control_tick(struct worker *w, uint64_t elapsed_ms)
 	if (w->must_ask_cancelled)
 		ask_cancelled(w);
 	providers_tick(w);
+	pause_those_at_limits(w, elapsed_ms);
 	if (w->is_draining)
 		return;
 	claim_look(w->claim);

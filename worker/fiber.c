@@ -27,7 +27,9 @@
 #endif
 
 enum {
-	GUARD_BYTES = 4096
+	GUARD_BYTES = 4096,
+	PAGE_BYTES = 4096,
+	TRIM_SLACK_BYTES = 512 /* below the frame that trims: its calls */
 };
 
 struct fiber {
@@ -58,6 +60,7 @@ struct fibers {
 	struct fiber_list ready, idle;
 	_Atomic uint32_t *shown; /* tag of the fiber that runs, for others to see */
 	size_t n_idle, max_idle, alive;
+	size_t deepest_trimmed; /* of what fiber_trim gave back */
 	void *main_fake_stack;
 	const void *main_stack;
 	size_t main_stack_bytes;
@@ -285,7 +288,7 @@ fibers_alive(const struct fibers *fs)
 size_t
 fibers_deepest_stack(const struct fibers *fs)
 {
-	size_t deepest = 0;
+	size_t deepest = fs->deepest_trimmed;
 	const struct fiber *f;
 
 	TAILQ_FOREACH (f, &fs->idle, link) {
@@ -438,6 +441,38 @@ fiber_call_on_loop(fiber_fn *fn, void *ctx)
 	f->call = fn;
 	f->call_ctx = ctx;
 	switch_to_loop(f);
+}
+
+static bool
+page_is_zero(const char *page)
+{
+	static const char zero[PAGE_BYTES];
+
+	return memcmp(page, zero, PAGE_BYTES) == 0;
+}
+
+/* Frames that have returned leave their pages behind: a call that runs deep for a moment
+   would cost every waiting job its depth. */
+__attribute__((noinline)) void
+fiber_trim(void)
+{
+	struct fiber *f = running;
+	char *stack, *top, *used;
+
+	ASSERT(f != NULL);
+	stack = f->map + GUARD_BYTES;
+	top = stack + FIBER_STACK_BYTES;
+	used = (char *)__builtin_frame_address(0) - TRIM_SLACK_BYTES;
+	if (used < stack || used >= top) /* on a sanitizer's own stack */
+		return;
+	used -= (uintptr_t)used % PAGE_BYTES;
+	for (char *page = used - PAGE_BYTES; page >= stack; page -= PAGE_BYTES) {
+		if (page_is_zero(page))
+			break;
+		if ((size_t)(top - page) > f->set->deepest_trimmed)
+			f->set->deepest_trimmed = (size_t)(top - page);
+	}
+	(void)madvise(stack, (size_t)(used - stack), MADV_DONTNEED);
 }
 
 void

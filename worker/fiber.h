@@ -79,6 +79,14 @@ int fiber_sleep_until(uint64_t due_ms);
    that may want more stack than a fiber has (TLS); fn must not wait. */
 void fiber_call_on_loop(fiber_fn *fn, void *ctx);
 
+/* For a function whose locals are large and that has returned before its fiber waits for
+   long: inlined, they would stand on the stack of every job that waits. */
+#define FIBER_APART __attribute__((noinline))
+
+/* In a fiber that is about to wait for long: gives back the part of its stack that it does
+   not use at the moment. Costs a system call and the pages' coming back. */
+void fiber_trim(void);
+
 /* Lets others run: for loops that compute. */
 void fiber_yield(void);
 

@@ -86,12 +86,29 @@ show_element(struct job *j)
 
 /* ---- begin ---- */
 
+/* Few messages have a fault, and its words are long. */
+static int
+keep_fault(struct job *j, const struct job_message_fault *fault)
+{
+	struct job_message_fault *kept;
+
+	if (j->fault_status == 0)
+		return 0;
+	kept = arena_alloc(j->arena, sizeof(*kept));
+	if (kept == NULL)
+		return -ENOMEM;
+	*kept = *fault;
+	j->fault = kept;
+	return 0;
+}
+
 /* Only who sent it is read, and what it was by its bytes: a message of many times the
    cap must not hold up the jobs beside it. */
 static int
 read_too_large(struct job *j, const char *payload, size_t n)
 {
 	CLEANUP_BUF struct buf members = BUF_INIT;
+	struct job_message_fault fault;
 	const char *text;
 
 	job_skim(payload, n, &members);
@@ -99,26 +116,28 @@ read_too_large(struct job *j, const char *payload, size_t n)
 	if (buf_status(&members) != 0 || text == NULL)
 		return -ENOMEM;
 	j->fault_status =
-	    job_message_read(j->arena, text, members.len, &j->msg, &j->fault);
+	    job_message_read(j->arena, text, members.len, &j->msg, &fault);
 	if (j->fault_status == -ENOMEM || digest_of(payload, n, j->msg.digest) < 0)
 		return -ENOMEM;
 	if (j->fault_status != -ENOMSG)
 		j->fault_status = -EINVAL;
-	j->fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
-	(void)snprintf(j->fault.text, sizeof(j->fault.text),
+	fault.type = ERROR_TYPE_PAYLOAD_TOO_LARGE;
+	(void)snprintf(fault.text, sizeof(fault.text),
 	    "the payload has %zu bytes, more than queue.max_payload_bytes (%lld); "
 	    "pass large data by reference",
 	    n, (long long)j->worker->conf->queue.max_payload_bytes);
-	return 0;
+	return keep_fault(j, &fault);
 }
 
-static int
+FIBER_APART static int
 read_payload(struct job *j, const char *payload, size_t n)
 {
+	struct job_message_fault fault;
+
 	if (n > (size_t)j->worker->conf->queue.max_payload_bytes)
 		return read_too_large(j, payload, n);
-	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &j->fault);
-	return j->fault_status == -ENOMEM ? -ENOMEM : 0;
+	j->fault_status = job_message_read(j->arena, payload, n, &j->msg, &fault);
+	return j->fault_status == -ENOMEM ? -ENOMEM : keep_fault(j, &fault);
 }
 
 static void
@@ -268,7 +287,7 @@ not_ours(struct job *j, enum queue_word word)
 	return 0;
 }
 
-static int
+FIBER_APART static int
 file_dead_payload(struct job *j, struct err *err)
 {
 	struct worker *w = j->worker;
@@ -278,7 +297,7 @@ file_dead_payload(struct job *j, struct err *err)
 
 	queue_cmd_dead_payload(&cmd, &w->setup, w->role->holder,
 	    (struct queue_text){ j->element, j->element_len },
-	    queue_text(error_type_name(j->fault.type)), queue_text(j->fault.text));
+	    queue_text(error_type_name(j->fault->type)), queue_text(j->fault->text));
 	FAULT_POINT(DEAD_SEND);
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
 	FAULT_POINT(DEAD_REPLY);
@@ -289,7 +308,7 @@ file_dead_payload(struct job *j, struct err *err)
 	else
 		log_warning(
 		    "a payload without a readable job_id (%s) is a dead letter now",
-		    error_type_name(j->fault.type));
+		    error_type_name(j->fault->type));
 	return 0;
 }
 
@@ -341,8 +360,7 @@ static int
 start_over(struct job *j, struct err *err)
 {
 	struct worker *w = j->worker;
-	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
-		j->token };
+	struct queue_job_ref ref = job_ref(j);
 	struct queue_command cmd;
 	struct queue_answer answer;
 	int r;
@@ -372,7 +390,7 @@ wait_for_store(struct job *j)
  * BACK_TO_RUN: nothing stored that counts. The look-up may be older than begin: a row
  * that came meanwhile is found again when this run's own result is put.
  */
-static int
+FIBER_APART static int
 judge_stored(struct job *j, int found, struct store_result *stored,
     enum queue_word *word, struct err *err)
 {
@@ -472,7 +490,7 @@ run(struct job *j, struct err *err)
 
 /* What earlier attempts have spent stands in the journal: the conversation reads it and
    stops where it would go on. */
-static int
+FIBER_APART static int
 end_cancelled(struct job *j, struct err *err)
 {
 	CLEANUP(conversation_result_release) struct conversation_result result;
@@ -494,7 +512,7 @@ end_cancelled(struct job *j, struct err *err)
 
 /* begin, and what the store knows of the job, both asked at once. The caller releases
  *stored in any case. */
-static int
+FIBER_APART static int
 begin_and_look(struct job *j, struct queue_answer *answer, int *found,
     struct store_result *stored, struct err *err)
 {
@@ -561,7 +579,7 @@ go(struct job *j, struct err *err)
 	if (answer.word == QUEUE_SPENT)
 		return job_bury(j);
 	if (j->fault_status < 0)
-		return job_fail(j, j->fault.type, "%s", j->fault.text);
+		return job_fail(j, j->fault->type, "%s", j->fault->text);
 	return run(j, err);
 }
 
@@ -629,7 +647,8 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	unsigned row = row_take(w);
-	bool is_due;
+	const char *due;
+	int64_t sec;
 
 	if (j == NULL || row == SLOT_ROWS)
 		goto failed;
@@ -649,7 +668,7 @@ job_new(struct worker *w, char *element, size_t n, bool is_id)
 	fiber_set_tag(j->fiber, row + 1);
 	TAILQ_INSERT_TAIL(&w->jobs, j, link);
 	w->n_jobs++;
-	j->is_probe = providers_are_dark(w, &is_due);
+	j->is_probe = providers_are_dark(w, &due, &sec);
 	w->n_probes += j->is_probe;
 	metric_set(worker_metrics(w), METRIC_JOBS_IN_FLIGHT, 0, w->n_jobs);
 	w->role->slots->jobs_in_flight = w->n_jobs;

@@ -28,13 +28,6 @@ enum {
 	WAIT_MAX_MS = 2000
 };
 
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
-}
-
 /* ---- words ---- */
 
 /* By whose budget it is, and of what. */

@@ -27,9 +27,6 @@
 #include <sys/mman.h>
 
 enum {
-	RETRY_BASE_MS = 1000,
-	RETRY_CAP_MS = 60000,
-	RETRY_AFTER_MAX_MS = 24 * 3600 * 1000,
 	PUT_OFF_MS = 5000,
 	BURIALS_STORED = 2 /* tries; after them a burial does without the store */
 };
@@ -38,13 +35,6 @@ static uint64_t
 ran_ms(const struct job *j)
 {
 	return clock_mono_ms() - j->started_ms;
-}
-
-static struct queue_job_ref
-job_ref(const struct job *j)
-{
-	return (struct queue_job_ref){ j->worker->role->holder,
-		queue_text(j->msg.job_id), j->token };
 }
 
 /*
@@ -371,27 +361,11 @@ job_bury(struct job *j)
 
 /* ---- another attempt ---- */
 
-/* Full jitter under a doubling, capped bound. */
 static int64_t
-jittered_delay_ms(const struct job *j)
+retry_delay_ms(const struct job *j, bool has_asked, uint64_t asked_ms)
 {
-	unsigned shift = j->attempts < 16 ? (unsigned)j->attempts : 16;
-	uint64_t bound = (uint64_t)RETRY_BASE_MS << shift;
-
-	if (bound > RETRY_CAP_MS)
-		bound = RETRY_CAP_MS;
-	return (int64_t)(drand48() * (double)bound);
-}
-
-/* What the server asked for wins. */
-static int64_t
-retry_delay_ms(const struct job *j, const struct conversation_result *r)
-{
-	if (!r->error.has_retry_after)
-		return jittered_delay_ms(j);
-	return (int64_t)(r->error.retry_after_ms < RETRY_AFTER_MAX_MS
-		? r->error.retry_after_ms
-		: RETRY_AFTER_MAX_MS);
+	return (int64_t)llm_attempt_delay_ms(has_asked, asked_ms, (uint64_t)j->attempts,
+	    drand48());
 }
 
 static bool
@@ -458,7 +432,11 @@ job_fail_with(struct job *j, struct conversation_result *r)
 	if (r->is_put_off)
 		return put_off(j, r);
 	if (deserves_retry(j, r))
-		return retry(j, r->error.type, retry_delay_ms(j, r));
+		return retry(j, r->error.type,
+		    retry_delay_ms(j,
+			r->error.has_retry_after ||
+			    r->error.type == ERROR_TYPE_LLM_RATE_LIMITED,
+			r->error.retry_after_ms));
 	error_facts(j, r, &f);
 	return fail(j, &f, false);
 }
@@ -617,7 +595,7 @@ job_broke(struct job *j, const char *why)
 	log_error("job %s: attempt %lld broke off: %s", j->msg.job_id,
 	    (long long)j->attempts + 1, why);
 	r = j->attempts + 1 < j->worker->conf->queue.max_attempts
-	    ? retry(j, ERROR_TYPE_INTERNAL, jittered_delay_ms(j))
+	    ? retry(j, ERROR_TYPE_INTERNAL, retry_delay_ms(j, false, 0))
 	    : job_fail(j, ERROR_TYPE_INTERNAL, "%s", why);
 	return r == 0 || r == -ESTALE ? r : job_release(j, PUT_OFF_MS, "put off");
 }

@@ -16,6 +16,7 @@
 #include "worker/agent/intent.h"
 #include "worker/agent/journal.h"
 #include "worker/agent/prompt.h"
+#include "worker/found_tools.h"
 #include "worker/job_session.h"
 #include "worker/llm/llm_call.h"
 #include "worker/providers.h"
@@ -28,6 +29,7 @@
 
 enum {
 	JOURNAL_INLINE_MAX = 32 * 1024,
+	TRIM_AFTER_MS = 100, /* an answer that takes longer is worth a system call */
 	CALL_TOOL_MAX = 64
 };
 
@@ -140,7 +142,11 @@ llm_http(void *ctx, const struct llm_http_request *req, struct llm_http_response
 	fiber_call_on_loop(start_transfer, &x);
 	if (x.transfer == NULL)
 		return err_set(err, -ENOMEM, "no memory for the request");
-	status = wait_for(&x.wait, 0); /* the client keeps the deadline */
+	status = wait_for(&x.wait, clock_mono_ms() + TRIM_AFTER_MS);
+	if (status == -ETIMEDOUT && !x.wait.is_done) {
+		fiber_trim();
+		status = wait_for(&x.wait, 0); /* the client keeps the deadline */
+	}
 	if (!x.wait.is_done) {
 		fiber_call_on_loop(cancel_transfer, &x);
 		return err_set(err, status, "stopped");
@@ -203,6 +209,13 @@ may_ask(void *ctx, const struct llm_target *t)
 	return providers_may_ask(ctx, t);
 }
 
+static int
+reserve_rate(void *ctx, const struct llm_target *t, uint64_t tokens,
+    uint64_t *waited_ms, struct llm_error *e)
+{
+	return providers_reserve(ctx, t, tokens, waited_ms, e);
+}
+
 static void
 gave_up(void *ctx, const struct llm_target *t, uint64_t began_us,
     const struct llm_error *e)
@@ -222,7 +235,8 @@ ask(void *ctx, const struct llm_call *call, struct arena *a, struct llm_answer *
 		.wall_ms = wall_ms,
 		.random = random_unit,
 		.may_ask = may_ask,
-		.secrets = j->worker->role->secrets,
+		.reserve = reserve_rate,
+		.secrets = j->worker->llm_secrets,
 		.note = note_exchange,
 		.gave_up = gave_up };
 	uint64_t began_ms = clock_mono_ms();
@@ -272,8 +286,7 @@ append(void *ctx, size_t index, const char *record, size_t n)
 	struct job *j = ctx;
 	struct worker *w = j->worker;
 	CLEANUP_BUF struct buf reference = BUF_INIT;
-	struct queue_job_ref ref = { w->role->holder, queue_text(j->msg.job_id),
-		j->token };
+	struct queue_job_ref ref = job_ref(j);
 	struct queue_text text = { record, n };
 	struct queue_command cmd;
 	struct queue_answer answer;
@@ -431,16 +444,34 @@ text_or_none(const char *s)
 	return s[0] != '\0' ? llm_text_of(s) : (struct llm_text){ NULL, 0 };
 }
 
-static unsigned
-classify(struct job *j)
+struct classification {
+	struct job *job;
+	unsigned lane;
+};
+
+static void
+classify(void *ctx)
 {
+	struct classification *c = ctx;
+	struct job *j = c->job;
 	struct intent intent;
 
 	intent_classify(j->msg.prompt, j->msg.prompt_len, &intent);
 	j->intent = intent_label_name(intent.label);
-	if (!intent_narrows(&intent))
-		return TOOL_LANE_ANY;
-	return intent.label == INTENT_PATCH ? TOOL_LANE_PATCH : TOOL_LANE_EXECUTE;
+	c->lane = !intent_narrows(&intent) ? TOOL_LANE_ANY
+	    : intent.label == INTENT_PATCH ? TOOL_LANE_PATCH
+					   : TOOL_LANE_EXECUTE;
+}
+
+/* It wants more stack than all that comes before the first question: on a job's own, that
+   would stay with it. */
+static unsigned
+lane_of(struct job *j)
+{
+	struct classification c = { .job = j };
+
+	fiber_call_on_loop(classify, &c);
+	return c.lane;
 }
 
 static int
@@ -479,6 +510,20 @@ fails(struct conversation_result *result, enum error_type type, const char *fmt,
 	return 0;
 }
 
+/* -EINVAL: it is none, and the result says so. */
+FIBER_APART static int
+compile_schema(const struct json *source, struct json_schema **out,
+    struct conversation_result *result)
+{
+	struct err e = ERR_INIT;
+	int r = json_schema_compile(source, out, &e);
+
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	(void)fails(result, ERROR_TYPE_INVALID_MESSAGE, "output_schema: %s", e.text);
+	return -EINVAL;
+}
+
 int
 job_converse(struct job *j, struct conversation_result *result, struct err *err)
 {
@@ -487,6 +532,7 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.ask = ask,
 		.run_tool = run_tool,
 		.append = append,
+		.find_tool = found_tools_find,
 		.keep = keep,
 		.load = load,
 		.is_cancelled = is_cancelled,
@@ -500,7 +546,6 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.deadline_ms = j->deadline_ms };
 	CLEANUP(json_schema_freep) struct json_schema *schema = NULL;
 	struct llm_usage usage = { 0 };
-	struct err e = ERR_INIT;
 	uint64_t cost = 0;
 	int r;
 
@@ -517,16 +562,13 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 			job.deadline_ms = j->deadline_ms = bound;
 	}
 	if (j->msg.output_schema != NULL) {
-		r = json_schema_compile(j->msg.output_schema, &schema, &e);
-		if (r == -ENOMEM)
-			return r;
+		r = compile_schema(j->msg.output_schema, &schema, result);
 		if (r < 0)
-			return fails(result, ERROR_TYPE_INVALID_MESSAGE,
-			    "output_schema: %s", e.text);
+			return r == -EINVAL ? 0 : r;
 	}
 	job.agent = j->agent;
 	job.output_schema = schema != NULL ? schema : j->agent->output_schema;
-	job.lane = classify(j);
+	job.lane = lane_of(j);
 	r = fetch_records(j, &e);
 	if (r == -EBADMSG || r == -ENOENT)
 		return fails(result, ERROR_TYPE_STORAGE_ERROR,

@@ -9,6 +9,7 @@ agent_runner_worker_SOURCES = \
 	worker/buffers.h worker/buffers.c \
 	worker/claim.c \
 	worker/providers.h worker/providers.c \
+	worker/rate_limit.h worker/rate_limit.c \
 	worker/control.h worker/control.c \
 	worker/pulse.h worker/pulse.c \
 	worker/check.h worker/check.c \
@@ -17,6 +18,8 @@ agent_runner_worker_SOURCES = \
 	worker/pipeline_tool.h worker/pipeline_tool.c \
 	worker/pipeline_cache.h worker/pipeline_cache.c \
 	worker/job_refs.h worker/job_refs.c \
+	worker/promotion.h worker/promotion.c \
+	worker/found_tools.h worker/found_tools.c \
 	worker/job.c worker/job_run.c worker/job_end.c \
 	worker/job_session.h worker/job_session.c \
 	worker/job_budget.c \

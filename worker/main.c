@@ -20,6 +20,7 @@
 #include "common/store/store_conf.h"
 #include "worker/check.h"
 #include "worker/control.h"
+#include "worker/found_tools.h"
 #include "worker/pipeline_tool.h"
 #include "worker/providers.h"
 #include "worker/pulse.h"
@@ -39,7 +40,8 @@ enum {
 	AWAY_WAIT_MS = 200,
 	TICK_MS = 1000,
 	IDLE_STACKS = 64,
-	FETCHES_AT_A_TIME = 256
+	FETCHES_AT_A_TIME = 256,
+	ANSWER_BUFFER_BYTES = 2048 /* of each call under way; answers are short */
 };
 
 /* ---- check and migrate ---- */
@@ -123,7 +125,8 @@ static int
 open_network(struct worker *w, struct err *err)
 {
 	struct http_client_options options = {
-		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16
+		.max_connections = (unsigned)w->conf->service.jobs_per_worker + 16,
+		.buffer_bytes = ANSWER_BUFFER_BYTES
 	};
 	int r = http_client_new(&options, &w->http, err);
 
@@ -320,7 +323,10 @@ worker_main(struct role_process *p)
 	TAILQ_INIT(&w.jobs);
 	seed_random();
 	pipeline_tool_install();
-	r = store_open_conf(p->conf, &store, &err);
+	found_tools_install();
+	r = conf_provider_secrets(p->conf, &w.llm_secrets);
+	if (r == 0)
+		r = store_open_conf(p->conf, &store, &err);
 	if (r == 0)
 		r = prepare(&w, &err);
 	if (r < 0)

@@ -20,6 +20,7 @@
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline_cache.h"
 #include "worker/preview.h"
+#include "worker/promotion.h"
 #include "worker/tools/execute_pipeline.h"
 #include "worker/worker.h"
 
@@ -156,7 +157,7 @@ set_failure(const struct pipeline_result *r, struct tool_outcome *o)
 
 /* For the row's trace column: one object per pipeline, failed ones too. */
 static void
-keep_trace(struct job *j, const struct pipeline_result *r)
+keep_trace(struct job *j, const char *name, const struct pipeline_result *r)
 {
 	struct json_writer w;
 
@@ -164,7 +165,7 @@ keep_trace(struct job *j, const struct pipeline_result *r)
 	jw_init(&w, &j->trace);
 	jw_object_begin(&w);
 	jw_key(&w, "tool");
-	jw_cstr(&w, "execute_pipeline");
+	jw_cstr(&w, name);
 	jw_key(&w, "error");
 	jw_cstr(&w, r->error != ERROR_TYPE_NONE ? error_type_name(r->error) : NULL);
 	jw_key(&w, "steps");
@@ -218,12 +219,12 @@ run_or_remember(const struct pipeline_env *env, const struct tool_call *c,
 	return r;
 }
 
-static int
-run(const struct tool_call *c, struct tool_outcome *o)
+int
+pipeline_tool_run(const struct tool_call *c, const struct json *args, const char *name,
+    struct tool_outcome *o)
 {
 	struct job *j = c->job;
 	const struct conf *conf = j->worker->conf;
-	const struct json *args = c->args;
 	struct pipeline_facts facts;
 	CLEANUP(pipeline_result_release) struct pipeline_result result;
 	char owner[DIGEST_HEX_MAX];
@@ -249,18 +250,26 @@ run(const struct tool_call *c, struct tool_outcome *o)
 	buffers_hold(j, j->kept_bytes);
 	if (r < 0)
 		return r;
-	keep_trace(j, &result);
+	keep_trace(j, name, &result);
 	if (result.error != ERROR_TYPE_NONE) {
 		set_failure(&result, o);
 		return 0;
 	}
 	r = write_report(&result, &o->report);
+	if (r == 0 && strcmp(name, EXECUTE_PIPELINE_NAME) == 0)
+		r = promotion_note(j, c->arena, args, &facts);
 	if (r < 0)
 		return r;
 	o->data.text = TAKE_PTR(result.data.bytes);
 	o->data.len = (size_t)result.data.len;
 	o->data.fd = TAKE_FD(result.data.fd);
 	return 0;
+}
+
+static int
+run(const struct tool_call *c, struct tool_outcome *o)
+{
+	return pipeline_tool_run(c, c->args, EXECUTE_PIPELINE_NAME, o);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * providers.c - a breaker for each pair of provider and model that an agent uses.
+ * providers.c - a breaker and a rate limit for each pair of provider and model.
  *
  * Owns:   struct providers.
  * Called: by jobs around their questions to a model, by claim.c, once a second.
@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/llm/breaker.h"
+#include "worker/rate_limit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 struct provider {
 	const struct llm_target *target; /* the first agent's; others name the same */
 	struct breaker breaker;
+	struct rate_limit rate;
 	struct llm_error last; /* why it is not asked */
 };
 
@@ -40,6 +42,26 @@ find(const struct providers *p, const struct llm_target *t)
 	return NULL;
 }
 
+static int
+add(struct providers *p, const struct llm_target *t)
+{
+	struct provider *new = &p->at[p->n++];
+
+	new->target = t;
+	return rate_limit_init(&new->rate, t);
+}
+
+void
+providers_free(struct providers *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		rate_limit_release(&p->at[i].rate);
+	free(p->at);
+	free(p);
+}
+
 int
 providers_new(struct worker *w)
 {
@@ -58,8 +80,11 @@ providers_new(struct worker *w)
 	}
 	for (size_t i = 0; (a = definitions_at(w->agents, i)) != NULL; i++)
 		for (size_t t = 0; t < a->n_targets; t++)
-			if (find(p, &a->targets[t]) == NULL)
-				p->at[p->n++].target = &a->targets[t];
+			if (find(p, &a->targets[t]) == NULL &&
+			    add(p, &a->targets[t]) < 0) {
+				providers_free(p);
+				return -ENOMEM;
+			}
 	p->rules = (struct breaker_rules){
 		.failures = (unsigned)w->conf->llm.breaker_failures,
 		.open_ms = (uint64_t)w->conf->llm.breaker_open_sec * 1000,
@@ -67,15 +92,6 @@ providers_new(struct worker *w)
 	};
 	w->providers = p;
 	return 0;
-}
-
-void
-providers_free(struct providers *p)
-{
-	if (p == NULL)
-		return;
-	free(p->at);
-	free(p);
 }
 
 /* ---- states ---- */
@@ -101,6 +117,7 @@ changed(struct worker *w, struct provider *p, const struct llm_error *e)
 	if (e == NULL) {
 		log_info("provider %s, model %s: answers again", t->provider->name,
 		    t->model);
+		claim_probed(w->claim, p->rate.name);
 		claim_wake(w->claim);
 		return;
 	}
@@ -146,12 +163,30 @@ rest_of(const struct worker *w, const struct agent *a, uint64_t *wait_ms,
 	return may_heal ? RESTING : REFUSED;
 }
 
+/* The provider of which the rest ended first. */
+static void
+find_due(const struct providers *p, const char **due, int64_t *sec)
+{
+	uint64_t now = clock_mono_ms(), first = UINT64_MAX;
+
+	*due = NULL;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct breaker *b = &p->at[i].breaker;
+
+		if (breaker_state(b, now) != BREAKER_HALF_OPEN ||
+		    b->open_until_ms >= first)
+			continue;
+		first = b->open_until_ms;
+		*due = p->at[i].rate.name;
+		*sec = (int64_t)((b->open_until_ms - b->opened_ms + 999) / 1000);
+	}
+}
+
 bool
-providers_are_dark(struct worker *w, bool *is_due)
+providers_are_dark(struct worker *w, const char **due, int64_t *sec)
 {
 	const struct agent *a;
 
-	*is_due = false;
 	if (w->providers->n_open == 0)
 		return false;
 	for (size_t i = 0; (a = definitions_at(w->agents, i)) != NULL; i++) {
@@ -160,8 +195,8 @@ providers_are_dark(struct worker *w, bool *is_due)
 
 		if (rest_of(w, a, &wait_ms, &last) != RESTING)
 			return false;
-		*is_due |= wait_ms == 0;
 	}
+	find_due(w->providers, due, sec);
 	return true;
 }
 
@@ -182,6 +217,15 @@ providers_may_ask(struct job *j, const struct llm_target *t)
 	return breaker_may_ask(&p->breaker, clock_mono_ms(), j);
 }
 
+int
+providers_reserve(struct job *j, const struct llm_target *t, uint64_t tokens,
+    uint64_t *waited_ms, struct llm_error *e)
+{
+	struct provider *p = find(j->worker->providers, t);
+
+	return rate_limit_reserve(j, &p->rate, tokens, waited_ms, e);
+}
+
 void
 providers_note(struct job *j, const struct llm_exchange *x)
 {
@@ -193,6 +237,7 @@ providers_note(struct job *j, const struct llm_exchange *x)
 	if (breaker_note(&p->breaker, &w->providers->rules, now, now - x->us / 1000,
 		x->error, x->failure))
 		changed(w, p, x->failure);
+	rate_limit_note(j, &p->rate, x);
 }
 
 /* The next provider's answer, if there is one, stands beside this in the row's trace. */

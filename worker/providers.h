@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * providers.h - what this worker knows of its providers: their breakers.
+ * providers.h - what this worker knows of its providers: breakers and rate limits.
  *
  * An agent rests when none of its providers may be asked: its jobs are put off, which
  * counts as nothing, and when all agents rest nothing is claimed but one job at a time
@@ -17,6 +17,9 @@ void providers_free(struct providers *p);
 
 /* ---- one call, in the job's fiber ---- */
 
+/* As llm_call_env.reserve. */
+int providers_reserve(struct job *j, const struct llm_target *t, uint64_t tokens,
+    uint64_t *waited_ms, struct llm_error *e);
 bool providers_may_ask(struct job *j, const struct llm_target *t);
 void providers_note(struct job *j, const struct llm_exchange *x);
 void providers_gave_up(struct job *j, const struct llm_target *t, uint64_t began_us,
@@ -28,8 +31,11 @@ void providers_judge(struct job *j, const struct llm_account *paid,
 
 /* ---- the worker ---- */
 
-/* Does every agent rest? Then *due tells whether somebody may try. */
-bool providers_are_dark(struct worker *w, bool *is_due);
+/*
+ * Does every agent rest? Then *due names the provider that may be tried now, and *sec for
+ * how long it was left alone; NULL: none yet.
+ */
+bool providers_are_dark(struct worker *w, const char **due, int64_t *sec);
 void providers_tick(struct worker *w); /* each second */
 
 #endif

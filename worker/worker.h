@@ -57,8 +57,8 @@ struct job {
 	char *payload; /* owned when is_id; else NULL: the element is the payload */
 	size_t payload_len;
 	struct job_message msg;
-	struct job_message_fault fault;
-	int fault_status; /* of job_message_read */
+	const struct job_message_fault *fault; /* arena; of a status that is not 0 */
+	int fault_status;                      /* of job_message_read */
 
 	int64_t token;
 	int64_t attempts; /* before this one */
@@ -78,7 +78,7 @@ struct job {
 
 	uint64_t started_ms; /* monotonic; moves on while a server is away */
 	uint64_t deadline_ms;
-	uint64_t tokens; /* spent, former attempts included */
+	uint64_t tokens;            /* spent, former attempts included */
 	uint64_t buffer_bytes;      /* data that it holds now; buffers.h */
 	uint64_t kept_bytes;        /* of these, the last pipeline's result */
 	uint64_t *talk_deadline_ms; /* the conversation's copy of it, or NULL */
@@ -88,6 +88,9 @@ struct job {
 	const struct agent *agent;
 	const char *intent;
 	enum job_stop stop;
+	char rate_call[HOLDER_NAME_MAX +
+	    24];             /* what it took of a rate limit; "": nothing */
+	bool is_at_limit;    /* waits for room in one */
 	bool is_probe;       /* claimed to try whether the providers are back */
 	bool is_cancel_told; /* it was cancelled before begin's answer was here */
 	bool is_ending;      /* its result is decided: a cancel comes too late */
@@ -110,6 +113,7 @@ struct worker {
 	struct claim *claim;
 	struct store_queue *store;
 	struct http_client *http;
+	struct secrets *llm_secrets; /* masked in models' answers */
 	struct lane_client *fetch, *compute;
 	struct definitions *agents;
 	struct providers *providers; /* providers.h */
@@ -119,9 +123,12 @@ struct worker {
 	unsigned rows_used[SLOT_ROWS / 32 + 1]; /* bits */
 	uint64_t buffer_bytes;                  /* data that all jobs hold; buffers.h */
 	uint64_t next_claim;
+	uint64_t next_rate_call;
 	uint64_t jobs_done;
 	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
 	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	/* hashes of owner and shape of pipelines that are tools already */
+	uint64_t known_tools[256];
 	bool is_draining;        /* takes no more work */
 	bool must_ask_cancelled; /* somebody may have been cancelled unheard */
 	bool is_renewing; /* draining by itself: reached max_jobs or its memory bound */
@@ -145,6 +152,8 @@ int claim_new(struct worker *w, struct err *err);
 void claim_free(struct claim *c);
 void claim_start(struct claim *c);
 void claim_wake(struct claim *c); /* a place became free */
+/* That provider answers again: others need not wait for their turn to try. */
+void claim_probed(struct claim *c, const char *provider);
 /* What may be claimed has changed, and changes again by time alone. */
 void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */
@@ -188,6 +197,14 @@ int job_budget_reserve(struct job *j, unsigned turn, struct conversation_cost *c
 void job_budget_paid(struct job *j, const struct llm_account *paid, bool is_answered);
 /* For the next record of the journal; NULL: nothing to settle. */
 const struct queue_spent *job_budget_spent(const struct job *j);
+
+/* Under which name and token the queue knows it. */
+static inline struct queue_job_ref
+job_ref(const struct job *j)
+{
+	return (struct queue_job_ref){ j->worker->role->holder,
+		queue_text(j->msg.job_id), j->token };
+}
 
 /* ---- job_run.c: from begun to a conversation's result ---- */
 struct conversation_result;
@@ -255,6 +272,10 @@ int store_client_call(struct worker *w,
     uint64_t due_ms, struct err *err);
 int store_client_put_blob(struct worker *w, const void *bytes, size_t len,
     char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err);
+/* Any other operation; it may run several times while it answers -EAGAIN. */
+int store_client_call(struct worker *w,
+    int (*run)(struct store *store, void *ctx, struct err *err), void *ctx,
+    uint64_t due_ms, struct err *err);
 int store_client_get_blob(struct worker *w, const char *ref, size_t max_len,
     char **bytes, size_t *len, uint64_t due_ms, struct err *err);
 

@@ -137,6 +137,7 @@ struct conf {
 		char *sentinel_user;
 		char *sentinel_password; /* secret */
 		bool allow_eviction;
+		bool wait_aof; /* producers wait for the append-only file */
 		char *program; /* redis-server to run in embedded mode */
 	} redis;
 	struct {
@@ -162,6 +163,7 @@ struct conf {
 	struct {
 		int64_t cache_ttl_sec; /* 0: no cache */
 		bool cache_get;        /* also pipelines that fetch by GET */
+		int64_t promote_after; /* jobs; 0: no tools are made */
 	} pipeline;
 	struct {
 		struct conf_provider *providers;
@@ -259,6 +261,13 @@ void conf_mask_url(struct buf *out, const char *url);
 /* Every secret that the configuration holds, URLs' passwords included, for masking what
    this process says. 0 with *out owned by the caller, or -ENOMEM. */
 int conf_secrets(const struct conf *c, struct secrets **out);
+
+/* What may come back from those who were sent it. Of providers: their keys, for models'
+   answers. Of profiles: all, for what strangers answer; short ones (SECRETS_SURE) only of
+   the profile that the request used (NULL: none). */
+int conf_provider_secrets(const struct conf *c, struct secrets **out);
+int conf_profile_secrets(const struct conf *c, const struct conf_auth_profile *used,
+    struct secrets **out);
 
 /* Overwrites them all where they stand; URLs stay, masked. */
 void conf_blank_secrets(struct conf *c);

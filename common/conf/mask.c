@@ -151,19 +151,25 @@ each_of_record(const struct conf_option *options, size_t n, void *record, field_
 }
 
 static int
+each_of_records(struct conf *c, const struct conf_record *rec, field_fn fn, void *ctx)
+{
+	char *v = *(char **)(void *)((char *)c + rec->v_offset);
+	size_t n = *(size_t *)(void *)((char *)c + rec->n_offset);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = each_of_record(rec->options, rec->n_options, v + i * rec->size, fn,
+		    ctx);
+	return r;
+}
+
+static int
 each_secret(struct conf *c, field_fn fn, void *ctx)
 {
 	int r = each_of_record(conf_options, conf_n_options, c, fn, ctx);
 
-	for (size_t i = 0; i < conf_n_records && r == 0; i++) {
-		const struct conf_record *rec = &conf_records[i];
-		char *v = *(char **)(void *)((char *)c + rec->v_offset);
-		size_t n = *(size_t *)(void *)((char *)c + rec->n_offset);
-
-		for (size_t k = 0; k < n && r == 0; k++)
-			r = each_of_record(rec->options, rec->n_options,
-			    v + k * rec->size, fn, ctx);
-	}
+	for (size_t i = 0; i < conf_n_records && r == 0; i++)
+		r = each_of_records(c, &conf_records[i], fn, ctx);
 	return r;
 }
 
@@ -174,18 +180,88 @@ add_field(void *ctx, const struct conf_option *o, char **field)
 				     : add_url(ctx, *field);
 }
 
+/* add_field only looks. */
+static struct conf *
+walked(const struct conf *c)
+{
+	const union {
+		const struct conf *in;
+		struct conf *out;
+	} p = { c };
+
+	return p.out;
+}
+
+static int
+add_records(struct secrets *s, const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < conf_n_records; i++)
+		if (strcmp(conf_records[i].name, name) == 0)
+			return each_of_records(walked(c), &conf_records[i], add_field,
+			    s);
+	return -EINVAL;
+}
+
+static int
+add_pairs(struct secrets *s, const struct conf *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->n_auth_profiles && r == 0; i++)
+		r = add_pair(s, &c->auth_profiles[i]);
+	return r;
+}
+
 int
 conf_secrets(const struct conf *c, struct secrets **out)
 {
 	CLEANUP(secrets_freep) struct secrets *s = secrets_new();
-	const union {
-		const struct conf *in;
-		struct conf *walked; /* add_field only looks */
-	} p = { c };
-	int r = s != NULL ? each_secret(p.walked, add_field, s) : -ENOMEM;
+	int r = s != NULL ? each_secret(walked(c), add_field, s) : -ENOMEM;
 
-	for (size_t i = 0; i < c->n_auth_profiles && r == 0; i++)
-		r = add_pair(s, &c->auth_profiles[i]);
+	if (r == 0)
+		r = add_pairs(s, c);
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(s);
+	return 0;
+}
+
+int
+conf_provider_secrets(const struct conf *c, struct secrets **out)
+{
+	CLEANUP(secrets_freep) struct secrets *s = secrets_new();
+	int r;
+
+	if (s == NULL)
+		return -ENOMEM;
+	secrets_ignore_below(s, SECRETS_SURE);
+	r = add_records(s, c, "llm.providers");
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(s);
+	return 0;
+}
+
+int
+conf_profile_secrets(const struct conf *c, const struct conf_auth_profile *used,
+    struct secrets **out)
+{
+	CLEANUP(secrets_freep) struct secrets *s = secrets_new();
+	int r;
+
+	if (s == NULL)
+		return -ENOMEM;
+	secrets_ignore_below(s, SECRETS_SURE);
+	r = add_records(s, c, "auth_profiles");
+	if (r == 0)
+		r = add_pairs(s, c);
+	secrets_ignore_below(s, SECRETS_LEAST);
+	if (r == 0 && used != NULL)
+		r = secrets_add(s, used->value, strlen(used->value));
+	if (r == 0 && used != NULL)
+		r = secrets_add(s, used->token, strlen(used->token));
+	if (r == 0 && used != NULL)
+		r = secrets_add(s, used->password, strlen(used->password));
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(s);

@@ -254,8 +254,7 @@ class_by_flag(struct http_transfer *t, CURLcode code, enum http_class *class)
 		return true;
 	}
 	if (code != CURLE_OK && t->addresses_refused > 0 && t->addresses_tried == 0) {
-		(void)snprintf(t->message, sizeof(t->message), "%.300s",
-		    err_text(&t->refusal));
+		(void)snprintf(t->message, sizeof(t->message), "%s", t->refusal);
 		*class = HTTP_FORBIDDEN_ADDRESS;
 		return true;
 	}

@@ -86,7 +86,7 @@ struct http_transfer {
 	bool is_too_large, has_enough, has_sink_failed, has_too_many_headers;
 	bool has_head; /* the empty line after the headers has come */
 	unsigned redirects, addresses_refused, addresses_tried;
-	struct err refusal;      /* why the guard said no */
+	char refusal[304];       /* why the guard said no */
 	enum http_class failure; /* for the failed list */
 	char curl_text[CURL_ERROR_SIZE];
 	char message[CURL_ERROR_SIZE + 128];

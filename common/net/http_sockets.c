@@ -209,6 +209,7 @@ http_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	struct http_transfer *t = arg;
 	struct http_client *c = t->client;
 	struct http_socket *s;
+	struct err why = ERR_INIT;
 	struct ip_addr ip;
 	uint16_t port;
 	int fd;
@@ -220,7 +221,9 @@ http_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		if (!ip_addr_from_sockaddr(&address->addr, address->addrlen, &ip,
 			&port) ||
 		    addr_guard_check_address(c->options.guard, &t->target, &ip, port,
-			&t->refusal) < 0) {
+			&why) < 0) {
+			(void)snprintf(t->refusal, sizeof(t->refusal), "%.300s",
+			    err_text(&why));
 			t->addresses_refused++;
 			return CURL_SOCKET_BAD;
 		}

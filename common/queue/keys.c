@@ -34,6 +34,7 @@ queue_setup_init(struct queue_setup *q, const struct conf *conf)
 		.max_crashes = conf->queue.max_crashes,
 		.dead_max = conf->queue.dead_max,
 		.lease_sec = conf->queue.lease_sec,
+		.wait_aof = conf->redis.wait_aof,
 	};
 	if (q->jobs == NULL || q->results_prefix == NULL ||
 	    q->completion_queue == NULL || q->alone == NULL || q->delayed == NULL ||
@@ -107,6 +108,12 @@ key_of_owner(struct buf *out, const char *kind, const char *owner, const char *i
 			buf_addc(out, *owner);
 	buf_addc(out, ':');
 	buf_adds(out, id);
+}
+
+void
+queue_key_probe(struct buf *out, const char *provider)
+{
+	key_of(out, "limit:probe:", provider, strlen(provider));
 }
 
 void

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/conf/conf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct queue_setup {
 	int64_t max_crashes;
 	int64_t dead_max;
 	int64_t lease_sec;
+	bool wait_aof; /* a push counts once the append-only file holds it */
 };
 
 /* Copies what it needs from conf. 0 or -ENOMEM; release also after a failure. */
@@ -54,6 +56,7 @@ void queue_key_job(struct buf *out, const char *id, size_t n);
 void queue_key_journal(struct buf *out, const char *id, size_t n);
 /* What belongs to an owner: "agent:session:{owner}:{id}". A '%' or ':' of the owner is
    written as "%25" or "%3A", so that no other owner and id make the same key. */
+void queue_key_probe(struct buf *out, const char *provider);
 void queue_key_session(struct buf *out, const char *owner, const char *id);
 void queue_key_cache(struct buf *out, const char *owner, const char *digest);
 

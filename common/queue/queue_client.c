@@ -32,7 +32,9 @@ queue_submit(struct redis_sync *s, const struct queue_setup *q,
 	const char *argv[] = { "RPUSH", q->jobs, payload.p };
 	const size_t argvlen[] = { 5, strlen(q->jobs), payload.n };
 
-	return redis_sync_command(s, 3, argv, argvlen, &reply, err);
+	int r = redis_sync_command(s, 3, argv, argvlen, &reply, err);
+
+	return r == 0 && q->wait_aof ? redis_sync_wait_aof(s, err) : r;
 }
 
 static void

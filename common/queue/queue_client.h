@@ -7,7 +7,8 @@
 
 #include "common/queue/redis_sync.h"
 
-/* Pushes the payload at the end of the queue. After -EAGAIN it may have arrived:
+/* Pushes the payload at the end of the queue, and waits for the append-only file if the
+   configuration wants that. After -EAGAIN it may have arrived:
    pushing the same again is safe (same job_id, same content). */
 int queue_submit(struct redis_sync *s, const struct queue_setup *q,
     struct queue_text payload, struct err *err);

@@ -219,6 +219,56 @@ queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
 	add_spent(c, spent);
 }
 
+static void
+add_told(struct queue_command *c, const struct queue_told *t)
+{
+	add_int(c, t->limit);
+	add_int(c, t->remaining);
+	add_int(c, t->full_ms);
+}
+
+void
+queue_cmd_limit_take(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_limit *limit, uint64_t tokens)
+{
+	start(c, q, QUEUE_OP_LIMIT_TAKE);
+	add_str(c, limit->name);
+	add_text(c, limit->call);
+	add_int(c, (int64_t)tokens);
+	add_bool(c, limit->is_batch);
+	add_int(c, limit->batch_permille);
+	add_int(c, limit->requests_per_minute);
+	add_int(c, limit->tokens_per_minute);
+}
+
+void
+queue_cmd_limit_note(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_limit *limit, uint64_t used_tokens,
+    const struct queue_told *requests, const struct queue_told *tokens,
+    uint64_t closed_ms)
+{
+	start(c, q, QUEUE_OP_LIMIT_NOTE);
+	add_str(c, limit->name);
+	add_text(c, limit->call);
+	add_int(c, (int64_t)used_tokens);
+	add_int(c, limit->batch_permille);
+	add_int(c, limit->requests_per_minute);
+	add_int(c, limit->tokens_per_minute);
+	add_told(c, requests);
+	add_told(c, tokens);
+	add_int(c, (int64_t)closed_ms);
+}
+
+void
+queue_cmd_probe(struct queue_command *c, const struct queue_setup *q,
+    const char *provider, const char *holder, int64_t sec)
+{
+	start(c, q, QUEUE_OP_PROBE);
+	add_str(c, provider);
+	add_str(c, holder);
+	add_int(c, sec);
+}
+
 void
 queue_cmd_spawn(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, const struct queue_spawn *s)
@@ -298,6 +348,17 @@ queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
 	add_text(c, key);
 	add_text(c, text);
 	add_int(c, ttl_sec);
+}
+
+void
+queue_cmd_use(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text job_id, int64_t ttl_sec, bool is_mark)
+{
+	start(c, q, QUEUE_OP_USE);
+	add_text(c, key);
+	add_text(c, job_id);
+	add_int(c, ttl_sec);
+	add_bool(c, is_mark);
 }
 
 void

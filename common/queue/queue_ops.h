@@ -32,6 +32,9 @@
 	X(JOURNAL_RESET) /* worker: a job that runs again starts from its beginning       */ \
 	X(RESERVE)       /* worker: of shared budgets, before a model call                */ \
 	X(SETTLE)        /* worker: a call that brought no answer to journal              */ \
+	X(LIMIT_TAKE)    /* worker: of a provider's rate, before a call                   */ \
+	X(LIMIT_NOTE)    /* worker: what the call used and its provider told              */ \
+	X(PROBE)         /* worker: one of all tries whether a provider is back           */ \
 	X(SPAWN)         /* worker: a job that draws on the budget of this one            */ \
 	X(FINISH)        /* worker: done or failed, message published                     */ \
 	X(BURY)          /* worker: dead, message published, dead letter filed            */ \
@@ -51,6 +54,7 @@
 	X(SESSION_READ)  /* worker, operator: a session's turns                           */ \
 	X(CACHE_GET)     /* worker: a text that is kept for a while                       */ \
 	X(CACHE_PUT)     /* worker                                                        */ \
+	X(USE)           /* worker: one more job used a shape of pipeline                 */ \
 	X(PAUSE)         /* operator: nobody begins a job, or everybody again            */ \
 	X(TAKE)          /* worker without a free place: a cancelled job in the queue     */ \
 	X(REFS)          /* purge: content that journals name, a part a call              */ \
@@ -86,11 +90,12 @@ enum queue_op {
 	X(PAUSED)      /* begin: the queue is paused; hand it back, claim no more         */ \
 	X(SPENT)       /* begin: yours, but its counters are spent: bury it, do not run   */ \
 	X(MISMATCH)    /* journal: the journal has another length or record               */ \
-	X(WAIT)        /* reserve: others have reserved the rest and may give it back     */ \
+	X(WAIT)        /* reserve: others have reserved the rest and may give it back;    */ \
+		       /* limit_take: the bucket is empty                                 */ \
 	X(EXCEEDED)    /* reserve: that budget is spent                                   */ \
 	X(ALIVE)       /* recover: the beat has changed, it is not dead                   */ \
 	X(FINISHED)    /* cancel, dead_retry: it has ended already                        */ \
-	X(BUSY)        /* dead_retry: the job is on its way already                       */ \
+	X(BUSY)        /* dead_retry: the job is on its way already; probe: another tries */ \
 	X(OTHER)       /* meta: this Redis serves another store, protocol or queue        */
 /* clang-format on */
 
@@ -122,7 +127,7 @@ struct queue_text queue_text(const char *s); /* NULL gives the empty text */
 
 enum {
 	QUEUE_ARGS_MAX = 24,
-	QUEUE_NUMBERS_MAX = 10
+	QUEUE_NUMBERS_MAX = 12
 };
 
 struct queue_command { /* points into itself: do not copy or move */
@@ -191,6 +196,29 @@ void queue_cmd_reserve(struct queue_command *c, const struct queue_setup *q,
 void queue_cmd_settle(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, const struct queue_spent *spent);
 
+/* The rate at which one provider may be asked, by all hosts together. */
+struct queue_limit {
+	const char *name;       /* of the bucket: provider and model */
+	struct queue_text call; /* a name for this call that no other has */
+	bool is_batch;
+	unsigned batch_permille; /* that batch calls may use while others wait */
+	int64_t requests_per_minute, tokens_per_minute; /* configured; 0: none */
+};
+
+struct queue_told { /* by the provider; -1: nothing */
+	int64_t limit, remaining, full_ms;
+};
+
+void queue_cmd_limit_take(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_limit *limit, uint64_t tokens);
+void queue_cmd_limit_note(struct queue_command *c, const struct queue_setup *q,
+    const struct queue_limit *limit, uint64_t used_tokens,
+    const struct queue_told *requests, const struct queue_told *tokens,
+    uint64_t closed_ms);
+
+void queue_cmd_probe(struct queue_command *c, const struct queue_setup *q,
+    const char *provider, const char *holder, int64_t sec);
+
 /* A child of the job. After the first one the job draws on the shared budget as well and
    must reserve before its own calls. */
 struct queue_spawn {
@@ -225,6 +253,9 @@ void queue_cmd_cache_get(struct queue_command *c, const struct queue_setup *q,
     struct queue_text key);
 void queue_cmd_cache_put(struct queue_command *c, const struct queue_setup *q,
     struct queue_text key, struct queue_text text, int64_t ttl_sec);
+/* key: of queue_key_cache(); is_mark: the shape is a tool now. */
+void queue_cmd_use(struct queue_command *c, const struct queue_setup *q,
+    struct queue_text key, struct queue_text job_id, int64_t ttl_sec, bool is_mark);
 /* ran_ms: running time of this attempt, added to the job's (begin answers the sum). */
 void queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
@@ -364,6 +395,9 @@ struct queue_answer {
 			int64_t used, cap, reserved; /* WAIT, EXCEEDED */
 			int64_t renews_ms;           /* the server's wall time */
 		} reserve;
+		struct {                 /* LIMIT_TAKE */
+			int64_t wait_ms; /* WAIT: ask again then */
+		} limit;
 		struct { /* ADOPT: lists of {is_id, element} */
 			struct queue_list rows;
 		} adopt;
@@ -414,7 +448,7 @@ struct queue_answer {
 			int64_t journal_len, results;
 			struct queue_list fields; /* name, value, ... */
 		} job;
-		struct { /* RIGHTS */
+		struct {                         /* RIGHTS */
 			struct queue_text first; /* with its arguments; "" */
 			int64_t n_refused;
 		} rights;
@@ -425,6 +459,10 @@ struct queue_answer {
 		struct { /* CACHE_GET: "" when there is none */
 			struct queue_text text;
 		} cache;
+		struct { /* USE */
+			int64_t count;
+			bool is_tool;
+		} use;
 		struct { /* FSCK_*: lists of {severity, what, remedy, is_repaired} */
 			struct queue_list rows;
 		} fsck;

@@ -147,6 +147,12 @@ read_begin(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_limit(struct reader *r, struct queue_answer *a)
+{
+	a->limit.wait_ms = take_int(r);
+}
+
+static void
 read_finish(struct reader *r, struct queue_answer *a)
 {
 	if (a->word == QUEUE_OK)
@@ -307,6 +313,13 @@ read_cache(struct reader *r, struct queue_answer *a)
 }
 
 static void
+read_use(struct reader *r, struct queue_answer *a)
+{
+	a->use.count = take_int(r);
+	a->use.is_tool = take_bool(r);
+}
+
+static void
 read_fsck(struct reader *r, struct queue_answer *a)
 {
 	a->fsck.rows = take_list(r);
@@ -325,6 +338,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_BEGIN] = read_begin,
 	[QUEUE_OP_JOURNAL] = read_journal,
 	[QUEUE_OP_RESERVE] = read_reserve,
+	[QUEUE_OP_LIMIT_TAKE] = read_limit,
 	[QUEUE_OP_FINISH] = read_finish,
 	[QUEUE_OP_BURY] = read_finish,
 	[QUEUE_OP_RESUME] = read_state,
@@ -337,6 +351,7 @@ static void (*const readers[QUEUE_OP_COUNT])(struct reader *, struct queue_answe
 	[QUEUE_OP_META] = read_meta,
 	[QUEUE_OP_SESSION_READ] = read_session,
 	[QUEUE_OP_CACHE_GET] = read_cache,
+	[QUEUE_OP_USE] = read_use,
 	[QUEUE_OP_PAUSE] = read_pause,
 	[QUEUE_OP_REFS] = read_refs,
 	[QUEUE_OP_LEFTOVERS] = read_leftovers,

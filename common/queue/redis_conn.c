@@ -27,7 +27,20 @@ struct redis_conn {
 	redisReader *reader;
 	struct buf out; /* from sent on not yet written */
 	size_t sent;
+	size_t n_out, n_under_way; /* commands in out; written and not answered */
 };
+
+/*
+ * Over TLS Redis takes one record a turn of its loop, and syncs its file in each, however
+ * many records wait. So commands are held back until the former ones are answered, and
+ * then leave together: under load that is five times as many a second.
+ */
+static bool
+may_write(const struct redis_conn *c)
+{
+	return c->sent < c->out.len &&
+	    (c->sent > 0 || c->n_under_way == 0 || redis_stream_is_plain(c->stream));
+}
 
 int
 redis_conn_open(const struct redis_place *place, struct redis_conn **out,
@@ -72,7 +85,7 @@ redis_conn_fd(const struct redis_conn *c)
 short
 redis_conn_events(const struct redis_conn *c)
 {
-	return redis_stream_events(c->stream, c->sent < c->out.len);
+	return redis_stream_events(c->stream, may_write(c));
 }
 
 bool
@@ -92,12 +105,15 @@ redis_conn_send(struct redis_conn *c, int argc, const char **argv,
 		return -ENOMEM;
 	buf_add(&c->out, text, (size_t)n);
 	redisFreeCommand(text);
+	c->n_out++;
 	return buf_status(&c->out);
 }
 
 static int
 write_out(struct redis_conn *c, struct err *err)
 {
+	if (!may_write(c))
+		return 0;
 	while (c->sent < c->out.len) {
 		ssize_t n = redis_stream_write(c->stream, c->out.data + c->sent,
 		    c->out.len - c->sent, err);
@@ -107,6 +123,8 @@ write_out(struct redis_conn *c, struct err *err)
 		c->sent += (size_t)n;
 	}
 	c->sent = 0;
+	c->n_under_way += c->n_out;
+	c->n_out = 0;
 	if (c->out.cap > KEEP_MAX)
 		buf_release(&c->out);
 	else
@@ -126,8 +144,8 @@ read_in(struct redis_conn *c, struct err *err)
 			return (int)n;
 		if (redisReaderFeed(c->reader, chunk, (size_t)n) != REDIS_OK)
 			return err_set(err, -ECONNRESET, "%s", c->reader->errstr);
-		if ((size_t)n < sizeof(chunk))
-			return 0;
+		if ((size_t)n < sizeof(chunk) && redis_stream_is_plain(c->stream))
+			return 0; /* TLS gives a record at a time, short or not */
 	}
 	return 0;
 }
@@ -154,6 +172,8 @@ redis_conn_next(struct redis_conn *c, struct redisReply **reply, struct err *err
 		return err_set(err, -EPROTO, "%s", c->reader->errstr);
 	if (got == NULL)
 		return 0;
+	if (c->n_under_way > 0) /* what a subscription tells was not asked for */
+		c->n_under_way--;
 	*reply = got;
 	return 1;
 }

@@ -160,6 +160,12 @@ redis_stream_is_open(const struct redis_stream *s)
 	return s->stage == STAGE_OPEN;
 }
 
+bool
+redis_stream_is_plain(const struct redis_stream *s)
+{
+	return s->ssl == NULL;
+}
+
 short
 redis_stream_events(const struct redis_stream *s, bool has_output)
 {

@@ -33,6 +33,7 @@ void redis_stream_close(struct redis_stream *s); /* NULL is fine */
 
 int redis_stream_fd(const struct redis_stream *s);
 bool redis_stream_is_open(const struct redis_stream *s);
+bool redis_stream_is_plain(const struct redis_stream *s);
 /* POLLIN, POLLOUT: what the stream waits for; with has_output POLLOUT once it is open. */
 short redis_stream_events(const struct redis_stream *s, bool has_output);
 

@@ -31,6 +31,8 @@ struct redis_sync {
 	uint64_t back_off_ms; /* wait after the next failure */
 	uint64_t next_try_ms; /* monotonic */
 	uint64_t epoch;
+	uint64_t waitaof_epoch; /* in which it was asked; 0: never */
+	bool knows_waitaof;
 	struct err why; /* of the last failure */
 };
 
@@ -202,6 +204,51 @@ redis_sync_call(struct redis_sync *s, struct redisReply **reply, struct err *err
 	}
 	va_end(ap);
 	return redis_sync_command(s, argc, argv, argvlen, reply, err);
+}
+
+/* Asked once a connection: another server may stand there after a failover. */
+static int
+learn_waitaof(struct redis_sync *s, struct err *err)
+{
+	CLEANUP(redis_reply_freep) redisReply *reply = NULL;
+	int r;
+
+	if (s->waitaof_epoch == s->epoch)
+		return 0;
+	r = redis_sync_call(s, &reply, err, "COMMAND", "INFO", "WAITAOF", NULL);
+	if (r < 0)
+		return r;
+	s->knows_waitaof = reply->type == REDIS_REPLY_ARRAY && reply->elements == 1 &&
+	    reply->element[0]->type == REDIS_REPLY_ARRAY;
+	s->waitaof_epoch = s->epoch;
+	return 0;
+}
+
+int
+redis_sync_wait_aof(struct redis_sync *s, struct err *err)
+{
+	CLEANUP(redis_reply_freep) redisReply *reply = NULL;
+	uint64_t epoch = s->epoch;
+	char wait_ms[24];
+	int r = learn_waitaof(s, err);
+
+	if (r < 0 || !s->knows_waitaof)
+		return r;
+	if (s->epoch != epoch)
+		return err_set(err, -EAGAIN, "%s is away: the connection was lost",
+		    s->target->name);
+	(void)snprintf(wait_ms, sizeof(wait_ms), "%llu",
+	    (unsigned long long)(s->command_ms / 2 + 1));
+	r = redis_sync_call(s, &reply, err, "WAITAOF", "1", "0", wait_ms, NULL);
+	if (r < 0)
+		return r;
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	    reply->element[0]->type == REDIS_REPLY_INTEGER &&
+	    reply->element[0]->integer >= 1)
+		return 0;
+	return err_set(err, -EAGAIN,
+	    "%s has taken it, but not written it to its append-only file in time",
+	    s->target->name);
 }
 
 int

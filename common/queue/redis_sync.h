@@ -63,6 +63,14 @@ int redis_sync_call(struct redis_sync *s, struct redisReply **reply, struct err 
     ...) __attribute__((sentinel));
 void redis_reply_freep(struct redisReply **reply);
 
+/*
+ * Waits until the server's append-only file holds what this connection has written. 0
+ * when it does, and when the server does not know how to tell (before Redis 7.2);
+ * -EAGAIN when it does not within the time, or the connection was lost; -EIO when the
+ * server keeps no such file.
+ */
+int redis_sync_wait_aof(struct redis_sync *s, struct err *err);
+
 /* One operation of the protocol; NOSCRIPT is answered with EVAL inside. *answer points
    into *reply. */
 int queue_run(struct redis_sync *s, struct queue_command *c, struct redisReply **reply,

@@ -52,6 +52,7 @@ static const struct {
 	{ "redis", 6379, NULL },
 	{ "rediss", 6379, NULL },
 	{ "sentinel", 26379, "Sentinel says where the server is" },
+	{ "sentinels", 26379, "Sentinel says where the server is" },
 	{ "unix", 0, NULL },
 };
 
@@ -283,6 +284,18 @@ add_sqlite_folder(struct role_scope *s, const char *url)
 	add_path(s, out, true);
 }
 
+/* They are read before the sandbox stands; named, so that their replacement is noticed
+   and new processes read the new ones. */
+static void
+add_redis_files(struct role_scope *s, const struct conf *c)
+{
+	const char *const files[] = { c->redis.ca_file, c->redis.cert_file };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (files[i][0] == '/')
+			add_path(s, files[i], false);
+}
+
 void
 role_scope(enum role role, const struct conf *c, struct role_scope *out)
 {
@@ -297,8 +310,10 @@ role_scope(enum role role, const struct conf *c, struct role_scope *out)
 		add_path(out, c->service.state_dir, true);
 		add_sqlite_folder(out, c->database.url);
 	}
-	if ((what & REACH_REDIS) != 0)
+	if ((what & REACH_REDIS) != 0) {
 		add_url(out, c->redis.url);
+		add_redis_files(out, c);
+	}
 	if ((what & REACH_DATABASE) != 0)
 		add_url(out, c->database.url);
 	for (size_t i = 0; (what & REACH_PROVIDERS) != 0 && i < c->llm.n_providers; i++)

@@ -6,6 +6,7 @@ common_libstore_a_SOURCES = \
 	common/store/store_put.c \
 	common/store/store_get.c \
 	common/store/store_purge.c \
+	common/store/store_tools.h common/store/store_tools.c \
 	common/store/store_migrate.c \
 	common/store/store_sqlite.c \
 	common/store/store_postgresql.c \
@@ -23,7 +24,9 @@ STORE_LIBS = common/libstore.a common/libcommon.a $(LIBPQ_LIBS) $(SQLITE_LIBS) $
 
 store_migrations = \
 	common/store/migrations/0001_results.sqlite.sql \
-	common/store/migrations/0001_results.postgresql.sql
+	common/store/migrations/0001_results.postgresql.sql \
+	common/store/migrations/0002_tools.sqlite.sql \
+	common/store/migrations/0002_tools.postgresql.sql
 EXTRA_DIST += $(store_migrations) common/store/migrations/embed.awk
 
 common/store/migrations.h: $(store_migrations) common/store/migrations/embed.awk

@@ -26,6 +26,7 @@ static const struct migration {
 	const char *postgresql;
 } migrations[] = {
 	{ "results", sql_0001_sqlite, sql_0001_postgresql },
+	{ "tools", sql_0002_sqlite, sql_0002_postgresql },
 };
 
 enum {

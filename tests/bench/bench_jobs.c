@@ -322,6 +322,7 @@ memory(const struct options *o)
 	idle_kb = memory_kb(h);
 	push_all(h, "wait", n);
 	harness_wait_until(h, model_is_asked, &n, o->delay_ms, "all jobs in flight");
+	harness_sleep(SETTLE_MS);
 	busy_kb = memory_kb(h);
 	(void)printf("%s.idle %.1f MB\n", o->label, (double)idle_kb / 1024);
 	(void)printf("%s.job %.1f KB/job\n", o->label, (double)(busy_kb - idle_kb) / n);

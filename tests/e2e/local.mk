@@ -135,7 +135,10 @@ check_PROGRAMS += test_e2e_budgets
 TESTS += test_e2e_budgets
 test_e2e_budgets_SOURCES = tests/e2e/test_budgets.c
 test_e2e_budgets_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
-test_e2e_budgets_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
+test_e2e_budgets_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+if FAULT_POINTS
+test_e2e_budgets_SOURCES += tests/e2e/faults.c
+endif
 endif
 # --- end of what jobs cost
 # --- providers that are away
@@ -221,10 +224,22 @@ if HAVE_CRITERION
 check_PROGRAMS += test_e2e_owner
 TESTS += test_e2e_owner
 test_e2e_owner_SOURCES = tests/e2e/test_owner.c tests/e2e/test_owner_cache.c \
+	tests/e2e/test_owner_tools.c tests/e2e/test_owner_hostile.c \
 	tests/e2e/owner_support.h tests/e2e/owner_support.c
 test_e2e_owner_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 test_e2e_owner_LDADD = $(HARNESS_LIBS) $(CRITERION_LIBS)
 endif
+if FAULT_POINTS
+if HAVE_CRITERION
+check_PROGRAMS += test_e2e_owner_kills
+TESTS += test_e2e_owner_kills
+test_e2e_owner_kills_SOURCES = tests/e2e/test_owner_kills.c tests/e2e/faults.c \
+	tests/e2e/owner_support.h tests/e2e/owner_support.c
+test_e2e_owner_kills_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
+test_e2e_owner_kills_LDADD = $(HARNESS_LIBS) common/libcommon.a $(CRITERION_LIBS)
+endif
+endif
+EXTRA_DIST += tests/e2e/test_owner_kills.c
 # --- end of what belongs to an owner
 # --- the memory of each process
 if HAVE_CRITERION

@@ -6,6 +6,9 @@
 #include "config.h"
 
 #include "tests/e2e/e2e.h"
+#ifdef WITH_FAULT_POINTS
+# include "tests/e2e/faults.h"
+#endif
 
 #include <signal.h>
 #include <time.h>
@@ -24,7 +27,7 @@ static struct harness *h;
 #define USAGE "\"usage\":{\"prompt_tokens\":60,\"completion_tokens\":400}"
 
 static void
-start(const char *prices)
+prepare(const char *prices)
 {
 	h = e2e_new();
 	harness_servers(h);
@@ -52,7 +55,7 @@ run_daemon(void)
 static void
 start_with_cap(double cap)
 {
-	start("input = 1.0; output = 2.0;");
+	prepare("input = 1.0; output = 2.0;");
 	harness_set(h, "limits.owner_usd_per_day", "%f", cap / 1e6);
 	run_daemon();
 }
@@ -217,6 +220,53 @@ Test(budgets, a_worker_that_dies_in_a_call_leaves_nothing_reserved)
 	stop();
 }
 
+#ifdef WITH_FAULT_POINTS
+/* Where a worker dies with a call reserved, answered, journalled, or all over. */
+static enum fault_point places[] = { FAULT_POINT_LLM_SEND, FAULT_POINT_LLM_ANSWER,
+	FAULT_POINT_JOURNAL_ANSWER_SEND, FAULT_POINT_JOURNAL_ANSWER_REPLY,
+	FAULT_POINT_STORE_SEND, FAULT_POINT_STORE_DONE, FAULT_POINT_FINISH_SEND,
+	FAULT_POINT_FINISH_REPLY };
+
+static struct fault_page *page;
+
+static bool
+is_struck(struct harness *hh, void *place)
+{
+	(void)hh;
+	return faults_struck(page, *(enum fault_point *)place) > 0;
+}
+
+Test(budgets, each_journalled_answer_is_charged_once_wherever_the_worker_dies)
+{
+	const struct json *day, *r;
+	long long cost = 0;
+
+	prepare("input = 1.0; output = 2.0;");
+	page = faults_new(h);
+	harness_set(h, "limits.owner_usd_per_day", "1.0");
+	run_daemon();
+	harness_llm_script(h,
+	    "{\"rules\":[{\"reply\":{\"content\":\"fine\"," USAGE "}}]}");
+	for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
+		faults_arm(h, page, "%s:kill:once", fault_point_name(places[i]));
+		push("f", i, "small", "fay");
+		r = result("f", i);
+		cr_expect_str_eq(text_at(h, r, "status"), "completed", "%s",
+		    fault_point_name(places[i]));
+		harness_wait_until(h, is_struck, &places[i], HARNESS_WAIT_MS,
+		    fault_point_name(places[i]));
+		cost += micro(r, "metadata.cost_usd");
+		day = day_of("fay");
+		cr_expect(eq(llong, micro(day, "used_usd"), cost), "%s",
+		    fault_point_name(places[i]));
+		cr_expect(eq(llong, micro(day, "reserved_usd"), 0), "%s",
+		    fault_point_name(places[i]));
+	}
+	faults_disarm(page);
+	stop();
+}
+#endif
+
 Test(budgets, a_job_that_waits_for_others_ends_at_its_own_deadline)
 {
 	const struct json *r;
@@ -242,7 +292,7 @@ Test(budgets, cached_tokens_cost_what_the_table_says_in_results_and_metrics)
 	CLEANUP_BUF struct buf metrics = BUF_INIT;
 	const struct json *r;
 
-	start("input = 2.5; output = 10.0; cached = 1.25;");
+	prepare("input = 2.5; output = 10.0; cached = 1.25;");
 	run_daemon();
 	harness_llm_script(h,
 	    "{\"rules\":[{\"reply\":{\"content\":\"fine\",\"usage\":{\"prompt_tokens\":1000,"

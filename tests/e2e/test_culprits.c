@@ -145,7 +145,7 @@ static const struct {
 	    { "signal 6", "step tool, tool execute_pipeline" } },
 	{ "deep-1", "LLM_SEND:overflow:job=deep", "go", { "signal 11", "step llm" } },
 	{ "call-1", "JOURNAL_TOOL_SEND:refused:job=call", "tool",
-	    { "signal 31", "by the refused system call 103",
+	    { "signal 31", "by the refused system call 140",
 		"step tool, tool execute_pipeline", "35 tokens spent",
 		"35 tokens were spent" } },
 	{ "never-1", "TOOL_END:never:job=never", "tool",
@@ -252,7 +252,7 @@ Test(culprits, a_refused_call_of_any_role_is_named_in_the_log)
 		harness_wait_until(h, is_struck, &roles[i].point, PATIENCE_MS, id);
 		(void)snprintf(line, sizeof(line),
 		    "%s/0[%d]: killed by signal 31 (Bad system call) by the refused "
-		    "system call 103",
+		    "system call 140",
 		    roles[i].role, (int)atomic_load(&page->victim));
 		harness_wait_log(h, line);
 		cr_expect_str_eq(text_at(h, harness_result(h, id, PATIENCE_MS),

@@ -292,12 +292,13 @@ Test(outages, cancels_reach_a_job_wherever_it_is)
 	begin();
 	harness_set(h, "service.workers", "1");
 	harness_set(h, "service.jobs_per_worker", "1");
+	harness_set(h, "llm.breaker_failures", "0"); /* a minute of rest for all */
 	harness_start(h);
 	harness_llm_script(h,
 	    "{\"rules\":[{\"when\":{\"prompt_contains\":\"later\",\"turn\":0},\"reply\":{"
 	    "\"tool_calls\":[{\"name\":\"execute_pipeline\",\"arguments\":{\"session_id\":"
-	    "\"s\",\"pipeline\":[{\"step\":\"http_request\","
-	    "\"url\":\"{{data_api}}/status/503?retry_after=60\"}]}}]}},"
+	    "\"s\",\"pipeline\":[{\"step\":\"http_request\",\"url\":"
+	    "\"{{data_api}}/status/503?retry_after=60\"}]}}]}},"
 	    "{\"when\":{\"prompt_contains\":\"later\"},\"reply\":{\"content\":\"no\"}},"
 	    "{\"when\":{\"prompt_contains\":\"tool\",\"turn\":0},\"reply\":{\"tool_calls\":[{"
 	    "\"name\":\"execute_pipeline\",\"arguments\":{\"session_id\":\"s\",\"pipeline\":[{"

@@ -66,9 +66,26 @@ has_one_hit(struct harness *unused, void *arg)
 	return metric_is(arg);
 }
 
+/* The key of one remembered result; *n: how many there are. */
+static const char *
+cache_key(size_t *n)
+{
+	static char key[200];
+	redisReply *reply = harness_redis(h, "KEYS agent:cache:*");
+
+	*n = 0;
+	key[0] = '\0';
+	for (size_t i = 0; i < reply->elements; i++)
+		if (strstr(reply->element[i]->str, ":use:") == NULL && (*n)++ == 0)
+			(void)snprintf(key, sizeof(key), "%s", reply->element[i]->str);
+	freeReplyObject(reply);
+	return key;
+}
+
 Test(owner_cache, the_same_steps_over_the_same_result_are_remembered)
 {
 	static const char *const steps[] = { TOP_2, LARGE };
+	size_t n;
 
 	owner_start();
 	const char *ref = made("b0", "bob");
@@ -84,6 +101,11 @@ Test(owner_cache, the_same_steps_over_the_same_result_are_remembered)
 		cr_expect(not(was_remembered(one)));
 		cr_expect(was_remembered(two), "%s", steps[i]);
 		cr_expect(json_equal(harness_value(h, one), harness_value(h, two)));
+	}
+	{
+		long long ttl = harness_redis_int(h, "TTL %s", cache_key(&n));
+
+		cr_expect(ttl > 0 && ttl <= 3600, "%lld", ttl);
 	}
 	expect_completed(run("b9", "make", "bob", "")); /* as b0 did: it fetches */
 	cr_expect(not(was_remembered("b9")));
@@ -139,20 +161,6 @@ Test(owner_cache, a_remembered_result_is_given_to_who_may_read_its_origin)
 	owner_stop();
 }
 
-/* The one key of the cache, or "". */
-static const char *
-cache_key(void)
-{
-	static char key[200];
-	redisReply *reply = harness_redis(h, "KEYS agent:cache:*");
-
-	key[0] = '\0';
-	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 1)
-		(void)snprintf(key, sizeof(key), "%s", reply->element[0]->str);
-	freeReplyObject(reply);
-	return key;
-}
-
 Test(owner_cache, a_record_that_is_not_whole_is_a_miss)
 {
 	static const char *const records[] = { "", "garbage", "{}", "[]",
@@ -162,11 +170,13 @@ Test(owner_cache, a_record_that_is_not_whole_is_a_miss)
 		"0000000000000000000000000000000000000000000000000000000000000000\"}",
 		"{\"ref\":\"cas://sha256:/etc/passwd\"}", "{\"ref\":7,\"data\":null}" };
 	char key[200], id[16];
+	size_t n;
 
 	owner_start();
 	script_work(made("b0", "bob"), TOP_2);
 	expect_completed(run("b1", "work", "bob", ""));
-	(void)snprintf(key, sizeof(key), "%s", cache_key());
+	(void)snprintf(key, sizeof(key), "%s", cache_key(&n));
+	cr_assert(eq(sz, n, 1));
 	cr_assert(strncmp(key, "agent:cache:bob:", 16) == 0, "%s", key);
 	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
 		const char *argv[] = { "SET", key, records[i] };
@@ -227,5 +237,26 @@ Test(owner_cache, answers_to_get_are_remembered_only_when_configured_and_by_prof
 		expect_completed(run(id, steps[i].rule, steps[i].owner, ""));
 		cr_expect(eq(int, was_remembered(id), steps[i].is_hit), "%zu", i);
 	}
+	owner_stop();
+}
+
+Test(owner_cache, what_is_switched_off_remembers_and_promotes_nothing)
+{
+	char id[16];
+	size_t n;
+
+	h = e2e_new();
+	harness_set(h, "pipeline.cache_ttl_sec", "0");
+	harness_set(h, "pipeline.promote_after", "0");
+	harness_start(h);
+	script_work(made("b0", "bob"), TOP_2);
+	for (int i = 0; i < 4; i++) {
+		(void)snprintf(id, sizeof(id), "w%d", i);
+		expect_completed(run(id, "work", "bob", ""));
+		cr_expect(not(was_remembered(id)));
+	}
+	(void)cache_key(&n);
+	cr_expect(eq(sz, n, 0));
+	cr_expect_str_eq(harness_sql(h, "SELECT count(*) FROM composite_tools"), "0\n");
 	owner_stop();
 }

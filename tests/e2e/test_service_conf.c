@@ -8,6 +8,7 @@
 #include "tests/e2e/e2e.h"
 
 #include "common/exit_status.h"
+#include "common/fault_point.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -57,6 +58,7 @@ check(struct buf *out, const char *text, const char *agent)
 	return run(out, args);
 }
 
+#define SECRET "Zx9secretqQ"
 #define USERS "service: { user = \"nobody\"; compute_user = \"daemon\"; };\n"
 
 /* says: parted by '|', each a part of one line of the output. "@" at the beginning
@@ -217,6 +219,33 @@ Test(service_conf, a_good_file_is_ok_and_remarks_do_not_make_it_bad)
 	cr_expect(strstr(buf_str(&out), "configuration ok\n") != NULL);
 }
 
+/* Loose permissions are a warning, a file without a secret is a fault; neither shows
+   what it holds. */
+Test(service_conf, a_secret_file_is_looked_at)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	char text[400], path[300];
+
+	harness_write_file(h, "token", SECRET "\n");
+	(void)snprintf(path, sizeof(path), "%s/token", harness_dir(h));
+	(void)snprintf(text, sizeof(text), USERS "http: { token = \"file:%s\"; };\n",
+	    path);
+	cr_assert(eq(int, chmod(path, 0644), 0));
+	cr_expect_eq(check(&out, text, NULL), 0, "%s", buf_str(&out));
+	cr_expect(strstr(buf_str(&out), "warning: ") != NULL, "%s", buf_str(&out));
+	cr_expect(strstr(buf_str(&out), ":2: http.token: ") != NULL, "%s",
+	    buf_str(&out));
+	cr_expect(strstr(buf_str(&out), "can be read by others") != NULL, "%s",
+	    buf_str(&out));
+	cr_expect(strstr(buf_str(&out), SECRET) == NULL);
+	cr_assert(eq(int, chmod(path, 0600), 0));
+	cr_expect_eq(check(&out, text, NULL), 0, "%s", buf_str(&out));
+	cr_expect(strstr(buf_str(&out), "warning: ") == NULL, "%s", buf_str(&out));
+	harness_write_file(h, "token", "\n");
+	cr_expect_eq(check(&out, text, NULL), EXIT_STATUS_CONFIG);
+	cr_expect(strstr(buf_str(&out), "token is empty") != NULL, "%s", buf_str(&out));
+}
+
 Test(service_conf, files_that_cannot_be_read_are_named)
 {
 	static const char *const folder[] = { "-t", "-c", "/tmp", NULL };
@@ -242,8 +271,8 @@ static const struct {
 	{ { "-c" }, EXIT_STATUS_USAGE, "Try 'agent-runnerd --help'" },
 	{ { "-t", "-T" }, EXIT_STATUS_USAGE, "one can be done at a time" },
 	{ { "--daemon=3" }, EXIT_STATUS_USAGE, "Try 'agent-runnerd --help'" },
-	{ { "-V" }, 0, "agent-runnerd " PACKAGE_VERSION "\n" },
-	{ { "--version" }, 0, "agent-runnerd " PACKAGE_VERSION "\n" },
+	{ { "-V" }, 0, "agent-runnerd " PACKAGE_VERSION FAULT_POINTS_NOTE "\n" },
+	{ { "--version" }, 0, "agent-runnerd " PACKAGE_VERSION FAULT_POINTS_NOTE "\n" },
 	{ { "-h" }, 0, "usage: agent-runnerd" },
 };
 
@@ -262,7 +291,6 @@ Test(service_conf, the_command_line_is_judged)
 /* ---- secrets ---- */
 
 /* Every secret that the configuration can hold has this in it. */
-#define SECRET "Zx9secretqQ"
 
 static void
 add_secrets(void)

@@ -8,9 +8,11 @@
 #include "tests/e2e/e2e.h"
 
 #include "common/clock.h"
+#include "common/exit_status.h"
 #include "tests/support/postgres_server.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 
 TestSuite(walls, .timeout = 180);
 
@@ -33,20 +35,19 @@ count_log(struct harness *h, const char *text)
 	return n;
 }
 
-/* Starts the daemon where Landlock's calls answer this errno. */
+/* The daemon will run where this call answers this errno. */
 static struct harness *
-start_without_landlock(int error)
+new_without(const char *call, int error)
 {
 	static char code[16], program[PROC_PATH_MAX];
-	static const char *wrapper[] = { program, code, "landlock_create_ruleset", "--",
-		NULL };
+	static const char *wrapper[] = { program, code, NULL, "--", NULL };
 	struct harness *h = e2e_new();
 
+	wrapper[2] = call;
 	(void)snprintf(code, sizeof(code), "%d", error);
 	(void)snprintf(program, sizeof(program), "%s",
 	    harness_program(h, "without-calls"));
 	harness_wrap(h, wrapper);
-	harness_start(h);
 	return h;
 }
 
@@ -75,9 +76,10 @@ expect_status(struct harness *h, const char *text)
 static void
 expect_degraded(int error)
 {
-	struct harness *h = start_without_landlock(error);
+	struct harness *h = new_without("landlock_create_ruleset", error);
 	char text[64];
 
+	harness_start(h);
 	(void)snprintf(text, sizeof(text), "no Landlock (errno %d, ", error);
 	cr_expect_eq(count_log(h, text), 1, "told %u times", count_log(h, text));
 	expect_status(h, text);
@@ -99,6 +101,34 @@ Test(walls, a_kernel_built_without_landlock_is_told_once_and_shown)
 Test(walls, a_kernel_that_has_landlock_switched_off_is_told_once_and_shown)
 {
 	expect_degraded(EOPNOTSUPP);
+}
+
+static bool
+has_ended(struct harness *h, void *arg)
+{
+	(void)arg;
+	return proc_has_ended(harness_proc(h));
+}
+
+/* No child could ever be started there. */
+Test(walls, a_kernel_that_cannot_hold_processes_is_refused_with_its_reason)
+{
+	static const char *const calls[] = { "pidfd_open", "close_range" };
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		CLEANUP(harness_freep)
+		struct harness *h = new_without(calls[i], ENOSYS);
+		int status;
+
+		harness_servers(h);
+		harness_launch(h);
+		harness_wait_until(h, has_ended, NULL, 60000, "the daemon gives up");
+		cr_expect(harness_log_has(h, calls[i]), "%s", calls[i]);
+		cr_expect(harness_log_has(h, "Linux 5.9 or later is needed"));
+		status = harness_proc(h)->status;
+		cr_expect_eq(WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+		    EXIT_STATUS_CONFIG);
+	}
 }
 
 /* With what this machine's kernel has: the page and the metric agree. */

@@ -37,17 +37,16 @@ reads_files(const uint8_t *data, size_t size)
 	return memmem(data, size, "${", 2) != NULL; /* they may come from there */
 }
 
+/* One role an input: libconfig is slow, and any input has neighbours. */
 static void
-expect_roles_read(const struct conf *c)
+expect_role_reads(const struct conf *c, enum role role)
 {
-	for (int role = 0; role < ROLE_COUNT; role++) {
-		CLEANUP(conf_freep) struct conf *back = NULL;
-		CLEANUP_BUF struct buf text = BUF_INIT;
-		struct err err = ERR_INIT;
+	CLEANUP(conf_freep) struct conf *back = NULL;
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
 
-		conf_write_role(&text, c, (enum role)role);
-		ASSERT(conf_read_role(buf_str(&text), text.len, &back, &err) == 0);
-	}
+	conf_write_role(&text, c, role);
+	ASSERT(conf_read_role(buf_str(&text), text.len, &back, &err) == 0);
 }
 
 static void
@@ -67,7 +66,7 @@ try_file(const uint8_t *data, size_t size)
 	}
 	conf_write_masked(&masked, c);
 	ASSERT(buf_status(&masked) == 0);
-	expect_roles_read(c);
+	expect_role_reads(c, (enum role)(size % ROLE_COUNT));
 	ASSERT(conf_compare(c, c, NULL, &err) == 0);
 	conf_blank_secrets(c);
 }

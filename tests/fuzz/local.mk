@@ -9,8 +9,9 @@ fuzz_driver = tests/fuzz/driver.c
 endif
 fuzz_cflags = $(AM_CFLAGS) $(fuzz_flags) -DFUZZ_CORPUS=\"$(abs_top_srcdir)/tests/fuzz/corpus\"
 fuzz_ldflags = $(AM_LDFLAGS) $(fuzz_flags)
-fuzz_targets = fuzz_json fuzz_steps fuzz_read fuzz_yaml fuzz_compute fuzz_provider fuzz_schema fuzz_job \
+fuzz_targets = fuzz_json fuzz_steps fuzz_read fuzz_yaml fuzz_compute fuzz_pipeline fuzz_provider fuzz_schema fuzz_job \
 	fuzz_conf fuzz_slots fuzz_messages fuzz_redis fuzz_fetch fuzz_url fuzz_redirect fuzz_secrets
+fuzz_targets += fuzz_shape
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/driver.c
 if FUZZERS
 noinst_PROGRAMS += $(fuzz_targets)
@@ -42,6 +43,11 @@ fuzz_compute_SOURCES = tests/fuzz/fuzz_compute.c $(fuzz_driver)
 fuzz_compute_CFLAGS = $(fuzz_cflags)
 fuzz_compute_LDFLAGS = $(fuzz_ldflags)
 fuzz_compute_LDADD = $(compute_libs)
+fuzz_pipeline_SOURCES = tests/fuzz/fuzz_pipeline.c $(fuzz_driver)
+fuzz_pipeline_CFLAGS = $(fuzz_cflags)
+fuzz_pipeline_LDFLAGS = $(fuzz_ldflags)
+fuzz_pipeline_LDADD = worker/libpipelinerun.a common/libpipeline.a worker/libllm.a \
+	common/libjson.a common/libcommon.a -lm
 fuzz_provider_SOURCES = tests/fuzz/fuzz_provider.c $(fuzz_driver)
 fuzz_provider_CFLAGS = $(fuzz_cflags)
 fuzz_provider_LDFLAGS = $(fuzz_ldflags)
@@ -88,3 +94,9 @@ fuzz_secrets_SOURCES = tests/fuzz/fuzz_secrets.c $(fuzz_driver)
 fuzz_secrets_CFLAGS = $(fuzz_cflags)
 fuzz_secrets_LDFLAGS = $(fuzz_ldflags)
 fuzz_secrets_LDADD = common/libcommon.a
+fuzz_shape_SOURCES = tests/fuzz/fuzz_shape.c $(fuzz_driver)
+fuzz_shape_CFLAGS = $(fuzz_cflags)
+fuzz_shape_LDFLAGS = $(fuzz_ldflags)
+fuzz_shape_LDADD = worker/libpipelinerun.a worker/libagent.a common/libpipeline.a \
+	common/libjson_schema.a common/libstore.a common/libjson.a common/libcommon.a \
+	$(PCRE2_LIBS) $(CRYPTO_LIBS) -lm

@@ -167,7 +167,9 @@ queue_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(HIREDIS_CFLAGS)
 queue_test_libs = tests/support/libqueuetest.a common/libqueue.a common/libcommon.a \
 	$(REDIS_LIBS) $(CRITERION_LIBS)
 queue_tests = test_redis_url test_redis_sync test_queue_ops test_queue_recover \
-	test_queue_fsck test_queue_budget test_queue_operator test_queue_rights test_scheduler
+	test_queue_fsck test_queue_budget test_queue_operator test_queue_cache \
+	test_queue_rights test_scheduler
+	test_queue_fsck test_queue_budget test_queue_limit test_queue_operator test_queue_rights test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
 test_redis_url_SOURCES = tests/unit/test_redis_url.c
@@ -185,6 +187,12 @@ test_queue_recover_LDADD = $(queue_test_libs)
 test_queue_fsck_SOURCES = tests/unit/test_queue_fsck.c
 test_queue_fsck_CFLAGS = $(queue_test_cflags)
 test_queue_fsck_LDADD = $(queue_test_libs)
+test_queue_cache_SOURCES = tests/unit/test_queue_cache.c
+test_queue_cache_CFLAGS = $(queue_test_cflags)
+test_queue_cache_LDADD = $(queue_test_libs)
+test_queue_limit_SOURCES = tests/unit/test_queue_limit.c
+test_queue_limit_CFLAGS = $(queue_test_cflags)
+test_queue_limit_LDADD = $(queue_test_libs)
 test_queue_budget_SOURCES = tests/unit/test_queue_budget.c
 test_queue_budget_CFLAGS = $(queue_test_cflags)
 test_queue_budget_LDADD = $(queue_test_libs)
@@ -204,8 +212,16 @@ endif
 
 # --- sessions, and what pipelines say before they run
 if HAVE_CRITERION
-check_PROGRAMS += test_session test_pipeline_facts
-TESTS += test_session test_pipeline_facts
+check_PROGRAMS += test_session test_pipeline_facts test_pipeline_shape test_found_tools
+TESTS += test_session test_pipeline_facts test_pipeline_shape test_found_tools
+test_pipeline_shape_SOURCES = tests/unit/test_pipeline_shape.c
+test_pipeline_shape_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_pipeline_shape_LDADD = worker/libpipelinerun.a common/libpipeline.a \
+	common/libjson_schema.a common/libstore.a common/libjson.a common/libcommon.a \
+	$(CRYPTO_LIBS) $(CRITERION_LIBS) $(PCRE2_LIBS) -lm
+test_found_tools_SOURCES = tests/unit/test_found_tools.c
+test_found_tools_CFLAGS = $(test_agent_CFLAGS)
+test_found_tools_LDADD = $(test_agent_LDADD)
 test_pipeline_facts_SOURCES = tests/unit/test_pipeline_facts.c
 test_pipeline_facts_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_pipeline_facts_LDADD = worker/libpipelinerun.a common/libpipeline.a \
@@ -234,6 +250,7 @@ if HAVE_CRITERION
 check_PROGRAMS += test_store test_store_queue test_cas
 TESTS += test_store test_store_queue test_cas
 test_store_SOURCES = tests/unit/test_store.c tests/unit/test_store_faults.c \
+	tests/unit/test_store_tools.c \
 	tests/unit/store_fixture.h tests/unit/store_fixture.c
 test_store_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_store_LDADD = tests/support/libservers.a $(STORE_LIBS) $(CRITERION_LIBS)
@@ -422,9 +439,9 @@ check_PROGRAMS += test_stack
 TESTS += test_stack
 test_stack_SOURCES = tests/unit/test_stack.c worker/loop.c worker/fiber.c worker/preview.c
 test_stack_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-test_stack_LDADD = worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
+test_stack_LDADD = worker/libpipelinerun.a common/libpipeline.a common/libstore.a worker/libagent.a worker/libtools.a worker/libllm.a common/libconf.a \
 	common/libjson_schema.a common/libjson.a common/libcommon.a \
-	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) -lm
+	$(CRITERION_LIBS) $(PCRE2_LIBS) $(LIBCONFIG_LIBS) $(CRYPTO_LIBS) -lm
 endif
 
 # --- nothing in job code blocks

@@ -318,11 +318,11 @@ static const struct tool fake_tools[] = {
 	    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"n\":{\"type\":"
 	    "\"integer\",\"minimum\":0},\"fail\":{\"type\":\"string\"},\"big\":{\"type\":"
 	    "\"integer\"},\"api_key\":{\"type\":\"string\"}}}",
-	    TOOL_DATA, TOOL_LANE_EXECUTE, NULL, run_fetch },
+	    TOOL_DATA, TOOL_LANE_EXECUTE, NULL, run_fetch, NULL },
 	{ "change", "d", "{\"type\":\"object\"}", TOOL_PATCH, TOOL_LANE_PATCH, always,
-	    run_change },
+	    run_change, NULL },
 	{ "flaky", "d", "{\"type\":\"object\"}", TOOL_DATA, TOOL_LANE_EXECUTE, NULL,
-	    run_flaky },
+	    run_flaky, NULL },
 };
 
 static char provider_name[] = "fake", model_name[] = "fake-model",

@@ -560,6 +560,58 @@ Test(conf, all_secrets_are_found_and_none_stays_when_blanked)
 	conf_free(c);
 }
 
+static const char parties[] =
+    "database: { url = \"postgresql://u:databasepass@h/d\"; };\n"
+    "llm: { providers = ( { name = \"p\"; base_url = \"http://u:urlpassword@h/v1\"; api_key = "
+    "\"provider-key\"; }, { name = \"q\"; api_key = \"ollama\"; } ); };\n"
+    "auth_profiles: { w = { type = \"api_key\"; header = \"X\"; value = \"profile-key\"; hosts = "
+    "( \"h\" ); }; b = { type = \"basic\"; username = \"u\"; password = \"admin\"; hosts = ( "
+    "\"h\" ); }; };\n";
+
+static const struct {
+	const char *text;
+	bool of_all, of_providers, of_strangers, of_basic;
+} shown[] = {
+	{ "databasepass", true, false, false, false },
+	{ "urlpassword", true, true, false, false },
+	{ "provider-key", true, true, false, false },
+	{ "profile-key", true, false, true, true },
+	/* words: masked where they were sent, and in what this process says */
+	{ "ollama", true, false, false, false },
+	{ "admin", true, false, false, true },
+	{ "nothing of ours", false, false, false, false },
+};
+
+Test(conf, what_may_come_back_is_what_was_sent)
+{
+	CLEANUP(conf_freep) struct conf *c = NULL;
+	CLEANUP(secrets_freep) struct secrets *all = NULL;
+	CLEANUP(secrets_freep) struct secrets *providers = NULL;
+	CLEANUP(secrets_freep) struct secrets *strangers = NULL;
+	CLEANUP(secrets_freep) struct secrets *basic = NULL;
+	struct err e = ERR_INIT;
+
+	cr_assert(eq(int, conf_load(file("x.conf", parties), &c, &e), 0), "%s", e.text);
+	cr_assert(eq(int, conf_secrets(c, &all), 0));
+	cr_assert(eq(int, conf_provider_secrets(c, &providers), 0));
+	cr_assert(eq(int, conf_profile_secrets(c, NULL, &strangers), 0));
+	cr_assert(eq(int, conf_profile_secrets(c, &c->auth_profiles[1], &basic), 0));
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		const char *t = shown[i].text;
+		size_t n = strlen(t);
+
+		cr_expect(eq(int, secrets_found(all, t, n), shown[i].of_all), "%s", t);
+		cr_expect(eq(int, secrets_found(providers, t, n),
+			      shown[i].of_providers),
+		    "%s", t);
+		cr_expect(eq(int, secrets_found(strangers, t, n),
+			      shown[i].of_strangers),
+		    "%s", t);
+		cr_expect(eq(int, secrets_found(basic, t, n), shown[i].of_basic), "%s",
+		    t);
+	}
+}
+
 Test(conf, an_included_file_is_read_from_beside_the_first_and_named_in_findings)
 {
 	struct conf *c = NULL;

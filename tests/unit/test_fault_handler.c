@@ -61,7 +61,7 @@ make_a_refused_call(void)
 
 	if (sandbox_harden(getppid(), &err) == 0 &&
 	    sandbox_filter(SANDBOX_SCHEDULER, &err) == 0)
-		(void)syscall(SYS_syslog, 0, NULL, 0);
+		(void)syscall(SYS_getpriority, 0, 0);
 	_exit(1);
 }
 
@@ -136,7 +136,7 @@ static const struct {
 	{ "a write to nowhere",     write_nowhere,           SIGSEGV, SIGSEGV, LOOP_ROW,   -1 },
 	{ "abort",                  abort_itself,            SIGABRT, SIGABRT, LOOP_ROW,   -1 },
 	{ "no stack left",          overflow,                SIGSEGV, SIGSEGV, LOOP_ROW,   -1 },
-	{ "a refused call",         make_a_refused_call,     SIGSYS,  SIGSYS,  LOOP_ROW,   SYS_syslog },
+	{ "a refused call",         make_a_refused_call,     SIGSYS,  SIGSYS,  LOOP_ROW,   SYS_getpriority },
 	{ "a call that kills",      make_a_call_that_kills,  SIGSYS,  0,       0,          0 },
 	{ "somebody else's signal", be_killed_by_another,    SIGSEGV, SIGSEGV, -1,         -1 },
 	{ "the helper thread",      fault_in_the_helper,     SIGSEGV, SIGSEGV, HELPER_ROW, -1 },

@@ -54,6 +54,7 @@ static const struct http_probe_route routes[] = {
 	{ "/loop", .status = 302, .headers = "Location: /loop2\r\n" },
 	{ "/loop2", .status = 302, .headers = "Location: /loop\r\n" },
 	{ "/etag", .headers = "ETag: \"s3cr3tkey\"\r\nContent-Type: s3cr3tkey/x\r\n" },
+	{ "/words", .body = "the pa55 of words" },
 	{ "/parts", .body = "{\"k\":\"s3cr3tkey\",\"x\":\"0123456789\"}\n",
 	    .repeat = 9000, .flags = PROBE_CHUNKED },
 };
@@ -79,6 +80,7 @@ start_fetch(const char *network)
 	    "\"s3cr3tkey\"; hosts = ( \"127.0.0.1\" ); };\n"
 	    " b = { type = \"basic\"; username = \"u\"; password = \"s3cr3tkey\"; "
 	    "hosts = ( \"127.0.0.1\" ); };\n"
+	    " s = { type = \"bearer\"; token = \"pa55\"; hosts = ( \"127.0.0.1\" ); };\n"
 	    " t = { type = \"bearer\"; token = \"s3cr3tkey\"; hosts = ( \"127.0.0.1\" "
 	    "); }; };\n",
 	    network);
@@ -410,6 +412,19 @@ Test(fetch, no_header_of_an_answer_and_no_piece_of_a_body_brings_a_secret)
 	    9000 * strlen("{\"k\":\"[masked]\",\"x\":\"0123456789\"}\n")));
 	cr_expect(memmem(data.bytes, data.len, "s3cr3t", 6) == NULL);
 	lane_data_release(&data);
+}
+
+/* What is short may be a word: it is masked for who was sent it only. */
+Test(fetch, a_short_secret_is_masked_where_it_was_sent)
+{
+	run("/words", "");
+	cr_expect(memmem(data.bytes, data.len, "pa55", 4) != NULL);
+	run("/words", ",\"auth_profile\":\"h\"");
+	cr_expect(memmem(data.bytes, data.len, "pa55", 4) != NULL);
+	run("/words", ",\"auth_profile\":\"s\"");
+	cr_expect(is_ok());
+	cr_expect(memmem(data.bytes, data.len, "pa55", 4) == NULL);
+	cr_expect(memmem(data.bytes, data.len, "the [masked] of words", 21) != NULL);
 }
 
 Test(fetch, keys_of_the_model_itself_are_not_shown_in_errors)

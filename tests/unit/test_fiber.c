@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
 static struct loop *loop;
 static struct fibers *fibers;
@@ -255,4 +256,69 @@ Test(fiber, timers_fire_in_order_and_not_after_cancel)
 		cr_assert(eq(int, loop_turn(loop, 50), 0));
 	for (size_t i = 0; i < 50; i++)
 		cr_expect(eq(sz, t[i].place, 0));
+}
+
+/* ---- stacks that wait for long ---- */
+
+enum {
+	DEEP_BYTES = 40 * 1024,
+	PAGE_BYTES = 4096
+};
+
+struct trim {
+	uintptr_t deep; /* an address that only the deep call used */
+	bool was_there, is_there;
+	int sum;
+};
+
+__attribute__((noinline)) static void
+go_deep(struct trim *t)
+{
+	volatile char local[DEEP_BYTES];
+
+	for (size_t i = 0; i < sizeof(local); i += 512)
+		local[i] = 'd';
+	t->deep = (uintptr_t)&local[512];
+}
+
+static bool
+is_resident(uintptr_t at)
+{
+	unsigned char page = 0;
+
+	cr_assert(eq(int, mincore((void *)(at - at % PAGE_BYTES), 1, &page), 0));
+	return (page & 1) != 0;
+}
+
+static void
+trims(void *ctx)
+{
+	struct trim *t = ctx;
+	volatile int kept[64];
+
+	for (int i = 0; i < 64; i++)
+		kept[i] = i;
+	go_deep(t);
+	t->was_there = is_resident(t->deep);
+	fiber_trim();
+	t->is_there = is_resident(t->deep);
+	go_deep(t); /* the pages come back */
+	fiber_trim();
+	for (int i = 0; i < 64; i++)
+		t->sum += kept[i];
+}
+
+Test(fiber, trimming_gives_back_what_a_deep_call_left_and_nothing_in_use)
+{
+	struct trim t = { .deep = 0 };
+
+	cr_assert(fiber_start(fibers, trims, &t) != NULL);
+	run_all();
+	cr_expect(eq(int, t.sum, 63 * 64 / 2));
+#ifndef WITH_SANITIZERS /* they keep locals elsewhere */
+	cr_expect(t.was_there);
+	cr_expect(not(t.is_there));
+	/* how deep it was is still told */
+	cr_expect(gt(sz, fibers_deepest_stack(fibers), DEEP_BYTES - PAGE_BYTES));
+#endif
 }

@@ -437,6 +437,156 @@ Test(retry, jitters_within_a_doubling_bound_and_gives_up)
 	cr_expect(!llm_retry_decide(&e, 0, 60000, 0.0, &ms));
 }
 
+/* A thousand jobs were told the same at the same moment: in no second come more than
+   twice as many back as in the mean of the seconds in which any come. */
+enum {
+	HERD = 1000,
+	SECONDS = 200
+};
+
+static void
+expect_spread(const uint64_t delays[HERD], const char *what, unsigned nth,
+    unsigned least_seconds)
+{
+	unsigned per_second[SECONDS] = { 0 }, used = 0, most = 0;
+
+	for (int i = 0; i < HERD; i++) {
+		cr_assert(delays[i] / 1000 < SECONDS);
+		per_second[delays[i] / 1000]++;
+	}
+	for (int s = 0; s < SECONDS; s++) {
+		used += per_second[s] > 0;
+		most = per_second[s] > most ? per_second[s] : most;
+	}
+	cr_expect(used >= least_seconds, "%s %u: within %u seconds", what, nth, used);
+	cr_expect(most * used <= 2 * HERD, "%s %u: %u in one of %u seconds", what, nth,
+	    most, used);
+}
+
+Test(retry, a_herd_does_not_come_back_at_once)
+{
+	static const struct {
+		bool has_asked;
+		uint64_t asked_ms;
+	} cases[] = { { false, 0 }, { true, 0 }, { true, 250 }, { true, 7300 },
+		{ true, 60000 } };
+	uint64_t delays[HERD];
+	struct llm_error e;
+
+	srand48(1);
+	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+		(void)llm_error_set(&e, ERROR_TYPE_LLM_RATE_LIMITED, 429, "x");
+		e.has_retry_after = cases[c].has_asked;
+		e.retry_after_ms = cases[c].asked_ms;
+		for (unsigned nth = 0; nth < LLM_REPEATS_MAX; nth++) {
+			for (int i = 0; i < HERD; i++)
+				cr_assert(llm_retry_decide(&e, nth, UINT64_MAX,
+				    drand48(), &delays[i]));
+			expect_spread(delays, "repeat", nth, 2);
+		}
+		for (unsigned nth = 0; nth < 8; nth++) {
+			for (int i = 0; i < HERD; i++)
+				delays[i] = llm_attempt_delay_ms(true,
+				    cases[c].asked_ms, nth, drand48());
+			expect_spread(delays, "attempt", nth, 4);
+		}
+		for (int i = 0; i < HERD; i++)
+			delays[i] = llm_put_off_ms(cases[c].asked_ms, drand48());
+		expect_spread(delays, "put off", 0, 1);
+	}
+}
+
+static const struct {
+	struct llm_wait_headers h;
+	struct llm_limit requests, tokens;
+	bool is_near;
+} limits[] = {
+	{ { .limit_requests = "60",
+	      .remaining_requests = "59",
+	      .reset_requests = "1s",
+	      .limit_tokens = "150000",
+	      .remaining_tokens = "149984",
+	      .reset_tokens = "6m0s" },
+	    { true, 60, 59, 1000 }, { true, 150000, 149984, 360000 }, false },
+	{ { .limit_requests = "50",
+	      .remaining_requests = "9",
+	      .reset_requests = "1994-11-06T08:49:47Z" },
+	    { true, 50, 9, 10000 }, { false, 0, 0, 0 }, true },
+	{ { .limit_input = "40000",
+	      .remaining_input = "39000",
+	      .limit_output = "8000",
+	      .remaining_output = "100",
+	      .reset_output = "1994-11-06T08:50:37Z" },
+	    { false, 0, 0, 0 }, { true, 8000, 100, 60000 }, true },
+	{ { .limit_requests = "0", .remaining_requests = "0" }, { false, 0, 0, 0 },
+	    { false, 0, 0, 0 }, false },
+	{ { .limit_requests = "many", .remaining_requests = "3" }, { false, 0, 0, 0 },
+	    { false, 0, 0, 0 }, false },
+	{ { .limit_requests = "99999999999999999999", .remaining_requests = "1" },
+	    { false, 0, 0, 0 }, { false, 0, 0, 0 }, false },
+	{ { .limit_requests = "10" }, { false, 0, 0, 0 }, { false, 0, 0, 0 }, false },
+	{ { .limit_tokens = "10", .remaining_tokens = "1", .reset_tokens = "soon" },
+	    { false, 0, 0, 0 }, { true, 10, 1, 0 }, true },
+};
+
+static void
+expect_limit(const struct llm_limit *got, const struct llm_limit *want, size_t i)
+{
+	cr_expect(got->is_known == want->is_known, "%zu", i);
+	if (!want->is_known)
+		return;
+	cr_expect(got->limit == want->limit && got->remaining == want->remaining &&
+		got->full_ms == want->full_ms,
+	    "%zu: %llu of %llu, full in %llu ms", i, (unsigned long long)got->remaining,
+	    (unsigned long long)got->limit, (unsigned long long)got->full_ms);
+}
+
+Test(retry, reads_what_both_vendors_tell_of_their_limits)
+{
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		struct llm_limit requests, tokens;
+
+		llm_limits_read(&limits[i].h, WALL, &requests, &tokens);
+		expect_limit(&requests, &limits[i].requests, i);
+		expect_limit(&tokens, &limits[i].tokens, i);
+		cr_expect((llm_limit_is_near(&requests) ||
+			      llm_limit_is_near(&tokens)) == limits[i].is_near,
+		    "%zu", i);
+	}
+}
+
+/* Every name of the table leads to a field, in any case of letters. */
+Test(retry, knows_the_headers_by_one_table)
+{
+	static const char *const names[] = { "x-ratelimit-limit-requests",
+		"x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests",
+		"x-ratelimit-remaining-tokens", "x-ratelimit-reset-requests",
+		"x-ratelimit-reset-tokens", "anthropic-ratelimit-requests-limit",
+		"anthropic-ratelimit-requests-remaining",
+		"anthropic-ratelimit-requests-reset",
+		"anthropic-ratelimit-tokens-limit",
+		"anthropic-ratelimit-input-tokens-limit",
+		"anthropic-ratelimit-input-tokens-remaining",
+		"anthropic-ratelimit-input-tokens-reset",
+		"anthropic-ratelimit-output-tokens-limit",
+		"anthropic-ratelimit-output-tokens-remaining",
+		"anthropic-ratelimit-output-tokens-reset", "retry-after",
+		"retry-after-ms" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct llm_wait_headers h, empty;
+		bool is_listed = false;
+
+		memset(&h, 0, sizeof(h));
+		memset(&empty, 0, sizeof(empty));
+		llm_wait_note(&h, names[i], strlen(names[i]), "7", 1);
+		cr_expect(memcmp(&h, &empty, sizeof(h)) != 0, "%s", names[i]);
+		for (size_t k = 0; llm_wait_name(k) != NULL; k++)
+			is_listed |= strcmp(llm_wait_name(k), names[i]) == 0;
+		cr_expect(is_listed, "%s", names[i]);
+	}
+}
+
 Test(prices, cached_tokens_have_their_own)
 {
 	struct token_price p = { .input = 2.5, .output = 10, .cached = 1.25 };
@@ -682,7 +832,7 @@ Test(llm_call, waits_as_long_as_asked_but_not_past_its_turn)
 	struct told t = ask(&net, 0);
 
 	cr_expect(t.r == 0);
-	cr_expect(net.slept_ms >= 3000 && net.slept_ms < 4000, "%llu",
+	cr_expect(net.slept_ms >= 3000 && net.slept_ms <= 4000, "%llu",
 	    (unsigned long long)net.slept_ms);
 	arena_free(t.arena);
 }

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "common/clock.h"
+#include "common/queue/queue_client.h"
 #include "tests/support/queue_fixture.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +16,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct fixture f;
 
@@ -293,4 +296,82 @@ Test(redis_sync, queue_names_change_only_while_nobody_works)
 	f.setup.jobs = strdup("third:jobs");
 	cr_expect(queue_meta_check(f.redis, &f.setup, "", &err) == -EEXIST);
 	cr_expect(strstr(err.text, "other:jobs") != NULL, "%s", err.text);
+}
+
+/* ---- WAITAOF, by a stand-in for the servers that know it ---- */
+
+static const struct {
+	const char *name, *info, *waitaof; /* replies */
+	int want;
+	unsigned n_waits;
+} waits[] = {
+	{ "an old server", "*1\r\n*-1\r\n", "-ERR unknown command\r\n", 0, 0 },
+	{ "written", "*1\r\n*1\r\n$7\r\nwaitaof\r\n", "*2\r\n:1\r\n:0\r\n", 0, 2 },
+	{ "not in time", "*1\r\n*1\r\n$7\r\nwaitaof\r\n", "*2\r\n:0\r\n:0\r\n", -EAGAIN,
+	    2 },
+	{ "no such file", "*1\r\n*1\r\n$7\r\nwaitaof\r\n",
+	    "-ERR WAITAOF cannot be used when appendonly is disabled.\r\n", -EIO, 2 },
+};
+
+/* Answers one client by the first word of each of its commands; ends with it. Its
+   status is how often WAITAOF came. */
+static void
+stand_in(int listen_fd, size_t n)
+{
+	int fd = accept(listen_fd, NULL, NULL);
+	char text[4096];
+	ssize_t got;
+	unsigned n_waits = 0;
+
+	while ((got = read(fd, text, sizeof(text) - 1)) > 0) {
+		const char *answer = ":1\r\n";
+
+		text[got] = '\0';
+		if (strstr(text, "\r\nPING\r\n") != NULL)
+			answer = "+PONG\r\n";
+		if (strstr(text, "\r\nCOMMAND\r\n") != NULL) {
+			answer = waits[n].info;
+		} else if (strstr(text, "\r\nWAITAOF\r\n") != NULL) {
+			answer = waits[n].waitaof;
+			n_waits++;
+		}
+		if (write(fd, answer, strlen(answer)) < 0)
+			break;
+	}
+	_exit((int)n_waits);
+}
+
+Test(redis_sync, a_push_waits_for_the_file_where_the_server_can_tell)
+{
+	const struct queue_text payload = { "{}", 2 };
+
+	f.setup.wait_aof = true;
+	cr_expect(queue_submit(f.redis, &f.setup, payload, NULL) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		struct sockaddr_un a = { .sun_family = AF_UNIX };
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0), status = -1;
+		char url[128];
+		struct redis_sync *s;
+		struct err err = ERR_INIT;
+		pid_t pid;
+
+		(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s/stand-in.%zu",
+		    redis_server_dir(f.server), i);
+		cr_assert(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+		    listen(fd, 1) == 0);
+		pid = fork();
+		if (pid == 0)
+			stand_in(fd, i);
+		(void)close(fd);
+		(void)snprintf(url, sizeof(url), "unix://%s", a.sun_path);
+		s = client(url, 2000);
+		for (int k = 0; k < 2; k++)
+			cr_expect(queue_submit(s, &f.setup, payload, &err) ==
+				waits[i].want,
+			    "%s: %s", waits[i].name, err.text);
+		redis_sync_free(s);
+		cr_assert(waitpid(pid, &status, 0) == pid);
+		cr_expect(status == (int)waits[i].n_waits << 8, "%s: %x", waits[i].name,
+		    (unsigned)status);
+	}
 }

@@ -90,6 +90,9 @@ static const struct {
 	{ "", "", "53 80 443", "53 443", "" },
 	{ REDIS("unix:///run/redis.sock"), "", "53 80 443", "53 443", "" },
 	{ REDIS("redis://r.example/1"), "53 6379", "53 80 443", "53 443 6379", "" },
+	{ REDIS("rediss://r.example"), "53 6379", "53 80 443", "53 443 6379", "" },
+	{ REDIS("sentinel://a:1,b:2/mymaster"), "any", "53 80 443", "any", "" },
+	{ REDIS("sentinels://u:p@a/mymaster/3"), "any", "53 80 443", "any", "" },
 	{ REDIS("redis://u:p%40:1@[::1]:7000/0"), "53 7000", "53 80 443", "53 443 7000", "" },
 	{ DATABASE("postgresql://u:secret@db.example/x"), "", "53 80 443", "53 443 5432", "53 5432" },
 	{ DATABASE("postgres://a:1111,b,[fe80::1]:2222/x"), "", "53 80 443", "53 443 1111 2222 5432", "53 1111 2222 5432" },
@@ -130,11 +133,10 @@ Test(scope, each_role_reaches_the_ports_of_its_own_servers)
 	}
 }
 
-/* Schemes that the configuration does not take yet, or no more. */
+/* Schemes that this file was not told of. */
 Test(scope, what_cannot_be_derived_is_not_ruled)
 {
-	static const char *const urls[] = { "sentinel://a:1,b:2/mymaster",
-		"gopher://x:70" };
+	static const char *const urls[] = { "gopher://x:70", "redis+new://x:70" };
 	struct role_scope s;
 
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
@@ -171,6 +173,18 @@ Test(scope, files_of_the_database_url_can_be_read)
 	cr_expect(has_path(&s, "/etc/pg/ca x.pem", false));
 	cr_expect(has_path(&s, "/etc/pg/pass", false));
 	cr_expect(!has_path(&s, "rel.pem", false));
+}
+
+Test(scope, certificates_of_redis_are_watched)
+{
+	CLEANUP(conf_freep)
+	struct conf *c = part_of("redis = { url = \"rediss://r/0\"; ca_file = "
+				 "\"/etc/r/ca.pem\"; };\n",
+	    ROLE_SCHEDULER);
+	struct role_scope s;
+
+	role_scope(ROLE_SCHEDULER, c, &s);
+	cr_expect(has_path(&s, "/etc/r/ca.pem", false));
 }
 
 Test(scope, only_who_stores_may_write)

@@ -7,6 +7,7 @@
 #include "worker/agent/args_view.h"
 #include "worker/fiber.h"
 #include "worker/llm/strict_schema.h"
+#include "worker/pipeline/shape.h"
 #include "worker/preview.h"
 
 #include <criterion/criterion.h>
@@ -138,6 +139,42 @@ use_schemas(void *ctx)
 	nest(&schema, "{\"type\":\"array\",\"items\":", PATTERN, "}", 62);
 	nest(&value, "[", NO_MATCH, "]", 62);
 	check_deep(buf_str(&schema), buf_str(&value));
+}
+
+static void
+use_pipelines(void *ctx)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(0);
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	const struct json *args = NULL, *none = NULL;
+	struct pipeline_facts facts;
+	struct pipeline_shape shape;
+
+	(void)ctx;
+	buf_adds(&text, "{\"pipeline\":[{\"step\":\"table_filter\",\"condition\":");
+	nest(&text, "{\"not\":", "{\"field\":\"a\",\"op\":\"<\",\"value\":1}", "}", 24);
+	buf_adds(&text, "}]}");
+	cr_assert(eq(int, json_read(a, buf_str(&text), text.len, 0, &args, NULL), 0));
+	cr_assert(eq(int, json_read(a, "{}", 2, 0, &none, NULL), 0));
+	cr_assert(eq(int, pipeline_facts_read(a, args, &facts), 0));
+	cr_assert(facts.is_sound);
+	cr_assert(eq(int, pipeline_shape_of(a, args, &facts, &shape), 0));
+	cr_expect(pipeline_shape_fill(a, shape.template, shape.parameters, none,
+		      NULL) != NULL);
+	buf_clear(&text);
+	buf_adds(&text,
+	    "{\"pipeline\":[{\"step\":\"table_filter\",\"condition\":{\"field\":"
+	    "\"a\",\"op\":\"==\",\"value\":");
+	nest(&text, "[", "1", "]", 58);
+	buf_adds(&text, "}}]}");
+	cr_assert(eq(int, json_read(a, buf_str(&text), text.len, 0, &args, NULL), 0));
+	cr_assert(eq(int, pipeline_facts_read(a, args, &facts), 0));
+	cr_expect(eq(int, pipeline_shape_of(a, args, &facts, &shape), -EINVAL));
+}
+
+Test(stack, the_deepest_pipeline)
+{
+	on_fiber(use_pipelines);
 }
 
 Test(stack, the_deepest_schema)

@@ -206,11 +206,12 @@ static int
 reserve(struct conversation *c, struct bound *b)
 {
 	struct conversation_refusal why = { .limit = "" };
+	int64_t least = b->output < ANSWER_MIN_TOKENS ? b->output : ANSWER_MIN_TOKENS;
 	struct conversation_cost want = {
 		.tokens = b->input + b->output,
 		.microusd = (int64_t)ceil(cost(b, b->output)),
-		.least_tokens = b->input + ANSWER_MIN_TOKENS,
-		.least_microusd = (int64_t)ceil(cost(b, ANSWER_MIN_TOKENS)),
+		.least_tokens = b->input + least,
+		.least_microusd = (int64_t)ceil(cost(b, least)),
 	};
 	int r = c->env->reserve(c->env->ctx, c->turn, &want, &why);
 

@@ -111,8 +111,9 @@ ask(struct conversation *c, int64_t max_tokens, struct llm_answer *answer)
 	CLEANUP(freep) struct llm_error *e = calloc(1, sizeof(*e));
 	struct llm_account paid = { .exchanges = 0 };
 	const struct llm_call call = { .targets = c->agent->targets,
-		.prefixes =
-		    (const struct llm_prefix *const *)c->agent->prefixes[c->offer],
+		.prefixes = (const struct llm_prefix *const *)(c->prefixes != NULL
+			? c->prefixes
+			: c->agent->prefixes[c->offer]),
 		.n_targets = c->agent->n_targets,
 		.messages = &c->job->messages,
 		.max_tokens = max_tokens,
@@ -315,6 +316,7 @@ conversation_run(const struct conversation_env *env, struct conversation_job *jo
 	if (r == CONVERSATION_OVER && arena_failed(a))
 		r = -ENOMEM;
 	result->next_index = c->journal.next_index;
+	conversation_forget_found(c);
 	tool_data_release(&c->data);
 	tool_data_release(&c->patch);
 	return r == CONVERSATION_OVER ? 0 : r;

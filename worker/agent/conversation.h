@@ -76,6 +76,11 @@ struct conversation_env {
 	int (*resolve)(void *ctx, const struct tool *tool, const struct tool_call *call,
 	    struct tool_outcome *outcome);
 
+	/* Optional: a tool that is not the agent's, by name; it lives in the arena. 0
+	   with *out, -ENOENT, or why there is none now. */
+	int (*find_tool)(void *ctx, struct arena *a, const char *name, size_t n,
+	    struct tool *out);
+
 	/* Optional: keep data that is too long for a record, and bring it back. A call
 	   whose data was not kept runs again on replay. ref is written, at most ref_max
 	   bytes with its NUL. 0 or a negative errno. */

@@ -36,6 +36,10 @@ struct conversation {
 	struct conversation_tool_call **last_call;
 	struct journal journal;
 	enum agent_offer offer;
+	struct agent_tool *found; /* arena: learnt of on the way; their schemas owned */
+	size_t n_found;
+	struct llm_prefix *
+	    *prefixes; /* owned: with the found ones; NULL: the agent's */
 	unsigned turn; /* of the answer in hand */
 	unsigned violations;
 	const char *narrowed_by; /* the limit that bounds the answer in hand, or NULL */
@@ -73,6 +77,18 @@ void budget_note_call(struct conversation *c, uint64_t bytes,
 
 /* Runs all calls of the answer, tells the model, ends the job where a tool does. */
 int conversation_tools(struct conversation *c, const struct llm_answer *answer);
+
+/* ---- conversation_found.c ---- */
+
+/* *out: the tool of that name that was found or can be, or NULL. 0 or why the job cannot
+   go on. */
+int conversation_find(struct conversation *c, const char *name, size_t n,
+    const struct agent_tool **out);
+
+/* After a successful call: what search_tools reported is offered from the next turn on. */
+int conversation_searched(struct conversation *c, const struct tool *tool,
+    const struct buf *report);
+void conversation_forget_found(struct conversation *c); /* at the end */
 
 /* ---- conversation_outcome.c ---- */
 

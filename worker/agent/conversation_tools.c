@@ -124,6 +124,8 @@ refuse_unknown(struct run *run)
 		if (agent_offers(a, run->c->offer, &a->tools[i]))
 			buf_addf(&known, "%s%s", known.len > 0 ? ", " : "",
 			    a->tools[i].tool->name);
+	for (size_t i = 0; i < run->c->n_found; i++)
+		buf_addf(&known, ", %s", run->c->found[i].tool->name);
 	(void)tool_outcome_fail(&run->outcome, ERROR_TYPE_INVALID_STEP, "",
 	    "there is no tool \"%.*s\"; the tools are: %s. Use one of them, or answer in "
 	    "words.",
@@ -178,6 +180,13 @@ check_call(struct run *run)
 
 	run->tool =
 	    agent_tool_find(run->c->agent, run->call->name.s, run->call->name.len);
+	if (run->tool == NULL) {
+		int r = conversation_find(run->c, run->call->name.s,
+		    run->call->name.len, &run->tool);
+
+		if (r < 0)
+			return r;
+	}
 	if (run->tool == NULL) {
 		refuse_unknown(run);
 		return 0;
@@ -274,7 +283,8 @@ call_of(const struct run *run)
 		.args = run->args,
 		.key = run->key,
 		.deadline_ms = c->job->deadline_ms,
-		.job = c->env->job };
+		.job = c->env->job,
+		.tool = run->tool->tool };
 }
 
 /* Side effects: the journal says first what will be tried. When it says so already, the
@@ -499,11 +509,14 @@ settle(struct run *run)
 
 	if (r < 0)
 		return r;
-	if (run->outcome.error != ERROR_TYPE_NONE)
+	if (run->outcome.error != ERROR_TYPE_NONE) {
 		set_failed(run);
-	else
+	} else {
 		take_data(run);
-	return tell_model(run);
+		r = conversation_searched(run->c, run->tool->tool,
+		    &run->outcome.report);
+	}
+	return r < 0 ? r : tell_model(run);
 }
 
 /* ---- one call, all calls ---- */

@@ -314,6 +314,15 @@ build_offer(struct agent *a, enum agent_offer offer,
 }
 
 static void
+release_offer(struct agent *a, enum agent_offer offer)
+{
+	for (size_t i = 0; a->prefixes[offer] != NULL && i < a->n_targets; i++)
+		llm_prefix_free(a->prefixes[offer][i]);
+	free(a->prefixes[offer]);
+	a->prefixes[offer] = NULL;
+}
+
+static void
 hash_prompt(struct agent *a, const struct parameter_texts *texts)
 {
 	struct fnv f;
@@ -340,6 +349,36 @@ build_prefixes(struct agent *a)
 		r = build_offer(a, (enum agent_offer)o, &texts, specs);
 	if (r == 0)
 		hash_prompt(a, &texts);
+	return r;
+}
+
+int
+agent_prefixes_with(const struct agent *a, enum agent_offer offer,
+    const struct agent_tool *more, size_t n, struct llm_prefix ***out)
+{
+	CLEANUP(freep)
+	struct agent_tool *tools = calloc(a->n_tools + n + 1, sizeof(*tools));
+	CLEANUP(freep)
+	struct llm_tool_spec *specs = calloc(a->n_tools + n + 1, sizeof(*specs));
+	CLEANUP(texts_release) struct parameter_texts texts = { NULL, NULL, 0 };
+	struct agent wider = *a;
+	int r;
+
+	if (tools == NULL || specs == NULL)
+		return -ENOMEM;
+	memcpy(tools, a->tools, a->n_tools * sizeof(*tools));
+	memcpy(tools + a->n_tools, more, n * sizeof(*tools));
+	wider.tools = tools;
+	wider.n_tools = a->n_tools + n;
+	r = texts_write(&texts, &wider);
+	if (r == 0)
+		r = build_offer(&wider, offer, &texts, specs);
+	if (r == 0) {
+		*out = wider.prefixes[offer];
+		return 0;
+	}
+	if (wider.prefixes[offer] != a->prefixes[offer])
+		release_offer(&wider, offer);
 	return r;
 }
 
@@ -392,11 +431,8 @@ release_agent(struct agent *a)
 {
 	for (size_t i = 0; i < a->n_tools; i++)
 		json_schema_free(a->tools[i].schema);
-	for (unsigned o = 0; o < AGENT_OFFER_COUNT; o++) {
-		for (size_t i = 0; a->prefixes[o] != NULL && i < a->n_targets; i++)
-			llm_prefix_free(a->prefixes[o][i]);
-		free(a->prefixes[o]);
-	}
+	for (unsigned o = 0; o < AGENT_OFFER_COUNT; o++)
+		release_offer(a, (enum agent_offer)o);
 	json_schema_free(a->input_schema);
 	json_schema_free(a->output_schema);
 	free(a->tools);

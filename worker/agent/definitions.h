@@ -67,6 +67,11 @@ const struct agent *definitions_at(const struct definitions *d, size_t i); /* or
 const struct agent_tool *agent_tool_find(const struct agent *a, const char *name,
     size_t n);
 
+/* The prefixes of that offer with more tools behind the agent's own: one per target, in
+   an array; the caller's, as each prefix is. 0 or -ENOMEM. */
+int agent_prefixes_with(const struct agent *a, enum agent_offer offer,
+    const struct agent_tool *more, size_t n, struct llm_prefix ***out);
+
 /* Which tools to offer when the intent is that lane (TOOL_LANE_ANY: all). A lane for
    which the agent has no tool narrows nothing. */
 enum agent_offer agent_offer_for(const struct agent *a, unsigned lane);

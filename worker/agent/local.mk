@@ -19,6 +19,7 @@ worker_libagent_a_SOURCES = \
 	worker/agent/journal.h worker/agent/journal.c \
 	worker/agent/conversation.h worker/agent/conversation_private.h \
 	worker/agent/conversation.c worker/agent/conversation_tools.c \
+	worker/agent/conversation_found.c \
 	worker/agent/budget.c worker/agent/conversation_outcome.c worker/agent/conversation_end.c
 nodist_worker_libagent_a_SOURCES = worker/agent/prompt_text.c
 worker_libagent_a_CFLAGS = $(AM_CFLAGS)

@@ -13,12 +13,14 @@
 #include "common/clock.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 enum {
-	WAIT_MAX_MS = 24 * 3600 * 1000
+	WAIT_MAX_MS = 24 * 3600 * 1000,
+	NEAR_PART = 5 /* a fifth of the limit is left: it is near */
 };
 
 static const struct {
@@ -40,6 +42,16 @@ static const struct {
 	ROW("anthropic-ratelimit-tokens-reset", reset_tokens),
 	ROW("anthropic-ratelimit-requests-remaining", remaining_requests),
 	ROW("anthropic-ratelimit-tokens-remaining", remaining_tokens),
+	ROW("x-ratelimit-limit-requests", limit_requests),
+	ROW("x-ratelimit-limit-tokens", limit_tokens),
+	ROW("anthropic-ratelimit-requests-limit", limit_requests),
+	ROW("anthropic-ratelimit-tokens-limit", limit_tokens),
+	ROW("anthropic-ratelimit-input-tokens-reset", reset_input),
+	ROW("anthropic-ratelimit-input-tokens-remaining", remaining_input),
+	ROW("anthropic-ratelimit-input-tokens-limit", limit_input),
+	ROW("anthropic-ratelimit-output-tokens-reset", reset_output),
+	ROW("anthropic-ratelimit-output-tokens-remaining", remaining_output),
+	ROW("anthropic-ratelimit-output-tokens-limit", limit_output),
 	ROW("x-should-retry", should_retry),
 #undef ROW
 };
@@ -217,7 +229,78 @@ llm_wait_asked(const struct llm_wait_headers *h, int64_t wall_ms, uint64_t *ms)
 	return true;
 }
 
+/* ---- limits ---- */
+
+static bool
+read_count(const char *s, uint64_t *out)
+{
+	size_t n = strspn(s, "0123456789");
+
+	if (n == 0 || n > 15 || s[n] != '\0')
+		return false;
+	*out = strtoull(s, NULL, 10);
+	return true;
+}
+
+static struct llm_limit
+read_limit(const char *limit, const char *remaining, const char *reset, int64_t wall_ms)
+{
+	struct llm_limit l = { .is_known = false };
+
+	if (!read_count(limit, &l.limit) || l.limit == 0 ||
+	    !read_count(remaining, &l.remaining))
+		return l;
+	l.is_known = true;
+	if (!read_duration(reset, &l.full_ms) && !read_iso(reset, wall_ms, &l.full_ms))
+		l.full_ms = 0;
+	return l;
+}
+
+static bool
+is_tighter(const struct llm_limit *a, const struct llm_limit *b)
+{
+	if (!a->is_known || !b->is_known)
+		return a->is_known;
+	return (double)a->remaining / (double)a->limit <
+	    (double)b->remaining / (double)b->limit;
+}
+
+void
+llm_limits_read(const struct llm_wait_headers *h, int64_t wall_ms,
+    struct llm_limit *requests, struct llm_limit *tokens)
+{
+	const struct llm_limit parts[] = {
+		read_limit(h->limit_input, h->remaining_input, h->reset_input, wall_ms),
+		read_limit(h->limit_output, h->remaining_output, h->reset_output,
+		    wall_ms),
+	};
+
+	*requests = read_limit(h->limit_requests, h->remaining_requests,
+	    h->reset_requests, wall_ms);
+	*tokens =
+	    read_limit(h->limit_tokens, h->remaining_tokens, h->reset_tokens, wall_ms);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (is_tighter(&parts[i], tokens))
+			*tokens = parts[i];
+}
+
+bool
+llm_limit_is_near(const struct llm_limit *l)
+{
+	return l->is_known && l->remaining < l->limit / NEAR_PART;
+}
+
 /* ---- deciding ---- */
+
+static uint64_t
+jitter_bound_ms(enum error_type type, unsigned nth)
+{
+	uint64_t base = type == ERROR_TYPE_LLM_RATE_LIMITED ? LLM_LIMITED_BASE_MS
+							    : LLM_REPEAT_BASE_MS;
+	uint64_t bound = base << nth;
+
+	return bound < LLM_REPEAT_CAP_MS ? bound : LLM_REPEAT_CAP_MS;
+}
 
 bool
 llm_retry_decide(const struct llm_error *e, unsigned repeats, uint64_t left_ms,
@@ -227,16 +310,30 @@ llm_retry_decide(const struct llm_error *e, unsigned repeats, uint64_t left_ms,
 
 	if (!e->may_repeat || repeats >= LLM_REPEATS_MAX)
 		return false;
-	bound = (uint64_t)LLM_REPEAT_BASE_MS << repeats;
-	if (bound > LLM_REPEAT_CAP_MS)
-		bound = LLM_REPEAT_CAP_MS;
+	bound = jitter_bound_ms(e->type, repeats);
 	delay = (uint64_t)((double)bound * random);
 	if (e->has_retry_after) /* never earlier than asked, and not all at once */
-		delay = e->retry_after_ms + delay / 4;
+		delay += e->retry_after_ms;
 	if (delay >= left_ms)
 		return false;
 	*delay_ms = delay;
 	return true;
+}
+
+uint64_t
+llm_attempt_delay_ms(bool has_asked, uint64_t asked_ms, uint64_t nth, double random)
+{
+	uint64_t bound = (uint64_t)LLM_ATTEMPT_BASE_MS << (nth < 16 ? nth : 16);
+
+	if (bound > LLM_ATTEMPT_CAP_MS)
+		bound = LLM_ATTEMPT_CAP_MS;
+	if (!has_asked)
+		return (uint64_t)(random * (double)bound);
+	if (bound < LLM_ATTEMPT_SPREAD_MS)
+		bound = LLM_ATTEMPT_SPREAD_MS;
+	if (asked_ms > LLM_ATTEMPT_ASKED_MAX_MS)
+		asked_ms = LLM_ATTEMPT_ASKED_MAX_MS;
+	return asked_ms + (uint64_t)(random * (double)bound);
 }
 
 uint64_t

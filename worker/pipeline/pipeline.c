@@ -85,11 +85,20 @@ fails(struct pipeline *p, enum error_type type, const struct step *step,
 	return FAILED;
 }
 
+/* Cut between characters; what a server sent may hold U+0000. */
 static void
 copy_text(char *out, size_t size, const struct json *v)
 {
-	if (json_is(v, JSON_STRING))
-		(void)snprintf(out, size, "%.*s", (int)v->len, v->text);
+	size_t n;
+
+	if (!json_is(v, JSON_STRING) || v->len == 0)
+		return;
+	n = v->len < size ? v->len : size - 1;
+	while (n > 0 && n < v->len && ((unsigned char)v->text[n] & 0xc0) == 0x80)
+		n--;
+	for (size_t i = 0; i < n; i++)
+		out[i] = v->text[i] != '\0' ? v->text[i] : ' ';
+	out[n] = '\0';
 }
 
 /* ---- arguments ---- */

@@ -5,6 +5,8 @@
 
 #include "worker/tools/tools.h"
 
+#define EXECUTE_PIPELINE_NAME "execute_pipeline"
+
 extern const char execute_pipeline_parameters[]; /* generated from the JSON file */
 extern const char execute_pipeline_description[];
 

@@ -11,6 +11,7 @@
 #include "worker/tools/tools.h"
 
 #include "worker/tools/execute_pipeline.h"
+#include "worker/tools/search_tools.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,13 +19,18 @@
 #include <sys/mman.h>
 
 static const struct tool tools[] = {
-	{ .name = "execute_pipeline",
+	{ .name = EXECUTE_PIPELINE_NAME,
 	    .description = execute_pipeline_description,
 	    .parameters = execute_pipeline_parameters,
 	    .flags = TOOL_DATA,
 	    .lane = TOOL_LANE_EXECUTE,
 	    .has_side_effects = execute_pipeline_has_side_effects,
 	    .run = execute_pipeline_run },
+	{ .name = SEARCH_TOOLS_NAME,
+	    .description = search_tools_description,
+	    .parameters = search_tools_parameters,
+	    .lane = TOOL_LANE_ANY,
+	    .run = search_tools_run },
 };
 
 static const char *const reserved[] = { "execute_pipeline", "patch_workflow",

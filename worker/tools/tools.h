@@ -84,6 +84,7 @@ struct tool_call {
 	const char *key; /* idempotency key: hash of job, turn, call and arguments */
 	uint64_t deadline_ms; /* monotonic; 0: none */
 	void *job;
+	const struct tool *tool; /* the row that is run */
 };
 
 struct tool {
@@ -97,6 +98,7 @@ struct tool {
 	/* 0 with *outcome (a failure of the tool is an outcome, too), or -ECANCELED, or
 	   another errno when the job itself cannot go on. */
 	int (*run)(const struct tool_call *call, struct tool_outcome *outcome);
+	const void *ctx; /* of tools that are not in the table: what run needs */
 };
 
 const struct tool *tool_find(const char *name, size_t n); /* NULL when there is none */
