@@ -276,7 +276,7 @@ strike(const struct fault_order *o)
 		(void)overflow(NULL);
 		break;
 	case FAULT_REFUSED:
-		(void)syscall(SYS_getpriority, 0, 0);
+		(void)syscall(SYS_sched_getscheduler, 0);
 		break;
 	case FAULT_NEVER:
 		(void)syscall(SYS_ptrace, -1, 0, NULL, NULL);

@@ -109,7 +109,8 @@ struct fault_page {
 	_Atomic uint32_t reached[FAULT_POINT_COUNT];
 	_Atomic uint32_t struck[FAULT_POINT_COUNT][FAULT_ACTION_COUNT];
 	_Atomic int32_t victim; /* process that was struck last */
-	_Atomic int64_t wall_step_ms; /* what their wall clocks show more than the host's */
+	_Atomic int64_t
+	    wall_step_ms; /* what their wall clocks show more than the host's */
 	struct fault_order orders[FAULT_ORDERS_MAX];
 };
 

@@ -81,14 +81,13 @@ hidden_alloc(size_t n)
 void
 hidden_free(void *p)
 {
-	struct head *h = (struct head *)p - 1;
+	struct head *h;
 
-	if (p == NULL)
-		return;
-	if (hidden_is_off) {
+	if (p == NULL || hidden_is_off) {
 		free(p);
 		return;
 	}
+	h = (struct head *)p - 1;
 	if (h->mapped != KEPT_BYTES || n_kept == KEPT_MAX) {
 		(void)munmap(h, h->mapped);
 		return;
@@ -100,10 +99,11 @@ hidden_free(void *p)
 int
 hidden_show(void *p, bool shown)
 {
-	struct head *h = (struct head *)p - 1;
+	struct head *h;
 
 	if (p == NULL || hidden_is_off)
 		return 0;
+	h = (struct head *)p - 1;
 	return madvise(h, h->mapped, shown ? MADV_DOFORK : MADV_DONTFORK) < 0 ? -errno
 									      : 0;
 }

@@ -29,6 +29,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+enum {
+	LOOP_STUCK_MS = 3000 /* a loop that turns beats twice a second */
+};
+
 static bool
 is_boot_id(const char *word)
 {
@@ -154,11 +158,27 @@ live_set_mark(struct supervisor *s)
 }
 
 static bool
+running_row(const struct child *c, struct slot_row *out)
+{
+	uint32_t running =
+	    atomic_load_explicit(&c->process.slots->running_row, memory_order_relaxed);
+
+	return running >= 1 && running <= SLOT_ROWS &&
+	    slot_row_copy(c->process.slots, running - 1, out);
+}
+
+/* A job that never lets go holds up the others, whose deadlines may come first; one that
+   waits for ever is the one past its own. */
+static bool
 stuck_row(const struct child *c, struct slot_row *out)
 {
-	uint64_t oldest = UINT64_MAX;
+	uint64_t beat =
+	    atomic_load_explicit(&c->process.slots->heartbeat_ms, memory_order_relaxed);
+	uint64_t oldest = UINT64_MAX, now_ms = clock_mono_ms();
 	struct slot_row row;
 
+	if (beat < now_ms && now_ms - beat > LOOP_STUCK_MS && running_row(c, out))
+		return true;
 	for (unsigned i = 0; i < SLOT_ROWS; i++) {
 		if (!slot_row_copy(c->process.slots, i, &row) || row.is_payload != 0 ||
 		    row.deadline_ms >= oldest)
@@ -176,7 +196,6 @@ bool
 live_set_culprit(const struct child *c, int wait_status, struct slot_row *out)
 {
 	struct slot_fault fault;
-	uint32_t running;
 
 	if (c->process.slots == NULL)
 		return false;
@@ -190,10 +209,7 @@ live_set_culprit(const struct child *c, int wait_status, struct slot_row *out)
 	if (!fault_is_signal(WTERMSIG(wait_status)) &&
 	    !(c->is_silent && WTERMSIG(wait_status) == SIGKILL))
 		return false;
-	running =
-	    atomic_load_explicit(&c->process.slots->running_row, memory_order_relaxed);
-	return running >= 1 && running <= SLOT_ROWS &&
-	    slot_row_copy(c->process.slots, running - 1, out);
+	return running_row(c, out);
 }
 
 static enum blame

@@ -546,6 +546,7 @@ job_converse(struct job *j, struct conversation_result *result, struct err *err)
 		.deadline_ms = j->deadline_ms };
 	CLEANUP(json_schema_freep) struct json_schema *schema = NULL;
 	struct llm_usage usage = { 0 };
+	struct err e = ERR_INIT;
 	uint64_t cost = 0;
 	int r;
 

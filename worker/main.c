@@ -306,7 +306,7 @@ serve(struct worker *w)
 static int
 start_store(struct worker *w, struct store *store, struct err *err)
 {
-	struct store_queue_options options = { .begin = fault_handler_join,
+	struct store_queue_options options = { .begin = fault_handler_join_helper,
 		.running = &w->role->slots->helper_row };
 
 	return store_queue_start(store, &options, &w->store, err);

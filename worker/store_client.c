@@ -268,15 +268,3 @@ store_client_get_blob(struct worker *w, const char *ref, size_t max_len, char **
 	*len = r.get_blob.len;
 	return status;
 }
-
-int
-store_client_call(struct worker *w,
-    int (*run_it)(struct store *store, void *ctx, struct err *err), void *ctx,
-    uint64_t due_ms, struct err *err)
-{
-	struct store_request r = { .op = STORE_OP_CALL };
-
-	r.call.run = run_it;
-	r.call.ctx = ctx;
-	return run(w, &r, due_ms, err);
-}

@@ -272,10 +272,6 @@ int store_client_call(struct worker *w,
     uint64_t due_ms, struct err *err);
 int store_client_put_blob(struct worker *w, const void *bytes, size_t len,
     char ref[STORE_REF_MAX], uint64_t due_ms, struct err *err);
-/* Any other operation; it may run several times while it answers -EAGAIN. */
-int store_client_call(struct worker *w,
-    int (*run)(struct store *store, void *ctx, struct err *err), void *ctx,
-    uint64_t due_ms, struct err *err);
 int store_client_get_blob(struct worker *w, const char *ref, size_t max_len,
     char **bytes, size_t *len, uint64_t due_ms, struct err *err);
 

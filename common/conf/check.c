@@ -200,6 +200,7 @@ key_of(const char *fmt, ...)
 static void
 check_provider(struct checker *ck, const struct conf *c, size_t i)
 {
+	static const char *const types[] = { "openai", "anthropic" };
 	struct conf_provider *p = &c->llm.providers[i];
 	size_t n = strlen(p->base_url);
 
@@ -212,9 +213,9 @@ check_provider(struct checker *ck, const struct conf *c, size_t i)
 		if (strcmp(p->name, c->llm.providers[k].name) == 0)
 			BAD_IN(ck, key_of("llm.providers[%zu].name", i),
 			    "'%s' stands twice", p->name);
-	if (strcmp(p->type, "openai") != 0)
-		BAD_IN(ck, key_of("llm.providers[%zu].type", i), "'%s' must be openai",
-		    p->type);
+	if (!is_one_of(p->type, types, ARRAY_LEN(types)))
+		BAD_IN(ck, key_of("llm.providers[%zu].type", i),
+		    "'%s' must be openai or anthropic", p->type);
 	if (!has_prefix(p->base_url, "https://") && !has_prefix(p->base_url, "http://"))
 		BAD_IN(ck, key_of("llm.providers[%zu].base_url", i),
 		    "must begin with https:// or http://");

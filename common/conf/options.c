@@ -183,9 +183,9 @@ const size_t conf_n_options = ARRAY_LEN(conf_options);
 #define P(field) offsetof(struct conf_provider, field)
 static const struct conf_option provider_options[] = {
 	{ "name", OPT_STRING, P(name), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "name that agents and metrics use" },
-	{ "type", OPT_STRING, P(type), "openai", 0, 0, TO_WORKERS, true, "wire protocol: openai" },
+	{ "type", OPT_STRING, P(type), "openai", 0, 0, TO_WORKERS, true, "wire protocol: openai or anthropic" },
 	{ "base_url", OPT_URL, P(base_url), "https://api.openai.com/v1", 0, 0, TO_WORKERS, true, "API address up to the version" },
-	{ "api_key", OPT_SECRET, P(api_key), "", 0, 0, TO_WORKERS, true, "key (empty: no Authorization header)" },
+	{ "api_key", OPT_SECRET, P(api_key), "", 0, 0, TO_WORKERS, true, "key (empty: none is sent)" },
 	{ "model", OPT_STRING, P(model), "gpt-4o", 0, 0, TO_WORKERS | TO_GATEWAY, true, "model, unless the agent names one" },
 	{ "temperature", OPT_FLOAT, P(temperature), "0.1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: not sent" },
 	{ "max_tokens", OPT_INT, P(max_tokens), "4000", 1, 10000000, TO_WORKERS, true, "output tokens of one call" },

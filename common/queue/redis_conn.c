@@ -27,7 +27,8 @@ struct redis_conn {
 	redisReader *reader;
 	struct buf out; /* from sent on not yet written */
 	size_t sent;
-	size_t n_out, n_under_way; /* commands in out; written and not answered */
+	size_t n_out;        /* commands in out, partly written ones included */
+	size_t n_unanswered; /* of all that were sent by the caller */
 };
 
 /*
@@ -39,7 +40,8 @@ static bool
 may_write(const struct redis_conn *c)
 {
 	return c->sent < c->out.len &&
-	    (c->sent > 0 || c->n_under_way == 0 || redis_stream_is_plain(c->stream));
+	    (c->sent > 0 || c->n_unanswered <= c->n_out ||
+		redis_stream_is_plain(c->stream));
 }
 
 int
@@ -106,6 +108,7 @@ redis_conn_send(struct redis_conn *c, int argc, const char **argv,
 	buf_add(&c->out, text, (size_t)n);
 	redisFreeCommand(text);
 	c->n_out++;
+	c->n_unanswered++;
 	return buf_status(&c->out);
 }
 
@@ -123,7 +126,6 @@ write_out(struct redis_conn *c, struct err *err)
 		c->sent += (size_t)n;
 	}
 	c->sent = 0;
-	c->n_under_way += c->n_out;
 	c->n_out = 0;
 	if (c->out.cap > KEEP_MAX)
 		buf_release(&c->out);
@@ -172,8 +174,8 @@ redis_conn_next(struct redis_conn *c, struct redisReply **reply, struct err *err
 		return err_set(err, -EPROTO, "%s", c->reader->errstr);
 	if (got == NULL)
 		return 0;
-	if (c->n_under_way > 0) /* what a subscription tells was not asked for */
-		c->n_under_way--;
+	if (c->n_unanswered > 0) /* what a subscription tells was not asked for */
+		c->n_unanswered--;
 	*reply = got;
 	return 1;
 }

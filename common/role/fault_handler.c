@@ -6,7 +6,8 @@
  * Called: by role_start, by the helper thread at its start, by forked children.
  * Fails:  install and join with negative errno; the handler cannot fail.
  *
- * In the handler only lock-free atomics, sigaction, getpid, gettid and tgkill.
+ * In the handler only lock-free atomics, sigaction, getpid, gettid and tgkill; the one
+ * variable of the thread stands in the program's own image and is not made on demand.
  */
 #include "config.h"
 
@@ -29,7 +30,8 @@ static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS,
 	SIGTRAP };
 
 static struct slot_file *page;
-static pid_t loop_thread;
+/* Where this thread shows the job that it is at; NULL: it runs none. */
+static _Thread_local const _Atomic uint32_t *shown;
 static struct sigaction former[ARRAY_LEN(signals)];
 
 bool
@@ -51,10 +53,9 @@ is_own_doing(const siginfo_t *info)
 static int
 running_row(void)
 {
-	const _Atomic uint32_t *row =
-	    gettid() == loop_thread ? &page->running_row : &page->helper_row;
-
-	return (int)atomic_load_explicit(row, memory_order_relaxed) - 1;
+	return shown == NULL
+	    ? -1
+	    : (int)atomic_load_explicit(shown, memory_order_relaxed) - 1;
 }
 
 static void
@@ -107,7 +108,7 @@ fault_handler_install(struct slot_file *slots)
 	if (r < 0)
 		return r;
 	page = slots;
-	loop_thread = gettid();
+	shown = &slots->running_row;
 	(void)sigfillset(&act.sa_mask);
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		if (sigaction(signals[i], &act, &former[i]) < 0)
@@ -126,6 +127,13 @@ fault_handler_join(void)
 	if (sigprocmask(SIG_UNBLOCK, &set, NULL) < 0)
 		return -errno;
 	return own_stack();
+}
+
+int
+fault_handler_join_helper(void)
+{
+	shown = &page->helper_row;
+	return fault_handler_join();
 }
 
 void

@@ -19,8 +19,10 @@ bool fault_is_signal(int sig);
 int fault_handler_install(struct slot_file *slots);
 
 /* For one more thread: a stack of its own, and no fault signal blocked, since a blocked
-   one kills without a word. 0 or negative errno. */
+   one kills without a word. A thread that runs no job's operations, and the helper, which
+   shows in helper_row whose it is at. 0 or negative errno. */
 int fault_handler_join(void);
+int fault_handler_join_helper(void);
 
 /* In a forked child that shows nothing: faults do what they did before install. */
 void fault_handler_forget(void);

@@ -10,7 +10,7 @@
 #ifndef TESTS_CHAOS_CHAOS_H
 #define TESTS_CHAOS_CHAOS_H
 
-#include "tests/support/harness.h"
+#include "tests/e2e/faults.h"
 
 struct chaos_options {
 	uint64_t seed;
@@ -36,6 +36,7 @@ struct chaos {
 	unsigned pushes_cap;
 	unsigned refused; /* pushes that Redis did not take at the first try */
 	struct blow_state *blows;
+	struct fault_page *faults;
 };
 
 /* A stream of draws: splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
@@ -52,8 +53,8 @@ enum {
 	JOB_NAME_MAX = 32
 };
 
-void jobs_configure(struct harness *h); /* before its start */
-void jobs_script(struct harness *h);    /* tells the model its rules again */
+void jobs_configure(struct chaos *c); /* before the start */
+void jobs_script(struct harness *h);  /* tells the model its rules again */
 void jobs_script_outage(struct harness *h, unsigned status);
 void job_name(unsigned i, char out[JOB_NAME_MAX]);
 /* The job of that number; false when Redis did not take it. */

@@ -65,6 +65,7 @@ static const struct kind {
 	    .extra = "",
 	    .ends = { "", "cancelled" },
 	    .is_cancelled = true },
+	{ .name = "poison", .extra = "", .ends = { "crashed" } },
 	{ .name = "invalid",
 	    .extra = "",
 	    .ends = { "invalid_message" },
@@ -73,7 +74,7 @@ static const struct kind {
 
 /* How often each kind comes: text and tools most. */
 static const unsigned char turns[] = { 0, 1, 2, 3, 4, 0, 1, 2, 5, 1, 0, 6, 1, 4, 7, 0,
-	1, 8 };
+	1, 9, 0, 1, 2, 3, 4, 0, 1, 2, 5, 1, 0, 6, 1, 4, 7, 0, 1, 8 };
 
 static const struct kind *
 kind_of(unsigned i)
@@ -81,9 +82,15 @@ kind_of(unsigned i)
 	return &kinds[turns[i % ARRAY_LEN(turns)]];
 }
 
+/* Poison jobs make a system call that no role may make, wherever they run. */
 void
-jobs_configure(struct harness *h)
+jobs_configure(struct chaos *c)
 {
+	struct harness *h = c->h;
+
+	c->faults = faults_new(h);
+	faults_arm(h, c->faults, "LLM_ANSWER:refused:job=poison");
+	harness_set(h, "llm.breaker_open_sec", "1");
 	harness_set(h, "storage.max_inline_bytes", "20000");
 	harness_write_file(h, "agents.d/two.conf",
 	    "tools = ( \"execute_pipeline\" ); finish_tools = ( );\n");

@@ -56,7 +56,7 @@ begin(struct chaos *c)
 	harness_set(h, "queue.lease_sec", "3");
 	harness_set(h, "queue.completion_queue", "\"all:done\"");
 	harness_set(h, "service.log.level", "\"info\"");
-	jobs_configure(h);
+	jobs_configure(c);
 	blows_begin(c);
 	harness_start(h);
 	jobs_script(h);

@@ -9,6 +9,13 @@
 #include "tests/e2e/e2e.h"
 #include "tests/e2e/faults.h"
 
+#include <sys/syscall.h>
+
+#define TEXT_OF(x) #x
+#define TEXT_OF_VALUE(x) TEXT_OF(x)
+/* What fault points call when they are told to be refused. */
+#define REFUSED "by the refused system call " TEXT_OF_VALUE(__NR_sched_getscheduler)
+
 enum {
 	INNOCENTS = 31,
 	PATIENCE_MS = 90000
@@ -145,9 +152,8 @@ static const struct {
 	    { "signal 6", "step tool, tool execute_pipeline" } },
 	{ "deep-1", "LLM_SEND:overflow:job=deep", "go", { "signal 11", "step llm" } },
 	{ "call-1", "JOURNAL_TOOL_SEND:refused:job=call", "tool",
-	    { "signal 31", "by the refused system call 140",
-		"step tool, tool execute_pipeline", "35 tokens spent",
-		"35 tokens were spent" } },
+	    { "signal 31", REFUSED, "step tool, tool execute_pipeline",
+		"35 tokens spent", "35 tokens were spent" } },
 	{ "never-1", "TOOL_END:never:job=never", "tool",
 	    { "signal 31", "tool execute_pipeline" } },
 	/* not even its burial survives it: the third does without the store */
@@ -223,6 +229,27 @@ Test(culprits, a_fault_outside_of_every_job_has_no_culprit)
 	end();
 }
 
+/* It holds up its neighbour until that one's deadline has passed; the daemon kills the
+   worker, and not the neighbour is charged. */
+Test(culprits, a_job_that_never_lets_go_is_named_and_not_who_waits_for_it)
+{
+	h = e2e_new();
+	page = faults_new(h);
+	harness_set(h, "service.workers", "1");
+	harness_set(h, "queue.lease_sec", "120");
+	harness_start(h);
+	harness_llm_script(h, rules);
+	faults_arm(h, page, "LLM_ANSWER:delay=600000:once:job=greedy");
+	harness_push_job(h, "innocent-0", "slow", ",\"timeout_sec\":3");
+	harness_push_job(h, "greedy", "go", "");
+	expect_uncharged("innocent-0");
+	cr_expect_str_eq(text_at(h, harness_result(h, "greedy", PATIENCE_MS), "status"),
+	    "completed");
+	cr_expect(eq(llong, harness_redis_int(h, "HGET agent:job:greedy crashes"), 1));
+	harness_wait_log(h, "the job that ran was greedy");
+	end();
+}
+
 static bool
 is_struck(struct harness *unused, void *point)
 {
@@ -251,8 +278,7 @@ Test(culprits, a_refused_call_of_any_role_is_named_in_the_log)
 		harness_push_job(h, id, "tool", ",\"agent\":\"two\"");
 		harness_wait_until(h, is_struck, &roles[i].point, PATIENCE_MS, id);
 		(void)snprintf(line, sizeof(line),
-		    "%s/0[%d]: killed by signal 31 (Bad system call) by the refused "
-		    "system call 140",
+		    "%s/0[%d]: killed by signal 31 (Bad system call) " REFUSED,
 		    roles[i].role, (int)atomic_load(&page->victim));
 		harness_wait_log(h, line);
 		cr_expect_str_eq(text_at(h, harness_result(h, id, PATIENCE_MS),

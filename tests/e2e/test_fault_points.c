@@ -30,7 +30,7 @@ static long long letters;         /* dead ones */
 enum way {
 	WAY_JOB,     /* two answers, a pipeline between them */
 	WAY_POST,    /* the same, with a side effect */
-	WAY_RETRY,   /* the model is away for one attempt */
+	WAY_RETRY,   /* its tool fails once */
 	WAY_BURY,    /* its crashes are spent */
 	WAY_RECOVER, /* its worker is killed first */
 	WAY_RELEASE, /* the daemon stops before it is done */
@@ -80,10 +80,10 @@ static const enum way ways[FAULT_POINT_COUNT] = {
  "},{\"step\":\"jq_transform\",\"query\":\".\"}]}}]}}"
 
 /* clang-format off */
-static const char rules_format[] =
+static const char rules[] =
     "{\"rules\":["
-    "{\"when\":{\"prompt_contains\":\"retry\",\"times\":%u},\"fault\":{\"status\":500,"
-    "\"headers\":{\"x-should-retry\":\"false\"}}},"
+    "{\"when\":{\"turn\":0,\"prompt_contains\":\"retry\"},"
+    PIPELINE("flaky?key={{serial}}&fail=1\"") ","
     "{\"when\":{\"prompt_contains\":\"slow\"},"
     "\"reply\":{\"content\":\"serial-{{serial}}\",\"delay_ms\":2500}},"
     "{\"when\":{\"turn\":0,\"prompt_contains\":\"post\"},"
@@ -110,15 +110,6 @@ static void
 job_id(enum fault_point point, enum fault_action action, unsigned n, char out[64])
 {
 	(void)snprintf(out, 64, "%s-%d-%u", fault_point_name(point), (int)action, n);
-}
-
-static void
-load_rules(unsigned failures)
-{
-	char text[2048];
-
-	(void)snprintf(text, sizeof(text), rules_format, failures);
-	harness_llm_script(h, text);
 }
 
 static void
@@ -272,7 +263,6 @@ strike(enum fault_point point, enum fault_action action)
 {
 	bool is_release = ways[point] == WAY_RELEASE;
 
-	load_rules(ways[point] == WAY_RETRY ? JOBS : 0);
 	arm(point, action);
 	if (is_release) { /* the mark of a call under way */
 		struct err err = ERR_INIT;
@@ -317,6 +307,7 @@ strike_everywhere(enum fault_action action, unsigned rest, unsigned of)
 {
 	begin();
 	harness_start(h);
+	harness_llm_script(h, rules);
 	for (unsigned p = rest; p < FAULT_POINT_COUNT; p += of) {
 		if (ways[p] == WAY_REDIS)
 			continue;
@@ -360,11 +351,11 @@ Test(fault_points, struck_while_the_private_redis_starts)
 	begin();
 	harness_use_embedded_redis(h);
 	harness_servers(h);
+	harness_llm_script(h, rules);
 	for (size_t i = 0; i < ARRAY_LEN(points); i++)
 		for (size_t a = 0; a < ARRAY_LEN(actions); a++) {
 			enum fault_point point = points[i];
 
-			load_rules(0);
 			arm(point, actions[a]);
 			harness_launch(h);
 			harness_wait_until(h, is_struck, &point, PATIENCE_MS,

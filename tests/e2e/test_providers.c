@@ -330,6 +330,43 @@ Test(providers, the_failures_of_one_job_are_its_own)
 	stop();
 }
 
+/* The whole conversation in the other vendor's words, tools included. */
+Test(providers, anthropic_messages_run_a_job_with_tools)
+{
+	const struct json *r;
+
+	h = e2e_new();
+	harness_llm_arg(h, "--api-key");
+	harness_llm_arg(h, "k");
+	harness_servers(h);
+	harness_set(h, "llm.providers",
+	    "( { name = \"claude\"; type = \"anthropic\"; base_url = \"http://%s/v1\"; "
+	    "api_key = \"k\"; model = \"claude-x\"; } )",
+	    harness_llm_address(h));
+	harness_write_file(h, "agents.d/workflow.conf",
+	    "name = \"workflow\"; tools = ( \"execute_pipeline\" );");
+	harness_write_conf(h);
+	harness_daemon(h);
+	harness_llm_script(h, "{\"rules\":[" ANSWERS "]}");
+	harness_push_job(h, "a", "go", "");
+	r = harness_expect(h, "a", "completed");
+	cr_expect(eq(i64, int_at(r, "metadata.turns"), 2));
+	cr_expect_str_eq(text_at(h, r, "metadata.llm_model"), "claude-x");
+	cr_expect(eq(llong, harness_llm_stat(h, "refused"), 0));
+	/* and its errors are its own */
+	harness_llm_script(h,
+	    "{\"rules\":[{\"when\":{\"times\":1},\"fault\":{\"status\":529}}," ANSWERS
+	    "]}");
+	harness_push_job(h, "b", "go", "");
+	r = harness_expect(h, "b", "completed");
+	cr_expect(eq(i64, int_at(r, "metadata.attempts"), 1));
+	harness_llm_script(h, "{\"rules\":[{\"fault\":{\"status\":401}}]}");
+	harness_push_job(h, "c", "go", "");
+	r = harness_expect(h, "c", "failed");
+	cr_expect_str_eq(text_at(h, r, "error.type"), "llm_auth");
+	stop();
+}
+
 /* ---- rate limits ---- */
 
 static void

@@ -410,7 +410,10 @@ keep_busy(void)
 static void
 stop_script(void)
 {
-	freeReplyObject(harness_redis(h, "SCRIPT KILL"));
+	do { /* it is killed at its next look around */
+		freeReplyObject(harness_redis(h, "SCRIPT KILL"));
+		harness_sleep(20);
+	} while (!redis_answers(h, NULL));
 }
 
 static void

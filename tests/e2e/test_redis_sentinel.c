@@ -27,6 +27,8 @@ static char port_texts[2][8];
 static struct redis_server *second;
 static struct proc sentinels[SENTINELS_MAX];
 static int n_sentinels, master; /* master: index into ports */
+static bool is_tls;
+static char tls_files[3][PROC_PATH_MAX]; /* certificate, key, authority */
 
 TestSuite(redis_sentinel, .timeout = 600);
 
@@ -38,10 +40,19 @@ is_long(void)
 	return text != NULL && strcmp(text, "1") == 0;
 }
 
+static const char *
+sentinel_socket(int i)
+{
+	static char path[PROC_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/sentinel%d.sock", harness_dir(h), i);
+	return path;
+}
+
 static void
 start_sentinel(int i)
 {
-	char name[32], path[PROC_PATH_MAX], text[512];
+	char name[32], path[PROC_PATH_MAX], text[4096];
 	char *argv[] = { (char *)(uintptr_t) "/usr/bin/env",
 		(char *)(uintptr_t) "redis-server", path,
 		(char *)(uintptr_t) "--sentinel", NULL };
@@ -49,12 +60,18 @@ start_sentinel(int i)
 
 	(void)snprintf(name, sizeof(name), "sentinel%d", i);
 	(void)snprintf(text, sizeof(text),
-	    "port %u\nbind 127.0.0.1\ndir %s\n"
+	    "%s %u\nbind 127.0.0.1\ndir %s\nunixsocket %s\n"
 	    "sentinel monitor main 127.0.0.1 %u %d\n"
 	    "sentinel down-after-milliseconds main 1000\n"
 	    "sentinel failover-timeout main 10000\n"
 	    "requirepass watchword\nsentinel sentinel-pass watchword\n",
-	    sentinel_ports[i], harness_dir(h), ports[0], n_sentinels / 2 + 1);
+	    is_tls ? "port 0\ntls-port" : "port", sentinel_ports[i], harness_dir(h),
+	    sentinel_socket(i), ports[0], n_sentinels / 2 + 1);
+	if (is_tls)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "tls-replication yes\ntls-auth-clients no\ntls-cert-file %s\n"
+		    "tls-key-file %s\ntls-ca-cert-file %s\n",
+		    tls_files[0], tls_files[1], tls_files[2]);
 	harness_write_file(h, name, text);
 	(void)snprintf(path, sizeof(path), "%s/%s", harness_dir(h), name);
 	cr_assert(proc_start(&sentinels[i], harness_dir(h), name, argv,
@@ -65,7 +82,7 @@ start_sentinel(int i)
 static redisReply *
 ask_sentinel(int i, const char *command)
 {
-	redisContext *c = redisConnect("127.0.0.1", sentinel_ports[i]);
+	redisContext *c = redisConnectUnix(sentinel_socket(i));
 	redisReply *reply = NULL;
 
 	if (c != NULL && c->err == 0) {
@@ -100,28 +117,52 @@ sentinels_are_ready(struct harness *unused, void *arg)
 	return true;
 }
 
+static const char *const tls_options[] = { "--tls-cert-file", tls_files[0],
+	"--tls-key-file", tls_files[1], "--tls-ca-cert-file", tls_files[2],
+	"--tls-auth-clients", "no", "--tls-replication", "yes" };
+
+static void
+make_tls_files(void)
+{
+	static const char *const names[] = { "server.pem", "server.key", "ca.pem" };
+
+	cr_assert(tls_files_make(harness_dir(h)));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		(void)snprintf(tls_files[i], sizeof(tls_files[i]), "%s/%s",
+		    harness_dir(h), names[i]);
+	for (size_t i = 0; i < ARRAY_LEN(tls_options); i++)
+		harness_redis_arg(h, tls_options[i]);
+	harness_set(h, "redis.ca_file", "\"%s\"", tls_files[2]);
+}
+
 static void
 begin(void)
 {
-	const char *extra[] = { "--port", port_texts[1], "--bind", "127.0.0.1",
-		"--replicaof", "127.0.0.1", port_texts[0], "--appendonly", "yes",
-		"--unixsocketperm", "777", "--repl-diskless-sync-delay", "0", NULL };
+	const char *extra[24] = { is_tls ? "--tls-port" : "--port", port_texts[1],
+		"--bind", "127.0.0.1", "--replicaof", "127.0.0.1", port_texts[0],
+		"--appendonly", "yes", "--unixsocketperm", "777",
+		"--repl-diskless-sync-delay", "0" };
 	CLEANUP_BUF struct buf list = BUF_INIT;
 
 	h = e2e_new();
+	if (is_tls) {
+		make_tls_files();
+		memcpy(extra + 13, tls_options, sizeof(tls_options));
+	}
 	n_sentinels = is_long() ? SENTINELS_MAX : 1;
 	for (int i = 0; i < 2; i++) {
 		ports[i] = free_port();
 		(void)snprintf(port_texts[i], sizeof(port_texts[i]), "%u", ports[i]);
 	}
-	harness_redis_arg(h, "--port");
+	harness_redis_arg(h, is_tls ? "--tls-port" : "--port");
 	harness_redis_arg(h, port_texts[0]);
 	harness_redis_arg(h, "--repl-diskless-sync-delay");
 	harness_redis_arg(h, "0");
 	buf_addf(&list, "127.0.0.1:%u", free_port()); /* the first one is not there */
 	for (int i = 0; i < n_sentinels; i++)
 		buf_addf(&list, ",localhost:%u", sentinel_ports[i] = free_port());
-	harness_set(h, "redis.url", "\"sentinel://%s/main\"", buf_str(&list));
+	harness_set(h, "redis.url", "\"%s://%s/main\"",
+	    is_tls ? "sentinels" : "sentinel", buf_str(&list));
 	harness_set(h, "redis.sentinel_password", "\"watchword\"");
 	harness_set(h, "queue.lease_sec", "3");
 	harness_servers(h);
@@ -269,17 +310,20 @@ Test(redis_sentinel, the_death_of_the_master_loses_nothing_that_was_replicated)
 	end();
 }
 
-/* An ordered change: the old master lives on as a replica and says READONLY. */
+/* An ordered change, over TLS all around: the old master lives on as a replica and says READONLY. */
 Test(redis_sentinel, a_master_that_becomes_a_replica_is_left)
 {
 	redisReply *r;
 
+	is_tls = true;
 	begin();
 	harness_llm_script(h,
 	    "{\"rules\":[{\"reply\":{\"content\":\"x\",\"delay_ms\":200}}]}");
 	push_some("move");
 	harness_wait_until(h, some_are_done, NULL, HARNESS_WAIT_MS,
 	    "some jobs are done");
+	harness_wait_until(h, replica_has_all, NULL, FAILOVER_MS,
+	    "the replica follows");
 	r = ask_sentinel(0, "SENTINEL FAILOVER main");
 	cr_assert(r != NULL && r->type == REDIS_REPLY_STATUS, "%s",
 	    r != NULL ? r->str : "no answer");

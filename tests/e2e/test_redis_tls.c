@@ -84,6 +84,14 @@ some_are_asked(struct harness *unused, void *arg)
 	return harness_llm_stat(h, "answers") >= JOBS / 2;
 }
 
+static bool
+one_is_delayed(struct harness *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return harness_redis_int(h, "ZCARD agent:delayed") == 1;
+}
+
 static void
 expect_all(void)
 {
@@ -112,7 +120,6 @@ Test(redis_tls, carries_everything_as_the_user_of_the_page)
 	    "{\"rules\":[{\"when\":{\"prompt_contains\":\"later\"},\"fault\":{\"status\":429,"
 	    "\"body\":\"busy\",\"headers\":{\"Retry-After\":\"60\"}}},"
 	    "{\"reply\":{\"content\":\"x\",\"delay_ms\":300}}]}");
-	harness_push_job(h, "delayed", "later", "");
 	for (int i = 0; i < JOBS; i++) {
 		(void)snprintf(id, sizeof(id), "j%d", i);
 		harness_push_job(h, id, "go", "");
@@ -121,11 +128,15 @@ Test(redis_tls, carries_everything_as_the_user_of_the_page)
 	(void)harness_kill_child(h, "worker", 0, SIGKILL);
 	(void)harness_kill_child(h, "scheduler", -1, SIGKILL);
 	expect_all();
+	cr_expect(eq(int,
+	    harness_http(h, "POST", "/test/chat?prompt=hello", NULL, &body), 200));
+	/* last: a provider that says 429 rests */
+	harness_push_job(h, "delayed", "later", "");
+	harness_wait_until(h, one_is_delayed, NULL, HARNESS_WAIT_MS,
+	    "the job is delayed");
 	agentctl("cancel", "delayed");
 	r = harness_expect(h, "delayed", "failed");
 	cr_expect_str_eq(text_at(h, r, "error.type"), "cancelled");
-	cr_expect(eq(int,
-	    harness_http(h, "POST", "/test/chat?prompt=hello", NULL, &body), 200));
 	agentctl("status", NULL);
 	agentctl("fsck", NULL);
 	agentctl("dead", "list");

@@ -27,6 +27,7 @@ llm_stub_SOURCES = \
 	tests/support/llm_stub/main.c \
 	tests/support/llm_stub/chat.h tests/support/llm_stub/chat.c \
 	tests/support/llm_stub/openai.c \
+	tests/support/llm_stub/anthropic.c \
 	tests/support/llm_stub/strict.c \
 	tests/support/llm_stub/script.h tests/support/llm_stub/script.c \
 	tests/support/llm_stub/rules.h tests/support/llm_stub/rules.c \

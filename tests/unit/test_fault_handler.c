@@ -61,7 +61,7 @@ make_a_refused_call(void)
 
 	if (sandbox_harden(getppid(), &err) == 0 &&
 	    sandbox_filter(SANDBOX_SCHEDULER, &err) == 0)
-		(void)syscall(SYS_getpriority, 0, 0);
+		(void)syscall(SYS_sched_getscheduler, 0);
 	_exit(1);
 }
 
@@ -93,6 +93,14 @@ be_killed_by_another(void)
 static void *
 help(void *arg)
 {
+	if (fault_handler_join_helper() == 0)
+		write_nowhere();
+	return arg;
+}
+
+static void *
+beat(void *arg)
+{
 	if (fault_handler_join() == 0)
 		write_nowhere();
 	return arg;
@@ -100,16 +108,28 @@ help(void *arg)
 
 /* Born with all signals blocked, as the store's thread is. */
 static void
-fault_in_the_helper(void)
+fault_in_a_thread(void *(*run)(void *))
 {
 	pthread_t t;
 	sigset_t all;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-	(void)pthread_create(&t, NULL, help, NULL);
+	(void)pthread_create(&t, NULL, run, NULL);
 	(void)pthread_join(t, NULL);
 	_exit(1);
+}
+
+static void
+fault_in_the_helper(void)
+{
+	fault_in_a_thread(help);
+}
+
+static void
+fault_in_another_thread(void)
+{
+	fault_in_a_thread(beat);
 }
 
 static void
@@ -136,10 +156,11 @@ static const struct {
 	{ "a write to nowhere",     write_nowhere,           SIGSEGV, SIGSEGV, LOOP_ROW,   -1 },
 	{ "abort",                  abort_itself,            SIGABRT, SIGABRT, LOOP_ROW,   -1 },
 	{ "no stack left",          overflow,                SIGSEGV, SIGSEGV, LOOP_ROW,   -1 },
-	{ "a refused call",         make_a_refused_call,     SIGSYS,  SIGSYS,  LOOP_ROW,   SYS_getpriority },
+	{ "a refused call",         make_a_refused_call,     SIGSYS,  SIGSYS,  LOOP_ROW,   SYS_sched_getscheduler },
 	{ "a call that kills",      make_a_call_that_kills,  SIGSYS,  0,       0,          0 },
 	{ "somebody else's signal", be_killed_by_another,    SIGSEGV, SIGSEGV, -1,         -1 },
 	{ "the helper thread",      fault_in_the_helper,     SIGSEGV, SIGSEGV, HELPER_ROW, -1 },
+	{ "a thread without jobs",  fault_in_another_thread, SIGSEGV, SIGSEGV, -1,         -1 },
 	{ "a forked child",         fault_in_a_forked_child, 0,       0,       0,          0 },
 };
 /* clang-format on */

@@ -304,6 +304,41 @@ Test(health, every_reason_not_to_be_ready_is_told)
 	cr_expect(strstr(out.data, "supervisor does not answer") != NULL);
 }
 
+/* An agent whose providers all rest makes the daemon unready; one that has another
+   provider, or one that is being tried, does not. */
+Test(health, says_which_agent_has_no_provider_to_ask)
+{
+	static const struct {
+		uint64_t first, second;
+		bool is_ready;
+	} cases[] = { { 0, 0, true }, { METRIC_BREAKER_OPEN, 0, true },
+		{ METRIC_BREAKER_OPEN, 1, true },
+		{ METRIC_BREAKER_OPEN, METRIC_BREAKER_OPEN, false } };
+	struct conf *conf =
+	    conf_of("llm: { providers = ( { name = \"a\"; }, "
+		    "{ name = \"b\"; } ); }; agents = ( { name = \"workflow\"; } );");
+	struct health_facts facts = { .status = &status,
+		.metrics = &metrics,
+		.conf = conf };
+	unsigned cell = metric_info(METRIC_LLM_BREAKER)->first_cell;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		fill();
+		metrics.cells[cell] = cases[i].first;
+		metrics.cells[cell + 1] = cases[i].second;
+		cr_expect(health_write_ready(&out, &facts) == cases[i].is_ready, "%zu",
+		    i);
+		if (!cases[i].is_ready)
+			cr_expect(strstr(buf_str(&out),
+				      "no provider of agent workflow can be asked") !=
+				NULL,
+			    "%zu: %s", i, buf_str(&out));
+	}
+	conf_free(conf);
+}
+
 Test(health, the_page_escapes_what_it_shows)
 {
 	struct conf *conf =

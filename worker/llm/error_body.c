@@ -188,6 +188,8 @@ static const struct {
 	{ 400, IN_MESSAGE, "context length", ERROR_TYPE_LLM_LENGTH },
 	{ 400, IN_MESSAGE, "context window", ERROR_TYPE_LLM_LENGTH },
 	{ 400, IN_MESSAGE, "too many tokens", ERROR_TYPE_LLM_LENGTH },
+	{ 400, IN_MESSAGE, "prompt is too long", ERROR_TYPE_LLM_LENGTH },
+	{ 400, IN_MESSAGE, "credit balance", ERROR_TYPE_LLM_QUOTA_EXHAUSTED },
 	{ 400, IN_MESSAGE, "api key", ERROR_TYPE_LLM_AUTH },
 	{ 500, IN_MESSAGE, "context size", ERROR_TYPE_LLM_LENGTH },
 };

@@ -5,6 +5,8 @@ worker_libllm_a_SOURCES = \
 	worker/llm/provider.h worker/llm/provider.c \
 	worker/llm/openai.h worker/llm/openai.c \
 	worker/llm/openai_answer.h worker/llm/openai_answer.c \
+	worker/llm/answer_part.h worker/llm/answer_part.c \
+	worker/llm/anthropic.h worker/llm/anthropic.c worker/llm/anthropic_answer.c \
 	worker/llm/error_body.h worker/llm/error_body.c \
 	worker/llm/strict_schema.h worker/llm/strict_schema.c \
 	worker/llm/retry.h worker/llm/retry.c \

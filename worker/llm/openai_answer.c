@@ -10,52 +10,24 @@
 
 #include "worker/llm/openai_answer.h"
 
-#include "worker/llm/error_body.h"
+#include "worker/llm/answer_part.h"
 
 #include <errno.h>
 #include <string.h>
-
-enum {
-	CALLS_MAX = 64, /* in one answer; a model that wants more has lost its way */
-	/* of one answer; a larger number is no count, and sums of it would overflow */
-	TOKENS_MAX = 1000000000,
-	MODEL_MAX = 200 /* bytes of a model's name */
-};
-
-static uint64_t
-count_of(const struct json *v, const char *name)
-{
-	const struct json *count = json_get(v, name);
-	int64_t i = 0;
-	int r = json_int64(count, &i);
-
-	if (r == -ERANGE && count->text[0] != '-')
-		i = TOKENS_MAX;
-	else if (r < 0 || i < 0)
-		i = 0;
-	return (uint64_t)(i < TOKENS_MAX ? i : TOKENS_MAX);
-}
 
 static void
 read_usage(const struct json *doc, struct llm_usage *usage)
 {
 	const struct json *u = json_get(doc, "usage");
 
-	usage->input = count_of(u, "prompt_tokens");
-	usage->output = count_of(u, "completion_tokens");
-	usage->cached = count_of(json_get(u, "prompt_tokens_details"), "cached_tokens");
+	usage->input = llm_part_count(u, "prompt_tokens");
+	usage->output = llm_part_count(u, "completion_tokens");
+	usage->cached =
+	    llm_part_count(json_get(u, "prompt_tokens_details"), "cached_tokens");
 	if (usage->cached == 0)
-		usage->cached = count_of(u, "prompt_cache_hit_tokens");
+		usage->cached = llm_part_count(u, "prompt_cache_hit_tokens");
 	if (usage->cached > usage->input)
 		usage->cached = usage->input;
-}
-
-static struct llm_text
-text_of(struct arena *a, const struct json *v)
-{
-	if (!json_is(v, JSON_STRING))
-		return (struct llm_text){ NULL, 0 };
-	return llm_text_dup(a, v->text, v->len);
 }
 
 /* content is a string, null, or a list of parts whose texts are joined. */
@@ -65,7 +37,7 @@ read_content(struct arena *a, const struct json *content)
 	CLEANUP_BUF struct buf all = BUF_INIT;
 
 	if (!json_is(content, JSON_ARRAY))
-		return text_of(a, content);
+		return llm_part_text(a, content);
 	for (uint32_t i = 0; i < content->len; i++) {
 		const struct json *t =
 		    json_get_typed(&content->items[i], "text", JSON_STRING);
@@ -83,7 +55,7 @@ read_arguments(struct arena *a, const struct json *v)
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
 	if (v == NULL || json_is(v, JSON_STRING) || json_is(v, JSON_NULL))
-		return text_of(a, v);
+		return llm_part_text(a, v);
 	json_write(&text, v, JSON_COMPACT);
 	return llm_text_dup(a, buf_str(&text), text.len);
 }
@@ -105,7 +77,7 @@ read_id(struct arena *a, const struct json *v, const struct llm_tool_call *calls
 	char own[32];
 
 	if (json_is(v, JSON_STRING) && v->len > 0 && !id_is_taken(calls, i, v))
-		return text_of(a, v);
+		return llm_part_text(a, v);
 	return llm_text_dup(a, own, (size_t)snprintf(own, sizeof(own), "call_%zu", i));
 }
 
@@ -116,7 +88,7 @@ read_calls(struct arena *a, const struct json *list, struct llm_answer *out)
 
 	if (list == NULL || list->len == 0)
 		return 0;
-	if (list->len > CALLS_MAX)
+	if (list->len > LLM_PART_CALLS_MAX)
 		return -E2BIG;
 	calls = arena_alloc(a, list->len * sizeof(*calls));
 	if (calls == NULL)
@@ -129,7 +101,7 @@ read_calls(struct arena *a, const struct json *list, struct llm_answer *out)
 		if (name == NULL || name->len == 0)
 			return -EINVAL;
 		calls[i].id = read_id(a, json_get(&list->items[i], "id"), calls, i);
-		calls[i].name = text_of(a, name);
+		calls[i].name = llm_part_text(a, name);
 		calls[i].arguments = read_arguments(a, json_get(f, "arguments"));
 	}
 	out->calls = calls;
@@ -167,13 +139,6 @@ read_finish(const struct json *choice, const struct llm_answer *answer)
 }
 
 static int
-bad(struct llm_error *e, int status, const char *what)
-{
-	return llm_error_set(e, ERROR_TYPE_LLM_BAD_RESPONSE, status,
-	    "the provider's answer cannot be used: %s", what);
-}
-
-static int
 read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
     const char **what)
 {
@@ -185,7 +150,7 @@ read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
 		return -EINVAL;
 	}
 	out->text = read_content(a, json_get(m, "content"));
-	out->refusal = text_of(a, json_get(m, "refusal"));
+	out->refusal = llm_part_text(a, json_get(m, "refusal"));
 	r = read_calls(a, json_get_typed(m, "tool_calls", JSON_ARRAY), out);
 	if (r == -E2BIG)
 		*what = "more tool calls than can be meant";
@@ -210,13 +175,11 @@ read_document(struct arena *a, int status, const struct json *doc,
 	const char *what = "no choices in it";
 
 	read_usage(doc, &out->usage);
-	out->model = text_of(a, json_get(doc, "model"));
-	if (out->model.len > MODEL_MAX) /* no name; the configured one is told */
-		out->model.len = 0;
+	out->model = llm_part_model(a, json_get(doc, "model"));
 	if (choices == NULL || choices->len == 0)
-		return bad(e, status, what);
+		return llm_part_bad(e, status, what);
 	if (read_message(a, &choices->items[0], out, &what) < 0)
-		return bad(e, status, what);
+		return llm_part_bad(e, status, what);
 	if (arena_failed(a))
 		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
 		    "no memory for an answer");
@@ -227,30 +190,5 @@ int
 openai_answer(struct arena *a, int status, const char *body, size_t n,
     struct llm_answer *out, struct llm_error *e)
 {
-	struct arena *scratch = NULL;
-	const struct json *doc = NULL, *error;
-	struct err why = ERR_INIT;
-	int r;
-
-	memset(out, 0, sizeof(*out));
-	scratch = arena_new(0);
-	if (scratch == NULL)
-		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
-		    "no memory for an answer");
-	r = n == 0 ? -EINVAL : json_read(scratch, body, n, 0, &doc, &why);
-	error = r == 0 ? json_get(doc, "error") : NULL;
-	if (r == 0)
-		read_usage(doc, &out->usage);
-	if (status < 200 || status > 299)
-		r = llm_error_from_json(status, r == 0 ? doc : NULL, body, n, e);
-	else if (n == 0)
-		r = bad(e, status, "it is empty");
-	else if (r < 0)
-		r = bad(e, status, why.text[0] != '\0' ? why.text : "it is no JSON");
-	else if (error != NULL && !json_is(error, JSON_NULL))
-		r = llm_error_from_json(status, doc, body, n, e);
-	else
-		r = read_document(a, status, doc, out, e);
-	arena_free(scratch);
-	return r;
+	return llm_part_read(a, status, body, n, read_usage, read_document, out, e);
 }

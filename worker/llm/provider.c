@@ -11,6 +11,7 @@
 #include "worker/llm/provider.h"
 
 #include "common/fnv.h"
+#include "worker/llm/anthropic.h"
 #include "worker/llm/openai.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 static const struct llm_provider_type *const types[] = {
 	&llm_openai,
+	&llm_anthropic,
 };
 
 const struct llm_provider_type *

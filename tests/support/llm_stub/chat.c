@@ -14,6 +14,7 @@
 
 static const struct wire *const wires[] = {
 	&wire_openai,
+	&wire_anthropic,
 };
 
 const struct wire *

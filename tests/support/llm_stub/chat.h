@@ -97,6 +97,7 @@ const struct wire *wire_find(const char *path);
 const struct wire *wire_default(void);
 
 extern const struct wire wire_openai;
+extern const struct wire wire_anthropic;
 
 /* Does a schema keep the strict rules? On a breach *path says where. 0 or -EINVAL. */
 int strict_schema_check(const struct json *schema, struct err *err);

@@ -264,6 +264,9 @@ key_is_right(const struct stub *s, const struct http_request *rq)
 	const char *auth = http_request_header(rq, "Authorization");
 	const char *key = http_request_header(rq, "api-key");
 
+	if (key == NULL)
+		key = http_request_header(rq, "x-api-key");
+
 	if (s->api_key == NULL)
 		return true;
 	if (key != NULL && strcmp(key, s->api_key) == 0)
@@ -437,7 +440,8 @@ usage(FILE *out)
 {
 	(void)fprintf(out,
 	    "usage: llm-stub [options]\n"
-	    "A scripted stand-in for an LLM server (OpenAI Chat Completions).\n"
+	    "A scripted stand-in for an LLM server (OpenAI Chat Completions, Anthropic\n"
+	    "Messages).\n"
 	    "  --listen ADDRESS    IPv4 address to listen on (127.0.0.1)\n"
 	    "  --port N            port; 0 takes a free one (the default)\n"
 	    "  --script FILE       rules; read again at SIGHUP\n"
