@@ -125,8 +125,8 @@ struct worker {
 	uint64_t next_claim;
 	uint64_t next_rate_call;
 	uint64_t jobs_done;
-	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
-	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
+	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
 	/* hashes of owner and shape of pipelines that are tools already */
 	uint64_t known_tools[256];
 	bool is_draining;        /* takes no more work */
