@@ -404,6 +404,13 @@ TESTS += test_man_protocol
 test_man_protocol_SOURCES = tests/unit/test_man_protocol.c tests/unit/source_file.h
 test_man_protocol_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_protocol_LDADD = worker/libllm.a common/libcommon.a $(CRITERION_LIBS)
+
+check_PROGRAMS += test_man_metrics
+TESTS += test_man_metrics
+EXTRA_DIST += tests/unit/alerts.yml
+test_man_metrics_SOURCES = tests/unit/test_man_metrics.c tests/unit/source_file.h
+test_man_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_man_metrics_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
 endif
 
 # --- the worker's connections: Redis, lanes, the store's helper thread; its messages
