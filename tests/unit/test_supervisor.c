@@ -675,6 +675,34 @@ Test(supervisor, malformed_requests_lose_their_connection_only)
 	cr_expect_eq(stop(SIGTERM), 0);
 }
 
+Test(supervisor, who_holds_connections_keeps_nobody_out)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct control_answer head;
+	int held[200], n_cut = 0;
+
+	configure("", "workers = 1;", "");
+	start();
+	cr_assert(wait_until(all_live, &FIVE));
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", socket_path);
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		held[i] = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+		cr_assert(
+		    connect(held[i], (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	}
+	cr_expect_eq(control_ask(socket_path, CONTROL_PING, PATIENCE_MS, &head, NULL, 0,
+			 NULL),
+	    0);
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		char byte;
+
+		n_cut += recv(held[i], &byte, 1, MSG_DONTWAIT) == 0;
+		(void)close(held[i]);
+	}
+	cr_expect_eq(n_cut, (int)ARRAY_LEN(held) - 63, "only as many as need be");
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
 Test(supervisor, checks_and_shows_its_configuration)
 {
 	static const char *const
