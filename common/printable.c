@@ -3,21 +3,19 @@
  * printable.c - keeps foreign text from giving orders to a terminal.
  *
  * Owns:   nothing.
- * Called: for log lines, and for what children show in their slot files.
+ * Called: for log lines, for what children show in their slot files, for secrets.
  * Fails:  never.
  */
 #include "config.h"
 
 #include "common/printable.h"
 
-#include <stdint.h>
 #include <string.h>
 
-/* Of the sequence at s; 0 when it is none, is longer than it need be, or says what no
-   text says. */
-static size_t
-decode(const unsigned char *s, size_t n, uint32_t *out)
+size_t
+utf8_next(const char *text, size_t n, uint32_t *out)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t want = s[0] < 0x80   ? 1
 	    : (s[0] & 0xe0) == 0xc0 ? 2
@@ -43,7 +41,7 @@ size_t
 printable_length(const char *s, size_t n)
 {
 	uint32_t cp = 0;
-	size_t len = decode((const unsigned char *)s, n, &cp);
+	size_t len = utf8_next(s, n, &cp);
 
 	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ? 0 : len;
 }
@@ -53,7 +51,7 @@ printable_in_line(const char *s, size_t n)
 {
 	uint32_t cp = 0;
 
-	(void)decode((const unsigned char *)s, n, &cp);
+	(void)utf8_next(s, n, &cp);
 	if (cp == 0x2028 || cp == 0x2029 || (cp >= 0x202a && cp <= 0x202e) ||
 	    (cp >= 0x2066 && cp <= 0x2069))
 		return 0;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * printable.h - which foreign characters may stand in a line that a person reads.
+ * printable.h - characters of UTF-8, and which may stand in a line that a person reads.
  */
 #ifndef COMMON_PRINTABLE_H
 #define COMMON_PRINTABLE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-/* Bytes of the character at s, of which n > 0 bytes are left; 0 when it is no UTF-8, or a
-   control character (C0, DEL, C1), which a terminal would obey. */
+/* Bytes of the character at s, of which n > 0 bytes are left, and which it is; 0 when
+   there is none: cut off, written longer than it need be, or half of a pair. */
+size_t utf8_next(const char *s, size_t n, uint32_t *out);
+
+/* Its bytes; 0 also for a control character (C0, DEL, C1), which a terminal obeys. */
 size_t printable_length(const char *s, size_t n);
 
 /* The same; 0 also for the marks that end a line for some readers or turn its

@@ -4,7 +4,6 @@ common_librole_a_SOURCES = \
 	common/exit_status.h \
 	common/metrics.h common/metrics.c \
 	common/log.h common/log.c \
-	common/printable.h common/printable.c \
 	common/role/ipc.h common/role/ipc.c \
 	common/role/slot_file.h common/role/slot_file.c \
 	common/role/fault_handler.h common/role/fault_handler.c \
