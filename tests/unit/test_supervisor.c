@@ -884,6 +884,46 @@ Test(supervisor, the_private_redis_is_started_first_restarted_and_stopped_last)
 	    strstr(strstr(log_text(), "stopping:"), "scheduler/0["));
 }
 
+/* What it says to one command of one word. */
+static void
+ask_redis(const char *command, char *answer, size_t size)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	CLEANUP(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ssize_t n;
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/run/redis.sock",
+	    folder);
+	cr_assert(connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0, "%s: %s",
+	    addr.sun_path, strerror(errno));
+	cr_assert(dprintf(fd, "%s\r\n", command) > 0);
+	n = read(fd, answer, size - 1);
+	cr_assert(n > 0);
+	answer[n] = '\0';
+}
+
+Test(supervisor, the_private_redis_opens_no_way_out_of_the_sandbox)
+{
+	static const char *const left_out[] = { "MODULE LIST", "DEBUG JMAP",
+		"REPLICAOF 127.0.0.1 1", "SLAVEOF 127.0.0.1 1",
+		"MIGRATE 127.0.0.1 1 key 0 1" };
+	char answer[512];
+
+	if (access("/usr/bin/redis-server", X_OK) < 0)
+		cr_skip_test("no redis-server here");
+	configure("", "workers = 1;", "redis: { url = \"embedded\"; };");
+	start();
+	cr_assert(wait_until(all_live, &SIX));
+	for (size_t i = 0; i < ARRAY_LEN(left_out); i++) {
+		ask_redis(left_out[i], answer, sizeof(answer));
+		cr_expect(strncmp(answer, "-ERR unknown command", 20) == 0, "%s: %s",
+		    left_out[i], answer);
+	}
+	ask_redis("PING", answer, sizeof(answer));
+	cr_expect_str_eq(answer, "+PONG\r\n");
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
 Test(supervisor, children_do_not_outlive_a_killed_daemon)
 {
 	pid_t worker;
