@@ -19,6 +19,7 @@ publish_check(id, completion)
 call('LLEN', P .. 'dead')
 
 local held, key, journal = held_key(holder), job_key(id), P .. 'journal:' .. id
+call('LLEN', journal)
 local j = call('HMGET', key, 'state', 'holder', 'token', 'claim', 'digest', 'attempts',
 	'crashes', 'suspicions', 'retry_count', 'cancel', 'run_ms', 'first_ms', 'base_token',
 	'rerun', 'alone', 'evidence', 'reserved')
@@ -106,7 +107,7 @@ call('HSETNX', key, 'first_ms', string.format('%.0f', now))
 if not is_id then
 	call('HSET', key, 'payload', element, 'digest', digest, 'retry_count', retry_count)
 	if call('EXISTS', P .. 'poison') == 1 then
-		call('HDEL', P .. 'poison', redis.sha1hex(element))
+		redis.pcall('HDEL', P .. 'poison', redis.sha1hex(element))
 	end
 end
 return answer()

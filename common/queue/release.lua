@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- release(holder, id, token, delay_ms, why, ran_ms): handed back without spending an
 -- attempt: at the head of the queue, or, with a delay, among the delayed. A job that must
--- run alone still must.
+-- run alone still must; one that was cancelled meanwhile waits for nothing.
 --@include head
 --@include mine
 --@include delay
@@ -18,14 +18,16 @@ call('LLEN', alone)
 call('ZCARD', delayed)
 if call('LREM', held_key(holder), 1, id) == 0 then return { 'FENCED' } end
 local key, state = job_key(id), 'queued'
-if delay > 0 then
+if f.cancel == 1 then
+	requeue(id)
+elseif delay > 0 then
 	state = 'delayed'
 	delay_job(id, delay)
 elseif f.is_alone then
 	state = 'alone'
 	call('LPUSH', alone, id)
 else
-	call('LPUSH', JOBS, call('HGET', key, 'payload'))
+	requeue(id)
 end
 call('HSET', key, 'state', state, 'last', 'release', 'why', why)
 call('HDEL', key, 'claim')
