@@ -23,7 +23,7 @@ if id ~= '' and letter.reason ~= 'job_id_conflict' then
 	call('LLEN', RESULTS .. ':' .. id)
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
-		'message', 'done_ms', 'first_ms', 'alone')
+		'message', 'done_ms', 'first_ms', 'asked_ms', 'unanswered', 'alone')
 	leave_own_family(id)
 	call('HSET', key, 'state', 'queued', 'last', 'dead_retry', 'payload', letter.payload,
 		'rerun', 1, 'token', token, 'base_token', token)

@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- release(holder, id, token, delay_ms, why, ran_ms): handed back without spending an
--- attempt: at the head of the queue, or, with a delay, among the delayed. A job that must
+-- release(holder, id, token, delay_ms, why, ran_ms, [are others answered]): handed back
+-- without spending an attempt: at the head of the queue, or, with a delay, among the delayed. A job that must
 -- run alone still must; one that was cancelled meanwhile waits for nothing.
+-- The last argument comes when the job has asked its providers in vain: from then on
+-- answers to others count against it ('1': there were some since it asked before).
 --@include head
 --@include mine
 --@include delay
@@ -32,6 +34,8 @@ end
 call('HSET', key, 'state', state, 'last', 'release', 'why', why)
 call('HDEL', key, 'claim')
 call('HINCRBY', key, 'run_ms', ran)
+if ARGV[9] then call('HSET', key, 'asked_ms', string.format('%.0f', now_ms())) end
+if ARGV[9] == '1' then call('HINCRBY', key, 'unanswered', 1) end
 settle(id, f.reserved, 0, 0)
 count('released')
 return { 'OK' }

@@ -653,6 +653,35 @@ Test(queue, release_goes_to_the_head_and_costs_nothing)
 	EXPECT_INT(1, "ZCARD", "agent:delayed");
 }
 
+/* What the worker needs to tell an outage from a request that nobody can digest. */
+Test(queue, vain_questions_are_counted_once_and_only_while_others_are_answered)
+{
+	struct queue_job_ref job = { W0, queue_text("j"), take(&f, W0, "{p}", "j") };
+	struct queue_command c;
+	int64_t asked_ms;
+
+	cr_expect(f.answer.begin.asked_ms == 0 && f.answer.begin.unanswered == 0);
+	for (int n = 0; n < 3; n++) {
+		queue_cmd_release(&c, &f.setup, &job, 0, queue_text("outage"), 10);
+		if (n < 2)
+			queue_cmd_add_unanswered(&c, n == 1);
+		EXPECT_WORD(run(&f, &c), QUEUE_OK);
+		EXPECT_WORD(run(&f, &c), QUEUE_ALREADY);
+		cr_assert(claim(&f, W0));
+		EXPECT_WORD(begin(&f, W0, "{p}", "j"), QUEUE_OK);
+		job.token = f.answer.begin.token;
+		asked_ms = f.answer.begin.asked_ms;
+		cr_expect(asked_ms > f.answer.begin.now_ms - 60000 &&
+		    asked_ms <= f.answer.begin.now_ms);
+		cr_expect(f.answer.begin.unanswered == (n > 0), "%d", n);
+	}
+	EXPECT_WORD(fail(&f, W0, "j", job.token, "m"), QUEUE_OK);
+	push(&f, "{q}");
+	cr_assert(claim(&f, W0));
+	EXPECT_WORD(begin_retry(&f, W0, "{q}", "{p}", "j", 1), QUEUE_OK);
+	cr_expect(f.answer.begin.asked_ms == 0 && f.answer.begin.unanswered == 0);
+}
+
 Test(queue, what_was_not_begun_goes_back_too)
 {
 	struct queue_command c;
