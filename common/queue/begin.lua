@@ -19,6 +19,7 @@ publish_check(id, completion)
 call('LLEN', P .. 'dead')
 
 local held, key, journal = held_key(holder), job_key(id), P .. 'journal:' .. id
+call('LLEN', journal)
 local j = call('HMGET', key, 'state', 'holder', 'token', 'claim', 'digest', 'attempts',
 	'crashes', 'suspicions', 'retry_count', 'cancel', 'run_ms', 'first_ms', 'base_token',
 	'rerun', 'alone', 'evidence', 'reserved')
@@ -29,7 +30,7 @@ local now = now_ms()
 local function answer()
 	local f = call('HMGET', key, 'attempts', 'crashes', 'suspicions', 'retry_count',
 		'run_ms', 'first_ms', 'base_token', 'rerun', 'cancel', 'alone', 'evidence', 'token',
-		'payload', 'family')
+		'payload', 'family', 'asked_ms', 'unanswered')
 	local attempts, crashes, suspicions = tonumber(f[1] or 0), tonumber(f[2] or 0),
 		tonumber(f[3] or 0)
 	local word = 'OK'
@@ -42,6 +43,7 @@ local function answer()
 	return { word, tonumber(f[12]), attempts, crashes, suspicions, tonumber(f[4] or 0),
 		tonumber(f[5] or 0), tonumber(f[6] or 0), now, tonumber(f[7] or 0),
 		f[8] == '1' and 1 or 0, f[10] == '1' and 1 or 0, f[14] and 1 or 0,
+		tonumber(f[15] or 0), tonumber(f[16] or 0),
 		f[11] or '', is_id and f[13] or '', call('LRANGE', journal, 0, -1) }
 end
 
@@ -95,7 +97,7 @@ if runs_again then
 	-- the failure that still waits unread is superseded; the counters start anew
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
-		'message', 'done_ms', 'first_ms')
+		'message', 'done_ms', 'first_ms', 'asked_ms', 'unanswered')
 	leave_own_family(id)
 	call('HSET', key, 'base_token', token, 'rerun', 1)
 	call('PERSIST', key)
@@ -115,6 +117,6 @@ if not is_id then
 end
 call('HSET', key, unpack(fields))
 if not is_id and call('EXISTS', P .. 'poison') == 1 then
-	call('HDEL', P .. 'poison', redis.sha1hex(element))
+	redis.pcall('HDEL', P .. 'poison', redis.sha1hex(element))
 end
 return answer()
