@@ -63,6 +63,7 @@ struct world {
 	uint64_t now_ms;
 	struct llm_text last_user, last_tool;
 	enum llm_tool_choice choice;
+	bool takes_silence; /* of the last call */
 	int64_t max_tokens;
 	unsigned cancel_after_asks;
 	char kept[8][65536];
@@ -125,6 +126,7 @@ world_ask(void *ctx, const struct llm_call *call, struct arena *a,
 	s = &w->script[turn];
 	w->paid[turn]++;
 	w->choice = call->tool_choice;
+	w->takes_silence = call->takes_silence;
 	w->max_tokens = call->max_tokens;
 	for (const struct llm_message *m = call->messages->first; m != NULL;
 	     m = m->next) {
@@ -476,6 +478,28 @@ Test(conversation, data_of_the_last_successful_call_is_the_value)
 	expect_str(value_of(&o), "[2]");
 	cr_expect(o.result.message.len == 9);
 	cr_expect(o.result.n_calls == 2 && o.result.turns == 3);
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(conversation, silence_after_data_or_a_failure_is_an_end)
+{
+	WORLD(CALLS("fetch", "{\"n\":3}"), SAYS(""));
+	struct outcome o = run(w, 0, NULL, 0);
+
+	cr_expect(w->takes_silence);
+	cr_expect(o.result.is_completed);
+	cr_expect_str_eq(value_of(&o), "[3]");
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(conversation, silence_at_the_beginning_says_nothing)
+{
+	WORLD(SAYS("hello"));
+	struct outcome o = run(w, 0, NULL, 0);
+
+	cr_expect(!w->takes_silence);
 	outcome_release(&o);
 	world_free(w);
 }
@@ -1162,6 +1186,80 @@ Test(journal, an_intent_without_outcome_can_be_resolved)
 	w->resolve_as = 0;
 	o = run(w, 0, NULL, 0);
 	cr_expect(w->changes == 1 && w->resolved == 1 && o.result.is_completed);
+	outcome_release(&o);
+	world_free(w);
+}
+
+/* Breaks after the nth record and goes on from there, once change has been made. */
+static struct outcome
+resumed_after(struct world *w, unsigned nth, void (*change)(struct world *w))
+{
+	struct outcome o;
+
+	w->break_at = nth;
+	w->breaks_after = true;
+	o = run(w, 0, NULL, 0);
+	cr_assert(o.r == -ESTALE && w->n_journal == nth);
+	outcome_release(&o);
+	w->break_at = 0;
+	change(w);
+	return run(w, 0, NULL, 0);
+}
+
+static void
+lose_fetch(struct world *w)
+{
+	w->agent.tools = w->tools + 1;
+	w->agent.n_tools = 2;
+}
+
+static void
+fetch_wants_more(struct world *w)
+{
+	static const char schema[] = "{\"type\":\"object\",\"required\":[\"more\"]}";
+
+	json_schema_free(w->tools[0].schema);
+	cr_assert(json_schema_compile_text(schema, strlen(schema), &w->tools[0].schema,
+		      NULL) == 0);
+}
+
+static void
+gain_fetch(struct world *w)
+{
+	w->agent.tools = w->tools;
+	w->agent.n_tools = 3;
+}
+
+Test(journal, what_a_tool_did_stands_when_the_tool_is_gone_or_another)
+{
+	static void (*const changes[])(
+	    struct world * w) = { lose_fetch, fetch_wants_more };
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		WORLD(CALLS("fetch", "{\"n\":7}"), SAYS("done"));
+		struct outcome o = resumed_after(w, 2, changes[i]);
+
+		cr_expect(o.r == 0 && o.result.is_completed, "%zu: %s", i,
+		    o.result.error.text);
+		cr_expect_str_eq(value_of(&o), "[7]");
+		cr_expect(w->fetches == 1 && w->paid[0] == 1 && w->paid[1] == 1);
+		cr_expect(w->last_tool.len == 5); /* "got 7" */
+		outcome_release(&o);
+		world_free(w);
+	}
+}
+
+Test(journal, a_call_that_was_refused_and_answered_to_is_not_made_later)
+{
+	WORLD(CALLS("fetch", "{\"n\":7}"), CALLS("flaky", "{}"), SAYS("done"));
+	struct outcome o;
+
+	lose_fetch(w);
+	w->flaky_works = true;
+	o = resumed_after(w, 2, gain_fetch);
+	cr_expect(o.r == 0 && o.result.is_completed, "%s", o.result.error.text);
+	cr_expect(w->paid[1] == 1, "its answer stands in the journal");
+	cr_expect(w->fetches == 0);
 	outcome_release(&o);
 	world_free(w);
 }

@@ -117,6 +117,7 @@ ask(struct conversation *c, int64_t max_tokens, struct llm_answer *answer)
 		.n_targets = c->agent->n_targets,
 		.messages = &c->job->messages,
 		.max_tokens = max_tokens,
+		.takes_silence = c->has_failed || conversation_in_hand(c) != VALUE_NONE,
 		/* a forced call on every turn could never end in words */
 		.tool_choice =
 		    c->turn == 0 || c->agent->tool_choice != LLM_TOOL_CHOICE_REQUIRED
