@@ -720,12 +720,32 @@ Test(limits, tokens_are_checked_before_each_call_and_bound_the_answer)
 	world_free(w);
 }
 
+/* English and JSON have four bytes a token: a job that fits is not refused by a guess for
+   something denser. */
+Test(limits, a_small_job_that_fits_is_run)
+{
+	WORLD({ .text = "fine", .usage = { 2700, 20, 0 } });
+	struct outcome o;
+
+	w->prefix.head_len = 4 * 2800;
+	o = run(w, 0, NULL, 3000);
+	cr_expect(o.result.is_completed, "%s", o.result.error.text);
+	outcome_release(&o);
+	w->n_journal = 0;
+	w->agent.budget_usd = 0.003;
+	w->target.price = (struct token_price){ 1, 2, 1 };
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.is_completed, "%s", o.result.error.text);
+	outcome_release(&o);
+	world_free(w);
+}
+
 Test(limits, a_request_that_alone_passes_the_tokens_is_not_sent)
 {
 	WORLD(CALLS("fetch", "{\"fail\":\"invalid_step\"}"));
 	struct outcome o;
 
-	w->prefix.head_len = 3 * 500;
+	w->prefix.head_len = 4 * 500;
 	o = run(w, 0, NULL, 500);
 	cr_expect(o.result.error.type == ERROR_TYPE_LIMIT_EXCEEDED);
 	expect_has(o.result.error.text, "the next call takes about 5");
@@ -790,7 +810,7 @@ Test(limits, a_provider_that_does_not_count_is_taken_by_the_length_of_its_words)
 
 	memset(words, 'w', sizeof(words) - 1);
 	w = world_new(script, 1);
-	w->agent.budget_usd = 0.003000;
+	w->agent.budget_usd = 0.002700;
 	w->target.price = (struct token_price){ 1, 2, 1 };
 	o = run(w, 0, NULL, 0);
 	expect_str(o.result.limit_hit, "budget_usd");
@@ -798,7 +818,7 @@ Test(limits, a_provider_that_does_not_count_is_taken_by_the_length_of_its_words)
 	outcome_release(&o);
 	world_free(w);
 	w = world_new(script, 1);
-	o = run(w, 0, NULL, 2000);
+	o = run(w, 0, NULL, 1700);
 	expect_str(o.result.limit_hit, "max_tokens");
 	cr_expect(w->paid[0] == 1);
 	outcome_release(&o);
