@@ -1306,11 +1306,14 @@ Test(journal, the_next_attempt_runs_the_failed_call_again)
 	cr_expect(o.result.is_completed && w->flaky_runs == 3);
 	expect_str(value_of(&o), "{\"ok\":true}");
 	cr_expect(w->paid[0] == 1 && w->paid[1] == 1);
+	cr_expect(o.result.usage.input == 20 && o.result.cost_microusd == 40,
+	    "a void answer was paid, too");
 	outcome_release(&o);
 
 	/* and a crash after that replays the new way */
 	o = run(w, 0, NULL, 0);
 	cr_expect(o.result.is_completed && w->flaky_runs == 3 && o.result.paid == 0);
+	cr_expect(o.result.usage.input == 20 && o.result.cost_microusd == 40);
 	outcome_release(&o);
 	world_free(w);
 }
