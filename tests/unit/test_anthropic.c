@@ -8,8 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-#define expect_text(t, want)                                             \
- cr_expect((t).len == strlen(want) && memcmp((t).s, want, (t).len) == 0, \
+#define expect_text(t, want)                                  \
+ cr_expect((t).len == strlen(want) &&                         \
+	 ((t).len == 0 || memcmp((t).s, want, (t).len) == 0), \
      "'%.*s' is not '%s'", (int)(t).len, (t).s, want)
 
 static const struct llm_provider_type *type;

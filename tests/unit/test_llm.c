@@ -15,8 +15,9 @@
 
 #define expect_str(got, want) \
  cr_expect(strcmp(got, want) == 0, "'%s' is not '%s'", got, want)
-#define expect_text(t, want)                                             \
- cr_expect((t).len == strlen(want) && memcmp((t).s, want, (t).len) == 0, \
+#define expect_text(t, want)                                  \
+ cr_expect((t).len == strlen(want) &&                         \
+	 ((t).len == 0 || memcmp((t).s, want, (t).len) == 0), \
      "'%.*s' is not '%s'", (int)(t).len, (t).s, want)
 
 /* ---- error types ---- */
@@ -110,6 +111,16 @@ static const struct {
 	  "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]},"
 	  "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7}}",
 	    "", "f", "{\"x\":1}", LLM_FINISH_TOOL_CALLS, 7, 0 },
+	/* the names of other interfaces, or the sum alone */
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"input_tokens\":7,"
+	  "\"output_tokens\":2}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":null,"
+	  "\"total_tokens\":9}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 9, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"completion_tokens\":2,"
+	  "\"total_tokens\":9}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
 	/* the model has nothing to add */
 	{ "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}",
 	    "", NULL, NULL, LLM_FINISH_STOP, 0, 0 },
@@ -378,21 +389,56 @@ Test(openai, reasoning_models_get_their_own_parameters)
 
 Test(prefix, a_thousand_builds_are_byte_equal)
 {
-	const struct llm_provider_type *type = llm_provider_type_find("openai");
-	CLEANUP(llm_prefix_freep) struct llm_prefix *first = NULL;
+	const struct llm_provider_type *type;
 
-	cr_assert(
-	    llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2, &first) == 0);
-	for (int i = 0; i < 1000; i++) {
+	for (size_t t = 0; (type = llm_provider_type_at(t)) != NULL; t++) {
+		CLEANUP(llm_prefix_freep) struct llm_prefix *first = NULL;
+
+		cr_assert(llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2,
+			      &first) == 0);
+		for (int i = 0; i < 1000; i++) {
+			CLEANUP(llm_prefix_freep) struct llm_prefix *p = NULL;
+
+			cr_assert(llm_prefix_new(type, "system \xE2\x82\xAC", two_tools,
+				      2, &p) == 0);
+			cr_assert(p->head_len == first->head_len &&
+			    memcmp(p->head, first->head, p->head_len) == 0);
+			cr_assert(p->tools_len == first->tools_len &&
+			    memcmp(p->tools, first->tools, p->tools_len) == 0);
+			cr_assert(strcmp(p->hash, first->hash) == 0);
+		}
+	}
+}
+
+/* Two jobs of different words and ways share all bytes up to the end of the prefix. */
+Test(prefix, what_differs_from_job_to_job_comes_after_it)
+{
+	const struct llm_provider_type *type;
+	struct llm_params params = { "m", 0.1, 400, LLM_TOOL_CHOICE_AUTO };
+
+	for (size_t t = 0; (type = llm_provider_type_at(t)) != NULL; t++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
 		CLEANUP(llm_prefix_freep) struct llm_prefix *p = NULL;
+		CLEANUP_BUF struct buf one = BUF_INIT;
+		CLEANUP_BUF struct buf two = BUF_INIT;
+		struct llm_messages first = { NULL, NULL, 0 };
+		struct llm_messages second = { NULL, NULL, 0 };
+		const char *head;
+		size_t shared;
 
-		cr_assert(
-		    llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2, &p) == 0);
-		cr_assert(p->head_len == first->head_len &&
-		    memcmp(p->head, first->head, p->head_len) == 0);
-		cr_assert(p->tools_len == first->tools_len &&
-		    memcmp(p->tools, first->tools, p->tools_len) == 0);
-		cr_assert(strcmp(p->hash, first->hash) == 0);
+		cr_assert(llm_prefix_new(type, "system", two_tools, 2, &p) == 0);
+		llm_messages_add(a, &first, LLM_ROLE_USER)->text = llm_text_of("a");
+		llm_messages_add(a, &second, LLM_ROLE_USER)->text = llm_text_of("b");
+		llm_messages_add(a, &second, LLM_ROLE_ASSISTANT)->text =
+		    llm_text_of("c");
+		llm_messages_add(a, &second, LLM_ROLE_USER)->text = llm_text_of("d");
+		type->request(&one, p, &first, &params);
+		type->request(&two, p, &second, &params);
+		head = memmem(buf_str(&one), one.len, p->head, p->head_len);
+		cr_assert(head != NULL);
+		shared = (size_t)(head - buf_str(&one)) + p->head_len;
+		cr_expect(two.len > shared &&
+		    memcmp(buf_str(&one), buf_str(&two), shared) == 0);
 	}
 }
 

@@ -15,13 +15,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* The first of those names that has a number. */
+static uint64_t
+count_of(const struct json *usage, const char *name, const char *or_name)
+{
+	uint64_t n = llm_part_count(usage, name);
+
+	return n > 0 ? n : llm_part_count(usage, or_name);
+}
+
 static void
 read_usage(const struct json *doc, struct llm_usage *usage)
 {
 	const struct json *u = json_get(doc, "usage");
+	uint64_t total = llm_part_count(u, "total_tokens");
 
-	usage->input = llm_part_count(u, "prompt_tokens");
-	usage->output = llm_part_count(u, "completion_tokens");
+	usage->input = count_of(u, "prompt_tokens", "input_tokens");
+	usage->output = count_of(u, "completion_tokens", "output_tokens");
+	if (usage->input == 0 && total > usage->output)
+		usage->input = total - usage->output;
 	usage->cached =
 	    llm_part_count(json_get(u, "prompt_tokens_details"), "cached_tokens");
 	if (usage->cached == 0)
