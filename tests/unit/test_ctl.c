@@ -480,8 +480,8 @@ Test(help, completion_offers_commands_and_options)
 	ctl_help_completion(&out);
 	cr_expect(strstr(buf_str(&out), "complete -F _agentctl agentctl") != NULL);
 	cr_expect(strstr(buf_str(&out), "'run'*) words=\" --agent") != NULL);
-	cr_expect(
-	    strstr(buf_str(&out), "'dead') words=\"list show retry drop \"") != NULL);
+	cr_expect(strstr(buf_str(&out),
+		      "'dead') has_files=no words=\"list show retry drop ") != NULL);
 	cr_expect(strstr(buf_str(&out), "all-names") == NULL);
 }
 
