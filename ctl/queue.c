@@ -158,9 +158,10 @@ static void
 who_asks(char out[QUEUE_PAUSED_BY_MAX])
 {
 	const char *sudo = getenv("SUDO_USER");
-	const struct passwd *pw = getpwuid(getuid());
-	char host[65] = "";
+	char host[65] = "", text[1024];
+	struct passwd entry, *pw = NULL;
 
+	(void)getpwuid_r(getuid(), &entry, text, sizeof(text), &pw);
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)snprintf(out, QUEUE_PAUSED_BY_MAX, "%.50s@%s",
 	    sudo != NULL && sudo[0] != '\0' ? sudo
