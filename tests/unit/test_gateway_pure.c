@@ -358,7 +358,8 @@ Test(health, the_page_escapes_what_it_shows)
 Test(health, the_page_says_what_is_wrong_in_words)
 {
 	struct conf *conf = conf_of("llm: { providers = ( { name = \"p<1>\"; type = "
-				    "\"openai\"; model = \"m1\"; } ); };");
+				    "\"openai\"; model = \"m1\"; } ); }; "
+				    "agents = ( { name = \"workflow\"; } );");
 	struct health_facts facts = { .status = &status,
 		.metrics = &metrics,
 		.conf = conf,
