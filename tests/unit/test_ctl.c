@@ -355,7 +355,7 @@ static const struct {
 	{ "rnu hello", "did you mean 'run'" },
 	{ "stat", "did you mean 'status'" },
 	{ "xyzzy", "'agentctl --help'" },
-	{ "dead", "one more word" },
+	{ "dead", "one more word: list, show, retry, drop" },
 	{ "dead shwo 1", "did you mean 'dead show'" },
 	{ "run", "needs PROMPT" },
 	{ "job", "needs JOB_ID" },
