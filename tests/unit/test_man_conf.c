@@ -170,6 +170,25 @@ Test(man_conf, the_example_shows_every_option_with_its_default)
 	}
 }
 
+Test(man_conf, the_example_agent_shows_every_option)
+{
+	CLEANUP(freep) char *text = read_source("etc/agents.d/workflow.conf");
+
+	for (size_t i = 0; i < conf_option_count(); i++) {
+		struct conf_option_info o = conf_option_at(i);
+		char group[128], line[160];
+		const char *leaf = group_of(o.name, group, sizeof(group));
+
+		if (strcmp(group, "AGENT DEFINITIONS") != 0)
+			continue;
+		if (strncmp(leaf, "limits.", 7) == 0)
+			leaf += 7;
+		(void)snprintf(line, sizeof(line), "%s = ", leaf);
+		cr_expect(strstr(text, line) != NULL, "%s is not in the example",
+		    o.name);
+	}
+}
+
 Test(man_conf, the_example_file_is_valid_and_changes_nothing)
 {
 	const char *srcdir = getenv("srcdir");
