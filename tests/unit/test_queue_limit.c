@@ -270,7 +270,9 @@ probe(const char *holder, int64_t sec)
 	return run(&f, &c);
 }
 
-Test(probe, one_of_all_tries_a_provider, .init = setup, .fini = teardown, .timeout = 60)
+TestSuite(probe, .init = setup, .fini = teardown, .timeout = 120);
+
+Test(probe, one_of_all_tries_a_provider)
 {
 	cr_expect(probe("n.b.0.1", 60) == QUEUE_OK);
 	cr_expect(probe("n.b.1.1", 60) == QUEUE_BUSY);
