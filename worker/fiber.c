@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fiber.c - coroutines by makecontext and swapcontext; the only file that knows.
+ * fiber.c - coroutines: born by makecontext, switched by setjmp; the only file that knows.
  *
  * Owns:   stacks, the ready list, the list of idle stacks.
  * Called: by the worker's loop thread only.
  * Fails:  fiber_start for want of memory; everything else cannot.
+ *
+ * swapcontext would ask the kernel for the signal mask at each switch, some twenty times
+ * a job; all fibers have the same mask. A jump leads only to a frame that has not returned.
  *
  * AddressSanitizer is told of each switch (sanitizer/common_interface_defs.h): a switch
  * is announced before, and finished as the first thing on the new stack.
  */
 #include "config.h"
 
+#undef _FORTIFY_SOURCE /* its longjmp takes another stack for a mistake */
+
 #include "worker/fiber.h"
 
 #include "common/cleanup.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,13 +39,14 @@ enum {
 };
 
 struct fiber {
-	ucontext_t context;
+	jmp_buf place; /* where it goes on, once it has begun */
 	struct fibers *set;
 	char *map; /* guard page, then the stack */
 	fiber_fn *fn;
 	void *ctx;
 	uint32_t tag;
 	bool is_ready; /* stands in the ready list */
+	bool has_begun;
 	bool is_done;
 	bool is_masked;
 	bool is_interrupted;
@@ -56,7 +63,7 @@ TAILQ_HEAD(fiber_list, fiber);
 
 struct fibers {
 	struct loop *loop;
-	ucontext_t main_context;
+	jmp_buf main_place; /* where the loop goes on while a fiber runs */
 	struct fiber_list ready, idle;
 	_Atomic uint32_t *shown; /* tag of the fiber that runs, for others to see */
 	size_t n_idle, max_idle, alive;
@@ -130,8 +137,28 @@ switch_to_loop(struct fiber *f)
 
 	announce_switch(f->is_done ? NULL : &f->fake_stack, fs->main_stack,
 	    fs->main_stack_bytes);
-	(void)swapcontext(&f->context, &fs->main_context);
+	if (_setjmp(f->place) == 0)
+		_longjmp(fs->main_place, 1);
 	finish_switch(f->fake_stack, NULL, NULL);
+}
+
+static void fiber_entry(void);
+
+/* Onto an empty stack. */
+__attribute__((noreturn, noinline)) static void
+enter(struct fiber *f)
+{
+	ucontext_t first;
+
+	f->has_begun = true;
+	ASSERT(getcontext(&first) == 0);
+	first.uc_stack.ss_sp = f->map + GUARD_BYTES;
+	first.uc_stack.ss_size = FIBER_STACK_BYTES;
+	first.uc_link = NULL;
+	makecontext(&first, fiber_entry, 0);
+	(void)setcontext(&first);
+	ASSERT(!"a fiber cannot be entered");
+	__builtin_unreachable();
 }
 
 static void
@@ -142,7 +169,11 @@ switch_to_fiber(struct fiber *f)
 	running = f;
 	show_tag(fs, f->tag);
 	announce_switch(&fs->main_fake_stack, f->map + GUARD_BYTES, FIBER_STACK_BYTES);
-	(void)swapcontext(&fs->main_context, &f->context);
+	if (_setjmp(fs->main_place) == 0) {
+		if (!f->has_begun)
+			enter(f);
+		_longjmp(f->place, 1);
+	}
 	finish_switch(fs->main_fake_stack, NULL, NULL);
 	running = NULL;
 	show_tag(fs, 0);
@@ -303,19 +334,6 @@ fibers_deepest_stack(const struct fibers *fs)
 	return deepest;
 }
 
-/* Apart, because getcontext may return twice in the compiler's eyes. */
-__attribute__((noinline)) static int
-prepare_context(struct fiber *f)
-{
-	if (getcontext(&f->context) < 0)
-		return -errno;
-	f->context.uc_stack.ss_sp = f->map + GUARD_BYTES;
-	f->context.uc_stack.ss_size = FIBER_STACK_BYTES;
-	f->context.uc_link = NULL;
-	makecontext(&f->context, fiber_entry, 0);
-	return 0;
-}
-
 struct fiber *
 fiber_start(struct fibers *fs, fiber_fn *fn, void *ctx)
 {
@@ -330,13 +348,10 @@ fiber_start(struct fibers *fs, fiber_fn *fn, void *ctx)
 	f->fn = fn;
 	f->ctx = ctx;
 	f->tag = 0;
-	f->is_done = f->is_masked = f->is_interrupted = f->has_timed_out = false;
+	f->has_begun = f->is_done = false;
+	f->is_masked = f->is_interrupted = f->has_timed_out = false;
 	f->waiting_for = NULL;
 	f->fake_stack = NULL;
-	if (prepare_context(f) < 0) {
-		fiber_destroy(f);
-		return NULL;
-	}
 	fs->alive++;
 	make_ready(f);
 	return f;

@@ -19,6 +19,7 @@ publish_check(id, completion)
 call('LLEN', P .. 'dead')
 
 local held, key, journal = held_key(holder), job_key(id), P .. 'journal:' .. id
+call('LLEN', journal)
 local j = call('HMGET', key, 'state', 'holder', 'token', 'claim', 'digest', 'attempts',
 	'crashes', 'suspicions', 'retry_count', 'cancel', 'run_ms', 'first_ms', 'base_token',
 	'rerun', 'alone', 'evidence', 'reserved')
@@ -29,7 +30,7 @@ local now = now_ms()
 local function answer()
 	local f = call('HMGET', key, 'attempts', 'crashes', 'suspicions', 'retry_count',
 		'run_ms', 'first_ms', 'base_token', 'rerun', 'cancel', 'alone', 'evidence', 'token',
-		'payload', 'family')
+		'payload', 'family', 'asked_ms', 'unanswered')
 	local attempts, crashes, suspicions = tonumber(f[1] or 0), tonumber(f[2] or 0),
 		tonumber(f[3] or 0)
 	local word = 'OK'
@@ -42,6 +43,7 @@ local function answer()
 	return { word, tonumber(f[12]), attempts, crashes, suspicions, tonumber(f[4] or 0),
 		tonumber(f[5] or 0), tonumber(f[6] or 0), now, tonumber(f[7] or 0),
 		f[8] == '1' and 1 or 0, f[10] == '1' and 1 or 0, f[14] and 1 or 0,
+		tonumber(f[15] or 0), tonumber(f[16] or 0),
 		f[11] or '', is_id and f[13] or '', call('LRANGE', journal, 0, -1) }
 end
 
@@ -51,13 +53,14 @@ if is_mine and j[4] == claim and call('LPOS', held, id) then
 	return answer()
 end
 
-if not call('LPOS', held, element) then return { 'GONE' } end
+-- What was just claimed stands near the tail of a list that may be long.
+if not call('LPOS', held, element, 'RANK', -1) then return { 'GONE' } end
 -- it stays where it is; the worker hands it back. What was cancelled ends all the same
 if not j[10] and call('HEXISTS', P .. 'meta', 'paused_ms') == 1 then
 	return { 'PAUSED' }
 end
 local function drop(name, word, extra)
-	call('LREM', held, 1, element)
+	call('LREM', held, -1, element)
 	count(name)
 	return { word, extra }
 end
@@ -86,7 +89,7 @@ local is_taken = state == 'held' and (is_live(owner) or false) and
 	not (is_mine and is_id)
 if waits_elsewhere or is_taken then return drop('duplicate', 'DUPLICATE') end
 
-call('LREM', held, 1, element)
+call('LREM', held, -1, element)
 settle(id, j[17], 0, 0)
 if state == 'held' and not is_mine then call('LREM', held_key(owner), 1, id) end
 call('RPUSH', held, id)
@@ -94,19 +97,26 @@ if runs_again then
 	-- the failure that still waits unread is superseded; the counters start anew
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
-		'message', 'done_ms', 'first_ms')
+		'message', 'done_ms', 'first_ms', 'asked_ms', 'unanswered')
 	leave_own_family(id)
 	call('HSET', key, 'base_token', token, 'rerun', 1)
 	call('PERSIST', key)
 	call('PERSIST', journal)
 end
-call('HSET', key, 'state', 'held', 'holder', holder, 'claim', claim, 'last', 'begin',
-	'token', math.max(token, min_token) + 1, 'begun_ms', string.format('%.0f', now))
-call('HSETNX', key, 'first_ms', string.format('%.0f', now))
+local at = string.format('%.0f', now)
+local fields = { 'state', 'held', 'holder', holder, 'claim', claim, 'last', 'begin',
+	'token', math.max(token, min_token) + 1, 'begun_ms', at }
+local function set(name, value)
+	fields[#fields + 1], fields[#fields + 2] = name, value
+end
+if runs_again or not j[12] then set('first_ms', at) end
 if not is_id then
-	call('HSET', key, 'payload', element, 'digest', digest, 'retry_count', retry_count)
-	if call('EXISTS', P .. 'poison') == 1 then
-		call('HDEL', P .. 'poison', redis.sha1hex(element))
-	end
+	set('payload', element)
+	set('digest', digest)
+	set('retry_count', retry_count)
+end
+call('HSET', key, unpack(fields))
+if not is_id and call('EXISTS', P .. 'poison') == 1 then
+	redis.pcall('HDEL', P .. 'poison', redis.sha1hex(element))
 end
 return answer()

@@ -185,6 +185,7 @@ queue_tests += test_queue_limit
 queue_tests += test_queue_operator
 queue_tests += test_queue_cache
 queue_tests += test_queue_rights
+queue_tests += test_man_security
 queue_tests += test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
@@ -218,6 +219,10 @@ test_queue_operator_LDADD = $(queue_test_libs)
 test_queue_rights_SOURCES = tests/unit/test_queue_rights.c
 test_queue_rights_CFLAGS = $(queue_test_cflags)
 test_queue_rights_LDADD = $(queue_test_libs)
+test_man_security_SOURCES = tests/unit/test_man_security.c tests/unit/source_file.h
+test_man_security_CFLAGS = $(queue_test_cflags)
+test_man_security_LDADD = tests/support/libqueuetest.a common/libqueue.a common/libconf.a \
+	common/libcommon.a $(REDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 test_scheduler_SOURCES = tests/unit/test_scheduler.c
 test_scheduler_CFLAGS = $(queue_test_cflags)
 test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
@@ -404,6 +409,13 @@ TESTS += test_man_protocol
 test_man_protocol_SOURCES = tests/unit/test_man_protocol.c tests/unit/source_file.h
 test_man_protocol_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_protocol_LDADD = worker/libllm.a common/libcommon.a $(CRITERION_LIBS)
+
+check_PROGRAMS += test_man_metrics
+TESTS += test_man_metrics
+EXTRA_DIST += tests/unit/alerts.yml
+test_man_metrics_SOURCES = tests/unit/test_man_metrics.c tests/unit/source_file.h
+test_man_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_man_metrics_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
 endif
 
 # --- the worker's connections: Redis, lanes, the store's helper thread; its messages

@@ -28,7 +28,7 @@ static const struct slot_file *seen;
 static void
 write_nowhere(void)
 {
-	volatile uintptr_t nowhere = 16; /* no constant, which compilers object to */
+	volatile uintptr_t nowhere = 16;
 
 	*(volatile int *)nowhere = 1;
 }

@@ -15,8 +15,9 @@
 
 #define expect_str(got, want) \
  cr_expect(strcmp(got, want) == 0, "'%s' is not '%s'", got, want)
-#define expect_text(t, want)                                             \
- cr_expect((t).len == strlen(want) && memcmp((t).s, want, (t).len) == 0, \
+#define expect_text(t, want)                                  \
+ cr_expect((t).len == strlen(want) &&                         \
+	 ((t).len == 0 || memcmp((t).s, want, (t).len) == 0), \
      "'%.*s' is not '%s'", (int)(t).len, (t).s, want)
 
 /* ---- error types ---- */
@@ -86,6 +87,67 @@ Test(openai, reads_several_calls_also_of_sloppy_servers)
 	expect_text(out.calls[1].arguments, "{\"y\":2}");
 	expect_text(out.calls[2].id, "call_2");
 	cr_expect(out.calls[2].arguments.len == 0);
+}
+
+/* Shapes of other servers: what is read of them, in one line. */
+static const struct {
+	const char *body, *text, *call, *arguments;
+	enum llm_finish finish;
+	unsigned input, output;
+} shapes[] = {
+	{ "{\"choices\":[{\"message\":{\"content\":null,\"function_call\":{\"name\":\"f\","
+	  "\"arguments\":\"{}\"}},\"finish_reason\":\"function_call\"}]}",
+	    "", "f", "{}", LLM_FINISH_TOOL_CALLS, 0, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{"
+	  "\"type\":\"image\"},{\"type\":\"text\",\"text\":\"b\"}],\"tool_calls\":[],"
+	  "\"function_call\":null},\"finish_reason\":\"eos\"}],\"usage\":null}",
+	    "ab", NULL, NULL, LLM_FINISH_STOP, 0, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\",\"tool_calls\":null},"
+	  "\"finish_reason\":null,\"logprobs\":null}],\"error\":null,\"usage\":{"
+	  "\"prompt_tokens\":7,\"completion_tokens\":2,\"prompt_tokens_details\":null},"
+	  "\"timings\":{\"prompt_n\":1}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"\",\"reasoning_content\":\"hm\","
+	  "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]},"
+	  "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7}}",
+	    "", "f", "{\"x\":1}", LLM_FINISH_TOOL_CALLS, 7, 0 },
+	/* the names of other interfaces, or the sum alone */
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"input_tokens\":7,"
+	  "\"output_tokens\":2}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":null,"
+	  "\"total_tokens\":9}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 9, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"completion_tokens\":2,"
+	  "\"total_tokens\":9}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	/* the model has nothing to add */
+	{ "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}",
+	    "", NULL, NULL, LLM_FINISH_STOP, 0, 0 },
+};
+
+Test(openai, reads_the_shapes_of_many_servers)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		struct llm_answer out;
+		struct llm_error e;
+
+		cr_assert(llm_provider_type_find("openai")->answer(a, 200,
+			      shapes[i].body, strlen(shapes[i].body), &out, &e) == 0,
+		    "%zu: %s", i, e.text);
+		expect_text(out.text, shapes[i].text);
+		cr_expect(out.finish == shapes[i].finish, "%zu", i);
+		cr_expect(out.usage.input == shapes[i].input &&
+			out.usage.output == shapes[i].output,
+		    "%zu", i);
+		cr_assert(out.n_calls == (shapes[i].call != NULL ? 1 : 0), "%zu", i);
+		if (out.n_calls == 0)
+			continue;
+		expect_text(out.calls[0].id, "call_0");
+		expect_text(out.calls[0].name, shapes[i].call);
+		expect_text(out.calls[0].arguments, shapes[i].arguments);
+	}
 }
 
 Test(openai, the_journal_gives_the_same_answer_back)
@@ -182,9 +244,23 @@ static const struct {
 	{ 200, "{\"choices\":[{}]}", ERROR_TYPE_LLM_BAD_RESPONSE, true, true,
 	    "message" },
 	{ 200, "[1,2]", ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "choices" },
+	/* the status of what stood behind a gateway that had said 200 already */
+	{ 200, "{\"error\":{\"message\":\"Rate limited upstream\",\"code\":429}}",
+	    ERROR_TYPE_LLM_RATE_LIMITED, true, true, "Rate limited upstream" },
+	{ 200, "{\"error\":{\"message\":\"No endpoints\",\"code\":502}}",
+	    ERROR_TYPE_LLM_UNAVAILABLE, true, true, "No endpoints" },
+	{ 200, "{\"error\":{\"message\":\"User not found.\",\"code\":401}}",
+	    ERROR_TYPE_LLM_AUTH, true, false, "User not found" },
+	{ 200, "{\"error\":{\"message\":\"odd\",\"code\":7}}",
+	    ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "odd" },
 	{ 200,
-	    "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}",
-	    ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "neither" },
+	    "{\"object\":\"error\",\"message\":\"maximum context length is 4096\","
+	    "\"type\":\"BadRequestError\",\"param\":null,\"code\":400}",
+	    ERROR_TYPE_LLM_LENGTH, true, false, "4096" },
+	{ 429,
+	    "{\"error\":{\"message\":\"Rate limit reached for requests. Add a payment "
+	    "method at https://x/account/billing\",\"type\":\"requests\",\"code\":null}}",
+	    ERROR_TYPE_LLM_RATE_LIMITED, true, true, "Rate limit reached" },
 	{ 200, CALLS("{\"function\":{\"arguments\":\"{}\"}}"),
 	    ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "without a name" },
 	{ 200, ERR("upstream is down", "server_error", ""), ERROR_TYPE_LLM_UNAVAILABLE,
@@ -313,21 +389,56 @@ Test(openai, reasoning_models_get_their_own_parameters)
 
 Test(prefix, a_thousand_builds_are_byte_equal)
 {
-	const struct llm_provider_type *type = llm_provider_type_find("openai");
-	CLEANUP(llm_prefix_freep) struct llm_prefix *first = NULL;
+	const struct llm_provider_type *type;
 
-	cr_assert(
-	    llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2, &first) == 0);
-	for (int i = 0; i < 1000; i++) {
+	for (size_t t = 0; (type = llm_provider_type_at(t)) != NULL; t++) {
+		CLEANUP(llm_prefix_freep) struct llm_prefix *first = NULL;
+
+		cr_assert(llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2,
+			      &first) == 0);
+		for (int i = 0; i < 1000; i++) {
+			CLEANUP(llm_prefix_freep) struct llm_prefix *p = NULL;
+
+			cr_assert(llm_prefix_new(type, "system \xE2\x82\xAC", two_tools,
+				      2, &p) == 0);
+			cr_assert(p->head_len == first->head_len &&
+			    memcmp(p->head, first->head, p->head_len) == 0);
+			cr_assert(p->tools_len == first->tools_len &&
+			    memcmp(p->tools, first->tools, p->tools_len) == 0);
+			cr_assert(strcmp(p->hash, first->hash) == 0);
+		}
+	}
+}
+
+/* Two jobs of different words and ways share all bytes up to the end of the prefix. */
+Test(prefix, what_differs_from_job_to_job_comes_after_it)
+{
+	const struct llm_provider_type *type;
+	struct llm_params params = { "m", 0.1, 400, LLM_TOOL_CHOICE_AUTO };
+
+	for (size_t t = 0; (type = llm_provider_type_at(t)) != NULL; t++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
 		CLEANUP(llm_prefix_freep) struct llm_prefix *p = NULL;
+		CLEANUP_BUF struct buf one = BUF_INIT;
+		CLEANUP_BUF struct buf two = BUF_INIT;
+		struct llm_messages first = { NULL, NULL, 0 };
+		struct llm_messages second = { NULL, NULL, 0 };
+		const char *head;
+		size_t shared;
 
-		cr_assert(
-		    llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2, &p) == 0);
-		cr_assert(p->head_len == first->head_len &&
-		    memcmp(p->head, first->head, p->head_len) == 0);
-		cr_assert(p->tools_len == first->tools_len &&
-		    memcmp(p->tools, first->tools, p->tools_len) == 0);
-		cr_assert(strcmp(p->hash, first->hash) == 0);
+		cr_assert(llm_prefix_new(type, "system", two_tools, 2, &p) == 0);
+		llm_messages_add(a, &first, LLM_ROLE_USER)->text = llm_text_of("a");
+		llm_messages_add(a, &second, LLM_ROLE_USER)->text = llm_text_of("b");
+		llm_messages_add(a, &second, LLM_ROLE_ASSISTANT)->text =
+		    llm_text_of("c");
+		llm_messages_add(a, &second, LLM_ROLE_USER)->text = llm_text_of("d");
+		type->request(&one, p, &first, &params);
+		type->request(&two, p, &second, &params);
+		head = memmem(buf_str(&one), one.len, p->head, p->head_len);
+		cr_assert(head != NULL);
+		shared = (size_t)(head - buf_str(&one)) + p->head_len;
+		cr_expect(two.len > shared &&
+		    memcmp(buf_str(&one), buf_str(&two), shared) == 0);
 	}
 }
 
@@ -344,6 +455,18 @@ Test(openai, addresses_and_headers)
 		{ "https://x.openai.azure.com/openai/deployments/d?api-version=1", "k",
 		    "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
 		    "api-key", "k" },
+		/* as its portal shows it */
+		{ "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+		    "k",
+		    "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+		    "api-key", "k" },
+		/* behind a gateway of one's own */
+		{ "http://127.0.0.1:99/openai/deployments/d/?x=2&api-version=1", "k",
+		    "http://127.0.0.1:99/openai/deployments/d/chat/completions?x=2&api-version=1",
+		    "api-key", "k" },
+		{ "https://gw.example/team/llm/v1///", "k",
+		    "https://gw.example/team/llm/v1/chat/completions", "Authorization",
+		    "Bearer k" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -412,7 +535,8 @@ struct net {
 	uint64_t us, slept_ms;
 	bool rests; /* the first provider's breaker is open */
 	bool is_full;
-	bool opens; /* it opens with its first failure */
+	bool has_said; /* an answer without a word will do */
+	bool opens;    /* it opens with its first failure */
 	uint64_t full_ms, reserved;
 	enum error_type gave_up[4];
 	unsigned notes, n_gave_up;
@@ -566,7 +690,7 @@ ask(struct net *net, uint64_t deadline_ms)
 	cr_assert(llm_prefix_new(type, "s", NULL, 0, &prefix) == 0);
 	prefixes[0] = prefixes[1] = prefix;
 	struct llm_call call = { targets, prefixes, 2, &messages, 100,
-		LLM_TOOL_CHOICE_AUTO, deadline_ms };
+		LLM_TOOL_CHOICE_AUTO, net->has_said, deadline_ms };
 	told.r =
 	    llm_call(&env, &call, told.arena, &told.answer, &told.account, &told.e);
 	cr_expect(net->at == net->n, "every step was taken");
@@ -588,6 +712,26 @@ Test(llm_call, answers_and_accounts)
 	cr_expect(t.account.cost_microusd == 20);
 	cr_expect(strstr(net.body, "\"max_tokens\":100") != NULL, "%s", net.body);
 	cr_expect(net.notes == 1);
+	arena_free(t.arena);
+}
+
+#define SILENT_BODY \
+ "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}"
+
+Test(llm_call, an_answer_without_a_word_is_none_unless_all_is_said)
+{
+	NET({ "http://a/", 0, 200, SILENT_BODY, NULL, 10 },
+	    { "http://a/", 0, 200, SILENT_BODY, NULL, 10 },
+	    { "http://a/", 0, 200, OK_BODY, NULL, 10 });
+	struct told t = ask(&net, 0);
+	struct net done = { .steps = steps, .n = 1, .us = 1000000, .has_said = true };
+
+	cr_expect(t.r == 0);
+	expect_text(t.answer.text, "fine");
+	arena_free(t.arena);
+	t = ask(&done, 0);
+	cr_expect(t.r == 0);
+	cr_expect(t.answer.text.len == 0);
 	arena_free(t.arena);
 }
 

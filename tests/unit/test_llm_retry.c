@@ -38,6 +38,15 @@ static const struct {
 	{ { .reset_requests = "6m0s" }, false, 0 },
 	{ { .remaining_requests = "0", .reset_requests = "5q" }, false, 0 },
 	{ { .retry_after = "" }, false, 0 },
+	/* a moment since 1970, in seconds and in milliseconds */
+	{ { .retry_after = "784111780" }, true, 3000 },
+	{ { .retry_after = "784111770" }, true, 0 },
+	{ { .remaining_tokens = "0", .reset_tokens = "784111781" }, true, 4000 },
+	{ { .remaining_tokens = "0", .reset_tokens = "784111781.5" }, true, 4000 },
+	{ { .remaining_requests = "0", .reset_requests = "1732103000000" }, true,
+	    86400000 },
+	{ { .remaining_requests = "0", .reset_requests = "20ms" }, true, 20 },
+	{ { .retry_after = "99999999" }, true, 86400000 },
 };
 
 Test(retry, obeys_what_providers_ask)

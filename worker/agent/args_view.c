@@ -71,15 +71,23 @@ userinfo_end(const char *s, size_t n, size_t i)
 	return 0;
 }
 
-/* Does a word begin at i, and is it this one (in any case)? */
+static bool
+begins_word(const char *s, size_t i)
+{
+	return i == 0 || (unsigned char)s[i - 1] >= 0x80 ||
+	    isalnum((unsigned char)s[i - 1]) == 0;
+}
+
+/* Is it this word that begins at i, in any case? Mostly the first letter says no. */
 static bool
 is_word(const char *s, size_t n, size_t i, const char *word)
 {
-	size_t m = strlen(word);
-	unsigned char before = i > 0 ? (unsigned char)s[i - 1] : ' ';
+	size_t m;
 
-	return n - i > m && (before >= 0x80 || isalnum(before) == 0) &&
-	    strncasecmp(s + i, word, m) == 0;
+	if (((s[i] ^ word[0]) & ~0x20) != 0)
+		return false;
+	m = strlen(word);
+	return n - i > m && strncasecmp(s + i, word, m) == 0;
 }
 
 /* Letters and digits of base64 and of names, and dots: what keys are made of. */
@@ -133,6 +141,8 @@ static const struct {
 static size_t
 token_end(const char *s, size_t n, size_t i, size_t *begin)
 {
+	if (!begins_word(s, i))
+		return 0;
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		size_t at = i, len;
 
