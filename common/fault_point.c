@@ -241,7 +241,9 @@ overflow(volatile char *above)
 static void
 write_nowhere(void)
 {
-	*(volatile int *)(uintptr_t)16 = 1;
+	volatile uintptr_t nowhere = 16; /* volatile: compilers warn of what they see */
+
+	*(volatile int *)nowhere = 1;
 }
 
 static void

@@ -161,9 +161,9 @@ lane_receive(int fd, char *buffer, struct lane_message *out)
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
-	if (got == 0)
+	data_fd = passed_fd(&msg); /* an empty message may carry one, too */
+	if (got == 0 && data_fd < 0)
 		return 0;
-	data_fd = passed_fd(&msg);
 	if ((size_t)got < sizeof(head) ||
 	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		return -EPROTO;

@@ -7,6 +7,7 @@ common_libcommon_a_SOURCES = \
 	common/clock.h common/clock.c \
 	common/error_types.h common/error_types.c \
 	common/lane.h common/lane.c \
+	common/printable.h common/printable.c \
 	common/secrets.h common/secrets.c
 common_libcommon_a_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += common/fault_point.h common/fault_point.c

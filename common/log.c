@@ -11,6 +11,7 @@
 #include "common/log.h"
 
 #include "common/clock.h"
+#include "common/printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,14 +103,17 @@ log_is_on(enum log_level level)
 static int
 open_file(const char *path, uid_t uid, gid_t gid, struct err *err)
 {
+	/* A pipe that somebody put there would hold up who opens it. */
 	CLEANUP(closep)
-	int fd =
-	    open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int fd = open(path,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	struct stat st;
 
 	if (fd < 0)
 		return err_set(err, -errno, "log file %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) == 0 && st.st_size == 0 && uid != (uid_t)-1)
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "log file %s: not a regular file", path);
+	if (st.st_size == 0 && uid != (uid_t)-1)
 		(void)!fchown(fd, uid, gid); /* a convenience for its readers */
 	return TAKE_FD(fd);
 }
@@ -182,24 +186,6 @@ log_to_parent(log_send_fn send, int fd, enum log_level level)
 	sink.level = level;
 }
 
-/* Length of the UTF-8 sequence at s (n > 0 bytes left), 0 when it is none. */
-static size_t
-utf8_length(const unsigned char *s, size_t n)
-{
-	size_t want = s[0] < 0x80         ? 1
-	    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-	    : (s[0] & 0xf0) == 0xe0       ? 3
-	    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-					  : 0;
-
-	if (want == 0 || want > n)
-		return 0;
-	for (size_t i = 1; i < want; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return want;
-}
-
 struct line {
 	char bytes[SHOWN_MAX_BYTES];
 	size_t len;
@@ -225,21 +211,19 @@ static void PRINTF_LIKE(2, 3) line_addf(struct line *l, const char *fmt, ...)
 	line_add(l, text, strlen(text));
 }
 
-/* A log line is one line whatever a peer wrote: no control byte gets through. */
+/* A log line is one line whatever a peer wrote: no control character gets through. */
 static void
 line_add_message(struct line *l, const char *text, size_t len, bool is_json)
 {
-	const unsigned char *s = (const unsigned char *)text;
-
 	/* An escape or a character is never cut in two. */
 	for (size_t i = 0; i < len && l->len + 8 < sizeof(l->bytes);) {
-		size_t n = utf8_length(s + i, len - i);
+		size_t n = printable_in_line(text + i, len - i);
 
-		if (n == 1 && is_json && (s[i] == '"' || s[i] == '\\')) {
+		if (n == 1 && is_json && (text[i] == '"' || text[i] == '\\')) {
 			line_add(l, "\\", 1);
 			line_add(l, text + i, 1);
-		} else if (n == 0 || s[i] < 0x20 || s[i] == 0x7f) {
-			line_add(l, s[i] == '\n' || s[i] == '\t' ? " " : "?", 1);
+		} else if (n == 0) {
+			line_add(l, text[i] == '\n' || text[i] == '\t' ? " " : "?", 1);
 			n = 1;
 		} else {
 			line_add(l, text + i, n);

@@ -16,6 +16,8 @@
 
 #include "common/secrets.h"
 
+#include "common/printable.h"
+
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -24,6 +26,7 @@ enum {
 	ENCODED_MAX = 8, /* bytes that one may be written as: "&#x0041;" */
 	PAIRS = 256 * 256,
 	BASE64_LEAST = 6, /* shorter middles are chance */
+	DEPTH_MAX = 2,    /* texts in texts: "%252F", "\\\\\/" */
 	ENDS_MAX = 16
 };
 
@@ -155,16 +158,17 @@ number_of(const unsigned char *t, size_t n, int base, size_t max, size_t *used)
 	return i > 0 ? value : -1;
 }
 
+/* "%2F"; at a depth of 1 "%252F". */
 static size_t
-percent_byte(const unsigned char *t, size_t n, unsigned char *out)
+percent_byte(const unsigned char *t, size_t n, unsigned depth, unsigned char *out)
 {
-	size_t used;
-	int value = n >= 3 ? number_of(t + 1, 2, 16, 2, &used) : -1;
+	size_t at = 1 + 2 * (size_t)depth, used;
+	int value = n >= at + 2 ? number_of(t + at, 2, 16, 2, &used) : -1;
 
-	if (value < 0 || used != 2)
+	if (value < 0 || used != 2 || memcmp(t + 1, "2525", at - 1) != 0)
 		return 0;
 	*out = (unsigned char)value;
-	return 3;
+	return at + 2;
 }
 
 static size_t
@@ -221,20 +225,34 @@ entity_byte(const unsigned char *t, size_t n, unsigned char *out)
 	return head + used + 1;
 }
 
-/* The byte that an escape at t stands for and its length; 0 when t begins none. */
+/* A text within a text is escaped again, and its backslashes are: "\\/", "\\\"". */
 static size_t
-escaped_byte(const unsigned char *t, size_t n, unsigned char *out)
+nested_backslash_byte(const unsigned char *t, size_t n, unsigned depth,
+    unsigned char *out)
+{
+	size_t len;
+
+	if (n <= depth || memcmp(t, "\\\\\\", depth + 1) != 0)
+		return 0;
+	len = backslash_byte(t + depth, n - depth, out);
+	return len > 0 ? len + depth : 0;
+}
+
+/* The byte that an escape at t stands for and its length; 0 when t begins none. Each
+   depth may give another answer. */
+static size_t
+escaped_byte(const unsigned char *t, size_t n, unsigned depth, unsigned char *out)
 {
 	switch (t[0]) {
 	case '%':
-		return percent_byte(t, n, out);
+		return percent_byte(t, n, depth, out);
 	case '\\':
-		return backslash_byte(t, n, out);
+		return nested_backslash_byte(t, n, depth, out);
 	case '&':
-		return entity_byte(t, n, out);
+		return depth == 0 ? entity_byte(t, n, out) : 0;
 	case '+':
 		*out = ' ';
-		return 1;
+		return depth == 0 ? 1 : 0;
 	default:
 		return 0;
 	}
@@ -278,6 +296,8 @@ allow_beginning(struct secrets *s, unsigned char first, unsigned char second)
 		for (size_t i = 0; i < sizeof(escapes); i++)
 			allow_pair(s, '+', (unsigned char)"%\\&+"[i]);
 	}
+	allow_pair(s, '%', '2'); /* "%25.." */
+	allow_pair(s, '\\', '\\');
 	allow_pair(s, '%', high);
 	allow_pair(s, '%', high >= 'a' ? high - 'a' + 'A' : high);
 	allow_pair(s, '\\', first);
@@ -365,26 +385,78 @@ add_hex(struct secrets *s, const unsigned char *secret, size_t n, const char dig
 	return r;
 }
 
-int
-secrets_add(struct secrets *s, const char *secret, size_t n)
+static void
+put_unit(struct buf *out, uint32_t unit, const char digits[17])
+{
+	buf_adds(out, "\\u");
+	for (int shift = 12; shift >= 0; shift -= 4)
+		buf_addc(out, digits[unit >> shift & 15]);
+}
+
+/* As JSON of ASCII only writes it, when there is anything else in it: "caf\u00e9". */
+static int
+add_ascii_json(struct secrets *s, const char *secret, size_t n, const char digits[17])
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	bool is_other = false;
+	int r;
+
+	for (size_t i = 0, len; i < n; i += len) {
+		uint32_t cp = 0;
+
+		len = utf8_next(secret + i, n - i, &cp);
+		if (len == 0) { /* bytes that no JSON holds */
+			is_other = false;
+			break;
+		}
+		is_other |= cp >= 0x80;
+		if (cp > 0xffff)
+			put_unit(&out, 0xd800 + ((cp - 0x10000) >> 10), digits);
+		if (cp >= 0x80)
+			put_unit(&out, cp > 0xffff ? 0xdc00 + (cp & 0x3ff) : cp,
+			    digits);
+		else
+			buf_addc(&out, secret[i]);
+	}
+	r = buf_status(&out);
+	if (r == 0 && is_other)
+		r = add_pattern(s, out.data, out.len, false);
+	if (out.data != NULL)
+		explicit_bzero(out.data, out.len);
+	return r;
+}
+
+static int
+add_forms(struct secrets *s, const char *secret, size_t n)
 {
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	static const char *const alphabets[] = { LETTERS "+/", LETTERS "-_" };
 #undef LETTERS
 	static const char *const digits[] = { "0123456789abcdef", "0123456789ABCDEF" };
 	const unsigned char *bytes = (const unsigned char *)secret;
-	int r;
+	int r = add_pattern(s, secret, n, false);
 
-	if (n > SECRETS_LENGTH_MAX)
-		n = SECRETS_LENGTH_MAX;
-	if (n < s->least)
-		return 0;
-	r = add_pattern(s, secret, n, false);
 	for (size_t i = 0; i < ARRAY_LEN(alphabets); i++)
 		for (size_t before = 0; before < 3 && r == 0; before++)
 			r = add_base64(s, bytes, n, before, alphabets[i]);
 	for (size_t i = 0; i < ARRAY_LEN(digits) && r == 0; i++)
 		r = add_hex(s, bytes, n, digits[i]);
+	for (size_t i = 0; i < ARRAY_LEN(digits) && r == 0; i++)
+		r = add_ascii_json(s, secret, n, digits[i]);
+	return r;
+}
+
+/* A long one is looked for in pieces of one size, none so short that it is chance. */
+int
+secrets_add(struct secrets *s, const char *secret, size_t n)
+{
+	size_t n_pieces = n / SECRETS_LENGTH_MAX + 1, piece = n / n_pieces + 1;
+	int r = 0;
+
+	if (n < s->least)
+		return 0;
+	for (size_t at = 0; at < n && r == 0; at += piece)
+		r = add_forms(s, secret + at, n - at < piece ? n - at : piece);
 	return r;
 }
 
@@ -420,39 +492,57 @@ begins_escape(unsigned char c)
 	return c == '%' || c == '\\' || c == '&' || c == '+';
 }
 
-/* The length of the longest text at t that writes the pattern, 0 when none does. */
-static size_t
-match_length(const struct pattern *p, const unsigned char *t, size_t n)
+/* Wherever a text that begins at t[at] and writes this byte may end. */
+static void
+add_ends(struct ends *e, unsigned char wanted, const unsigned char *t, size_t at,
+    size_t n)
 {
-	struct ends now = { { 0 }, 1 };
+	for (unsigned depth = 0; begins_escape(t[at]) && depth <= DEPTH_MAX; depth++) {
+		unsigned char byte = 0;
+		size_t used = escaped_byte(t + at, n - at, depth, &byte);
+
+		if (used > 0 && byte == wanted)
+			ends_add(e, at + used);
+	}
+	if (t[at] == wanted)
+		ends_add(e, at + 1);
+}
+
+/* The end of the longest text at t that writes the pattern, whose first `from` bytes
+   stand there as they are; 0 when none does. */
+static size_t
+escaped_end(const struct pattern *p, const unsigned char *t, size_t n, size_t from)
+{
+	struct ends now = { { from }, 1 };
 	/* As it stands it is found whatever room the ends of escapes find. */
 	size_t best = n >= p->len && memcmp(t, p->bytes, p->len) == 0 ? p->len : 0;
-	size_t i = 0;
 
-	for (; i < p->len && i < n && !begins_escape(t[i]); i++)
-		if (t[i] != p->bytes[i])
-			return 0;
-	now.v[0] = i;
-	for (; i < p->len && now.n > 0; i++) {
+	for (size_t i = from; i < p->len && now.n > 0; i++) {
 		struct ends next = { { 0 }, 0 };
 
-		for (size_t k = 0; k < now.n; k++) {
-			size_t at = now.v[k], used;
-			unsigned char byte = 0;
-
-			if (at == n)
-				continue;
-			used = escaped_byte(t + at, n - at, &byte);
-			if (used > 0 && byte == p->bytes[i])
-				ends_add(&next, at + used);
-			if (t[at] == p->bytes[i])
-				ends_add(&next, at + 1);
-		}
+		for (size_t k = 0; k < now.n; k++)
+			if (now.v[k] < n)
+				add_ends(&next, p->bytes[i], t, now.v[k], n);
 		now = next;
 	}
 	for (size_t k = 0; k < now.n; k++)
 		if (now.v[k] > best)
 			best = now.v[k];
+	return best;
+}
+
+/* The length of the longest text at t that writes the pattern, 0 when none does. */
+static size_t
+match_length(const struct pattern *p, const unsigned char *t, size_t n)
+{
+	size_t best, i = 0;
+
+	for (; i < p->len && i < n && !begins_escape(t[i]); i++)
+		if (t[i] != p->bytes[i])
+			return 0; /* almost always */
+	if (i < p->len && i == n)
+		return 0;
+	best = i == p->len ? i : escaped_end(p, t, n, i);
 	if (best > 0 && p->spills && best < n && is_base64_digit(t[best]))
 		best++;
 	return best;
@@ -477,10 +567,13 @@ longest_of(const struct secrets *s, unsigned char first, const unsigned char *t,
 static size_t
 find_length(const struct secrets *s, const unsigned char *t, size_t n)
 {
-	unsigned char byte;
 	size_t best = longest_of(s, t[0], t, n), len;
 
-	if (escaped_byte(t, n, &byte) > 0) {
+	for (unsigned depth = 0; begins_escape(t[0]) && depth <= DEPTH_MAX; depth++) {
+		unsigned char byte;
+
+		if (escaped_byte(t, n, depth, &byte) == 0)
+			continue;
 		len = longest_of(s, byte, t, n);
 		if (len > best)
 			best = len;

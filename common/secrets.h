@@ -5,7 +5,8 @@
  *
  * A secret is found as it stands, in base64 (both alphabets, at any place of a longer
  * text), in hexadecimal, and with any of its bytes written as a URL ("%2F"), JSON
- * ("\u002f", "\/") or HTML ("&#47;", "&amp;") may write it. Each find becomes
+ * ("\u002f", "\/") or HTML ("&#47;", "&amp;") may write it; a URL within a URL and JSON
+ * within JSON ("%252F", "\\\/") up to a depth of two. Each find becomes
  * SECRETS_MASK. Secrets of fewer than SECRETS_LEAST bytes are not looked for: they
  * would mask half of any text. Where data of others is masked on mere suspicion, those
  * below SECRETS_SURE are left out, too: "admin" and "ollama" are words.
@@ -27,7 +28,7 @@
 enum {
 	SECRETS_LEAST = 4,
 	SECRETS_SURE = 8,
-	SECRETS_LENGTH_MAX = 8192 /* longer ones are known by so much of them */
+	SECRETS_LENGTH_MAX = 8192 /* longer ones are found in pieces of so many bytes */
 };
 
 struct secrets;

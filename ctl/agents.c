@@ -150,7 +150,7 @@ show_one(struct ctl *ctl, struct buf *out, const struct conf_agent *a)
 		    a->system_prompt[0] != '\0' ? "its own" : "built in" },
 		{ "output schema", a->output_schema[0] != '\0' ? "its own" : NULL },
 	};
-	ctl_show_facts(out, facts, ARRAY_LEN(facts));
+	ctl_show_facts(ctl, out, facts, ARRAY_LEN(facts));
 }
 
 static int

@@ -56,7 +56,7 @@ show_day(struct listing *l, const struct queue_owner_day *d)
 	if (d->owner.n > 0)
 		table_cell(l->table, d->owner.p, d->owner.n, false);
 	else
-		table_text(l->table, "(none)");
+		table_text(l->table, ctl_owner_name(""));
 	cell_usd(l->table, d->used_microusd);
 	cell_usd(l->table, d->reserved_microusd);
 	table_int(l->table, d->used_tokens);
@@ -129,14 +129,14 @@ show_caps(struct ctl *ctl, struct buf *out, int64_t renews_ms)
 	if (ctl->conf->limits.owner_tokens_per_day > 0)
 		(void)snprintf(tokens, sizeof(tokens), "%lld",
 		    (long long)ctl->conf->limits.owner_tokens_per_day);
-	ctl_show_facts(out, facts, ARRAY_LEN(facts));
+	ctl_show_facts(ctl, out, facts, ARRAY_LEN(facts));
 }
 
 static int
 print_table(struct ctl *ctl, struct buf *out)
 {
-	static const char *const heads[] = { "OWNER", "USED USD", "RESERVED USD",
-		"USED TOKENS", "RESERVED TOKENS" };
+	static const char *const heads[] = { "owner", "used USD", "reserved USD",
+		"used tokens", "reserved tokens" };
 	CLEANUP(table_freep) struct table *table = table_new();
 	struct listing l = { .ctl = ctl, .table = table };
 	int64_t renews_ms = 0;

@@ -10,6 +10,7 @@
 #define CTL_CTL_H
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/conf/conf.h"
 #include "common/json/json.h"
 #include "common/queue/redis_sync.h"
@@ -110,9 +111,16 @@ struct ctl_fact {
 	const char *name;
 	const char *value;
 };
-void ctl_show_facts(struct buf *out, const struct ctl_fact *facts, size_t n);
+void ctl_show_facts(const struct ctl *ctl, struct buf *out,
+    const struct ctl_fact *facts, size_t n);
 /* "3.2 s", "5 min", "2 h": a duration for people. */
 const char *ctl_duration(int64_t ms, char out[32]);
+
+/* A wall time for a table: "2026-01-31T12:00:05Z". */
+const char *ctl_second(int64_t wall_ms, char out[CLOCK_ISO_MAX]);
+
+/* The owner, or "(nobody)": jobs without one share it. */
+const char *ctl_owner_name(const char *owner);
 
 /* ---- queue.c: the answer to STATS ---- */
 void ctl_show_queue(const struct ctl *ctl, struct buf *out,

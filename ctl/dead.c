@@ -70,7 +70,7 @@ list_letter(const struct queue_letter *l, void *arg)
 	    l->name.n < NAME_SHOWN ? l->name.n : NAME_SHOWN, false);
 	table_cell(to->table, l->job_id.p, l->job_id.n, false);
 	table_cell(to->table, l->reason.p, l->reason.n, false);
-	table_text(to->table, clock_iso(l->at_ms, at));
+	table_text(to->table, ctl_second(l->at_ms, at));
 	table_cell(to->table, l->detail.p, l->detail.n, false);
 	table_end_row(to->table);
 	return 0;
@@ -79,8 +79,6 @@ list_letter(const struct queue_letter *l, void *arg)
 int
 ctl_dead_list(struct ctl *ctl)
 {
-	static const char *const heads[] = { "letter", "job", "reason", "at",
-		"detail" };
 	CLEANUP(table_freep) struct table *t = table_new();
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	struct listing to = { .ctl = ctl, .table = t };
@@ -90,8 +88,11 @@ ctl_dead_list(struct ctl *ctl)
 
 	if (r != CTL_OK)
 		return r;
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_column(t, heads[i]);
+	table_whole_column(t, "letter");
+	table_column(t, "job");
+	table_column(t, "reason");
+	table_whole_column(t, "at");
+	table_column(t, "detail");
 	jw_init(&w, &out);
 	if (ctl->is_json) {
 		to.w = &w;
@@ -150,7 +151,7 @@ show_letter(const struct queue_letter *l, void *arg)
 		write_letter(to->w, l, true);
 		return 0;
 	}
-	ctl_show_facts(to->out, facts, ARRAY_LEN(facts));
+	ctl_show_facts(to->ctl, to->out, facts, ARRAY_LEN(facts));
 	buf_adds(to->out, "payload:\n");
 	show_payload(to->ctl, to->out, &l->payload);
 	return 0;

@@ -104,7 +104,7 @@ show_job(struct ctl *ctl, struct buf *out, const struct queue_job *j)
 	if (j->ttl_sec >= 0)
 		facts[n++] = (struct ctl_fact){ "forgotten in",
 			ctl_duration(j->ttl_sec * 1000, expires) };
-	ctl_show_facts(out, facts, n);
+	ctl_show_facts(ctl, out, facts, n);
 }
 
 static void
@@ -173,7 +173,7 @@ show_stored(struct ctl *ctl, struct buf *out, const struct store_result *r,
 		{ "result", ref },
 	};
 
-	ctl_show_facts(out, facts, ARRAY_LEN(facts));
+	ctl_show_facts(ctl, out, facts, ARRAY_LEN(facts));
 }
 
 static int

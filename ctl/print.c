@@ -58,7 +58,8 @@ ctl_show_value(const struct ctl *ctl, struct buf *out, const struct json *v)
 }
 
 void
-ctl_show_facts(struct buf *out, const struct ctl_fact *facts, size_t n)
+ctl_show_facts(const struct ctl *ctl, struct buf *out, const struct ctl_fact *facts,
+    size_t n)
 {
 	int width = 0;
 
@@ -69,9 +70,26 @@ ctl_show_facts(struct buf *out, const struct ctl_fact *facts, size_t n)
 		if (facts[i].value == NULL)
 			continue;
 		buf_addf(out, "%-*s  ", width, facts[i].name);
-		(void)text_put_cut(out, facts[i].value, strlen(facts[i].value), 0);
+		text_put_wrapped(out, facts[i].value, strlen(facts[i].value),
+		    (unsigned)width + 2, ctl->width);
 		buf_addc(out, '\n');
 	}
+}
+
+const char *
+ctl_second(int64_t wall_ms, char out[CLOCK_ISO_MAX])
+{
+	char *dot = strchr(clock_iso(wall_ms, out), '.');
+
+	if (dot != NULL)
+		(void)snprintf(dot, (size_t)(out + CLOCK_ISO_MAX - dot), "Z");
+	return out;
+}
+
+const char *
+ctl_owner_name(const char *owner)
+{
+	return owner[0] != '\0' ? owner : "(nobody)";
 }
 
 const char *

@@ -12,6 +12,7 @@
 #include "common/queue/queue_stats.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
+#include "ctl/width.h"
 
 #include <poll.h>
 #include <pwd.h>
@@ -29,8 +30,8 @@ show_pause(struct buf *out, int64_t since_ms, struct queue_text by)
 {
 	char since[CLOCK_ISO_MAX];
 
-	buf_addf(out, "\npaused since %s by ", clock_iso(since_ms, since));
-	buf_add(out, by.p, by.n);
+	buf_addf(out, "\npaused since %s by ", ctl_second(since_ms, since));
+	(void)text_put_cut(out, by.p, by.n, 0);
 	buf_adds(out, "; 'agentctl queue resume' ends it\n");
 }
 
@@ -157,9 +158,10 @@ static void
 who_asks(char out[QUEUE_PAUSED_BY_MAX])
 {
 	const char *sudo = getenv("SUDO_USER");
-	const struct passwd *pw = getpwuid(getuid());
-	char host[65] = "";
+	char host[65] = "", text[1024];
+	struct passwd entry, *pw = NULL;
 
+	(void)getpwuid_r(getuid(), &entry, text, sizeof(text), &pw);
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)snprintf(out, QUEUE_PAUSED_BY_MAX, "%.50s@%s",
 	    sudo != NULL && sudo[0] != '\0' ? sudo
@@ -222,7 +224,7 @@ put_change(struct ctl *ctl, bool is_paused, bool is_new, const struct queue_answ
 		show_pause(&out, a->pause.since_ms, a->pause.by);
 	} else if (is_new) {
 		buf_addf(&out, "the queue goes on; it was paused since %s\n",
-		    clock_iso(a->pause.since_ms, since));
+		    ctl_second(a->pause.since_ms, since));
 	} else {
 		buf_adds(&out, "the queue was not paused\n");
 	}

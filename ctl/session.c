@@ -100,10 +100,9 @@ list_one(struct listing *l, struct queue_text key)
 		jw_object_end(&l->out);
 		return CTL_OK;
 	}
-	table_text(l->table, owner.len > 0 ? buf_str(&owner) : "(nobody)");
+	table_text(l->table, ctl_owner_name(buf_str(&owner)));
 	table_text(l->table, buf_str(&id));
-	(void)snprintf(text, sizeof(text), "%zu", a.session.turns.n);
-	table_text(l->table, text);
+	table_int(l->table, (int64_t)a.session.turns.n);
 	table_text(l->table, ctl_duration(a.session.ttl_sec * 1000, text));
 	return CTL_OK;
 }
@@ -135,16 +134,16 @@ list_page(struct listing *l, char cursor[24])
 int
 ctl_session_list(struct ctl *ctl)
 {
-	static const char *const heads[] = { "owner", "session", "turns",
-		"forgotten in" };
 	CLEANUP(table_freep) struct table *t = table_new();
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	struct listing l = { .ctl = ctl, .table = t };
 	char cursor[24] = "0";
 	int r = ctl_need_redis(ctl);
 
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_column(t, heads[i]);
+	table_whole_column(t, "owner");
+	table_whole_column(t, "session");
+	table_column(t, "turns");
+	table_column(t, "forgotten in");
 	jw_init(&l.out, &out);
 	if (ctl->is_json)
 		jw_array_begin(&l.out);
@@ -173,6 +172,20 @@ own_key(struct ctl *ctl, struct buf *key)
 
 	queue_key_session(key, owner != NULL ? owner : "", ctl->args.words[0]);
 	return buf_status(key) == 0 ? CTL_OK : ctl_fail(CTL_FAILED, "no memory");
+}
+
+/* Most who see this forgot to name the owner. */
+static int
+not_found(const struct ctl *ctl)
+{
+	const char *owner = ctl_option(ctl, OPT_OWNER);
+
+	if (owner == NULL)
+		return ctl_fail(CTL_NOT_FOUND,
+		    "there is no session '%s' without an owner; give --owner OWNER",
+		    ctl->args.words[0]);
+	return ctl_fail(CTL_NOT_FOUND, "owner '%s' has no session '%s'", owner,
+	    ctl->args.words[0]);
 }
 
 static void
@@ -209,12 +222,13 @@ add_word(struct table *t, const struct json *v)
 static void
 show_turns(struct ctl *ctl, struct buf *out, const struct queue_answer *a)
 {
-	static const char *const heads[] = { "ended", "job", "status", "result",
-		"prompt" };
 	CLEANUP(table_freep) struct table *t = table_new();
 
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_column(t, heads[i]);
+	table_whole_column(t, "ended");
+	table_whole_column(t, "job");
+	table_column(t, "status");
+	table_column(t, "result");
+	table_column(t, "prompt");
 	for (size_t i = 0; i < a->session.turns.n; i++) {
 		struct queue_text text = queue_list_text(&a->session.turns, i);
 		const struct json *turn = NULL;
@@ -224,7 +238,7 @@ show_turns(struct ctl *ctl, struct buf *out, const struct queue_answer *a)
 		if (json_read(ctl->arena, text.p, text.n, 0, &turn, NULL) < 0)
 			continue;
 		(void)json_int64(json_get(turn, "at_ms"), &ms);
-		table_text(t, clock_iso(ms, at));
+		table_text(t, ctl_second(ms, at));
 		add_word(t, json_get(turn, "job_id"));
 		add_word(t, json_get(turn, "status"));
 		add_word(t, json_get(turn, "result_ref"));
@@ -250,8 +264,7 @@ ctl_session_show(struct ctl *ctl)
 	if (r != CTL_OK)
 		return r;
 	if (a.session.turns.n == 0)
-		return ctl_fail(CTL_NOT_FOUND, "there is no session '%s' of this owner",
-		    ctl->args.words[0]);
+		return not_found(ctl);
 	if (ctl->is_json)
 		write_turns(&out, &a);
 	else
@@ -282,8 +295,7 @@ ctl_session_drop(struct ctl *ctl)
 	if (r < 0)
 		return ctl_fail_code(r, &err);
 	if (reply->type != REDIS_REPLY_INTEGER || reply->integer == 0)
-		return ctl_fail(CTL_NOT_FOUND, "there is no session '%s' of this owner",
-		    ctl->args.words[0]);
+		return not_found(ctl);
 	if (!ctl->is_json)
 		buf_addf(&out, "session %s is forgotten\n", ctl->args.words[0]);
 	return ctl_put(&out);

@@ -31,7 +31,7 @@ struct view {
 /* ---- for people ---- */
 
 static void
-show_daemon(struct buf *out, const struct control_status *s)
+show_daemon(const struct ctl *ctl, struct buf *out, const struct control_status *s)
 {
 	char paused[96], refused[CONTROL_TEXT_MAX + 16];
 	char pid[16], since[CLOCK_ISO_MAX], uptime[32], reloads[64], line[96];
@@ -60,7 +60,7 @@ show_daemon(struct buf *out, const struct control_status *s)
 	    (unsigned long long)(s->paused_ms + 999) / 1000);
 	(void)snprintf(reloads, sizeof(reloads), "%u accepted, %u refused",
 	    s->reloads_ok, s->reloads_failed);
-	ctl_show_facts(out, facts, ARRAY_LEN(facts));
+	ctl_show_facts(ctl, out, facts, ARRAY_LEN(facts));
 }
 
 static void
@@ -297,7 +297,7 @@ ctl_status(struct ctl *ctl)
 	if (ctl->is_json)
 		write_view(ctl, &out, &v);
 	if (!ctl->is_json && v.daemon != NULL) {
-		show_daemon(&out, v.daemon);
+		show_daemon(ctl, &out, v.daemon);
 		show_children(ctl, &out, v.daemon);
 	}
 	if (!ctl->is_json && v.metrics != NULL)

@@ -29,6 +29,7 @@ struct column {
 	char *head; /* owned */
 	unsigned width;
 	bool has_text, has_number;
+	bool is_whole;
 };
 
 struct table {
@@ -78,6 +79,16 @@ table_column(struct table *t, const char *head)
 		t->has_failed = true;
 	else
 		t->n_columns++;
+}
+
+void
+table_whole_column(struct table *t, const char *head)
+{
+	size_t n = t != NULL ? t->n_columns : 0;
+
+	table_column(t, head);
+	if (t != NULL && t->n_columns > n)
+		t->columns[n].is_whole = true;
 }
 
 static struct cell *
@@ -170,6 +181,19 @@ total_width(const unsigned *widths, size_t n)
 	return total;
 }
 
+/* The widest column that may be cut; n_columns when there is none. */
+static size_t
+widest_of(const struct table *t, const unsigned *widths)
+{
+	size_t widest = t->n_columns;
+
+	for (size_t i = 0; i < t->n_columns; i++)
+		if (!t->columns[i].is_whole &&
+		    (widest == t->n_columns || widths[i] > widths[widest]))
+			widest = i;
+	return widest;
+}
+
 /* Takes columns from the widest until the table fits or nothing can give way. */
 static void
 fit(const struct table *t, unsigned *widths, unsigned width)
@@ -177,12 +201,9 @@ fit(const struct table *t, unsigned *widths, unsigned width)
 	for (size_t i = 0; i < t->n_columns; i++)
 		widths[i] = t->columns[i].width;
 	while (width > 0 && total_width(widths, t->n_columns) > width) {
-		size_t widest = 0;
+		size_t widest = widest_of(t, widths);
 
-		for (size_t i = 1; i < t->n_columns; i++)
-			if (widths[i] > widths[widest])
-				widest = i;
-		if (widths[widest] <= TABLE_COLUMN_LEAST)
+		if (widest == t->n_columns || widths[widest] <= TABLE_COLUMN_LEAST)
 			return;
 		widths[widest]--;
 	}

@@ -30,6 +30,9 @@ void table_freep(struct table **t);
 /* Before any row. More than TABLE_COLUMNS_MAX are ignored. */
 void table_column(struct table *t, const char *head);
 
+/* One whose cells are never cut: a name that other commands want, or a time. */
+void table_whole_column(struct table *t, const char *head);
+
 /* Cells go row by row, from left to right; a row that is not full gets empty cells. */
 void table_cell(struct table *t, const char *text, size_t n, bool is_number);
 void table_text(struct table *t, const char *text); /* NULL: an empty cell */

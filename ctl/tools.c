@@ -31,9 +31,13 @@ owner_of(const struct ctl *ctl)
 static int
 failed(struct ctl *ctl, int code, const struct err *err)
 {
-	if (code == -ENOENT)
-		return ctl_fail(CTL_NOT_FOUND, "this owner has no tool '%s'",
+	if (code == -ENOENT && ctl_option(ctl, OPT_OWNER) == NULL)
+		return ctl_fail(CTL_NOT_FOUND,
+		    "there is no tool '%s' without an owner; give --owner OWNER",
 		    ctl->args.words[0]);
+	if (code == -ENOENT)
+		return ctl_fail(CTL_NOT_FOUND, "owner '%s' has no tool '%s'",
+		    ctl_option(ctl, OPT_OWNER), ctl->args.words[0]);
 	return ctl_fail_code(code, err);
 }
 
@@ -82,11 +86,10 @@ list_one(void *arg, const struct store_tool *t)
 		write_tool(l->w, t);
 		return 0;
 	}
-	table_text(l->table, t->owner[0] != '\0' ? t->owner : "(nobody)");
+	table_text(l->table, ctl_owner_name(t->owner));
 	table_text(l->table, t->name);
-	table_text(l->table, t->is_common ? "all" : "its owner");
+	table_text(l->table, t->is_common ? "yes" : "no");
 	table_int(l->table, t->uses);
-	table_text(l->table, t->description);
 	table_end_row(l->table);
 	return 0;
 }
@@ -94,8 +97,6 @@ list_one(void *arg, const struct store_tool *t)
 int
 ctl_tools_list(struct ctl *ctl)
 {
-	static const char *const heads[] = { "owner", "tool", "for", "uses",
-		"description" };
 	CLEANUP(table_freep) struct table *t = table_new();
 	CLEANUP_BUF struct buf out = BUF_INIT;
 	struct json_writer w;
@@ -105,8 +106,10 @@ ctl_tools_list(struct ctl *ctl)
 
 	if (r != CTL_OK)
 		return r;
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_column(t, heads[i]);
+	table_whole_column(t, "owner");
+	table_whole_column(t, "tool");
+	table_column(t, "common");
+	table_column(t, "uses");
 	jw_init(&w, &out);
 	if (ctl->is_json)
 		jw_array_begin(&w);
@@ -131,7 +134,7 @@ show_tool(struct ctl *ctl, struct buf *out, const struct store_tool *t)
 	char at[CLOCK_ISO_MAX], uses[32];
 	const struct ctl_fact facts[] = {
 		{ "tool", t->name },
-		{ "owner", t->owner[0] != '\0' ? t->owner : "(nobody)" },
+		{ "owner", ctl_owner_name(t->owner) },
 		{ "offered to", t->is_common ? "all owners" : "its owner" },
 		{ "uses", uses },
 		{ "since", clock_iso(t->created_at_ms, at) },
@@ -140,7 +143,7 @@ show_tool(struct ctl *ctl, struct buf *out, const struct store_tool *t)
 	const struct json *template = NULL, *parameters = NULL;
 
 	(void)snprintf(uses, sizeof(uses), "%lld", (long long)t->uses);
-	ctl_show_facts(out, facts, ARRAY_LEN(facts));
+	ctl_show_facts(ctl, out, facts, ARRAY_LEN(facts));
 	if (json_read(ctl->arena, t->parameters, strlen(t->parameters), 0, &parameters,
 		NULL) == 0) {
 		buf_adds(out, "\nparameters\n");

@@ -10,6 +10,8 @@
 
 #include "ctl/width.h"
 
+#include <string.h>
+
 enum {
 	REPLACEMENT = 0xfffd
 };
@@ -260,5 +262,33 @@ text_put_safe(struct buf *out, const char *text, size_t n)
 			buf_addf(out, cp < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)cp);
 		else
 			put_codepoint(out, cp, text + i, used);
+	}
+}
+
+void
+text_put_wrapped(struct buf *out, const char *text, size_t n, unsigned indent,
+    unsigned width)
+{
+	CLEANUP_BUF struct buf line = BUF_INIT;
+	const char *p, *end;
+	unsigned at = indent;
+
+	(void)text_put_cut(&line, text, n, 0);
+	p = buf_str(&line);
+	for (end = p + line.len; p < end;) {
+		const char *blank = memchr(p, ' ', (size_t)(end - p));
+		size_t len = (size_t)((blank != NULL ? blank : end) - p);
+		unsigned w = text_width(p, len);
+
+		if (at > indent && width > 0 && at + 1 + w > width) {
+			buf_addf(out, "\n%*s", (int)indent, "");
+			at = indent;
+		} else if (p > buf_str(&line)) {
+			buf_addc(out, ' ');
+			at++;
+		}
+		buf_add(out, p, len);
+		at += w;
+		p += len + (blank != NULL);
 	}
 }

@@ -29,6 +29,14 @@ unsigned text_width(const char *text, size_t n);
  */
 unsigned text_put_cut(struct buf *out, const char *text, size_t n, unsigned width);
 
+/*
+ * Appends the text in as many lines as it needs, broken at blanks: all but the first
+ * begin after indent columns, and none is wider than width where its words allow that.
+ * Control characters become blanks. width 0: one line.
+ */
+void text_put_wrapped(struct buf *out, const char *text, size_t n, unsigned indent,
+    unsigned width);
+
 /* Appends text that may span lines: \n and \t stay, other controls become \xHH. */
 void text_put_safe(struct buf *out, const char *text, size_t n);
 

@@ -4,7 +4,7 @@ agentsdir = $(pkgdatadir)/agents.d
 promptsdir = $(pkgdatadir)/prompts
 dist_agents_DATA = etc/agents.d/workflow.conf
 dist_prompts_DATA = etc/prompts/workflow.txt
-dist_pkgdata_DATA = etc/agent-runner.conf
+dist_pkgdata_DATA = etc/agent-runner.conf etc/agent-runner.rules.yml
 
 # --- service: init script, systemd unit and its friends
 EXTRA_DIST += etc/agent-runner.init.in etc/agent-runner.service.in \

@@ -40,11 +40,33 @@ host_matches(const char *pattern, const struct url *url)
 	return url_host_matches(url->host, host);
 }
 
+/*
+ * A model chooses the scheme, and who talks it into http reads the secret on the way. At
+ * the ports that are open to all, only an entry that names the port allows that; other
+ * ports and addresses are reached only where the operator opened them.
+ */
+static bool
+is_exposed(const char *pattern, const struct url *url)
+{
+	return !url->is_https && (url->port == 80 || url->port == 443) &&
+	    !url->is_address && strcmp(url->host, "localhost") != 0 &&
+	    strchr(pattern, ':') == NULL;
+}
+
 static bool
 is_bound_to(const struct conf_auth_profile *p, const struct url *url)
 {
 	for (size_t i = 0; i < p->hosts.n; i++)
-		if (host_matches(p->hosts.v[i], url))
+		if (host_matches(p->hosts.v[i], url) && !is_exposed(p->hosts.v[i], url))
+			return true;
+	return false;
+}
+
+static bool
+would_be_exposed(const struct conf_auth_profile *p, const struct url *url)
+{
+	for (size_t i = 0; i < p->hosts.n; i++)
+		if (host_matches(p->hosts.v[i], url) && is_exposed(p->hosts.v[i], url))
 			return true;
 	return false;
 }
@@ -78,6 +100,11 @@ auth_find(const struct conf *conf, const char *name, const struct url *url,
 		*out = found;
 		return 0;
 	}
+	if (found != NULL && would_be_exposed(found, url))
+		return err_set(err, -EINVAL,
+		    "the auth profile '%s' is not sent to %s without encryption: write "
+		    "https://",
+		    found->name, url->host);
 	add_usable_names(&names, conf, url);
 	if (found == NULL)
 		return err_set(err, -EINVAL,

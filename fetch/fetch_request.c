@@ -13,6 +13,7 @@
 
 #include "common/json/json.h"
 #include "common/net/url.h"
+#include "common/secrets.h"
 #include "fetch/fetch_url.h"
 
 #include <errno.h>
@@ -42,9 +43,9 @@ static const char *const refused_headers[] = { "host", "content-length",
 	"transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
 	"expect", "proxy-authorization", "proxy-connection", "accept-encoding" };
 
-/* A header whose name has one of these is taken for a credential at redirects. */
-static const char *const secret_words[] = { "auth", "token", "key", "secret", "cookie",
-	"session", "password", "signature" };
+/* Names of headers that are taken for credentials at redirects, beside all that
+   secrets_is_name knows: none of them is missed elsewhere. */
+static const char *const secret_words[] = { "auth", "token", "key", "session" };
 
 static bool
 is_in(const char *const *list, size_t n, const char *name)
@@ -61,7 +62,7 @@ looks_secret(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(secret_words); i++)
 		if (strcasestr(name, secret_words[i]) != NULL)
 			return true;
-	return false;
+	return secrets_is_name(name, strlen(name));
 }
 
 static int

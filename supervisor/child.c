@@ -32,6 +32,9 @@ enum {
 	BACK_OFF_FIRST_MS = 100,
 	BACK_OFF_MAX_MS = 30000,
 	BACK_OFF_REDIS_MS = 1000, /* all others wait for it */
+	/* it is there to be taken down, each time at the cost of one of a job's few lives,
+	   and other suspects wait behind that job */
+	BACK_OFF_QUARANTINE_MS = 1000,
 	CALM_MS =
 	    10000, /* a life without jobs to finish is a success after this long */
 	CLOSE_LIMIT_MS = 10000, /* gateway, scheduler, ...: from DRAIN to RELEASE */
@@ -279,7 +282,9 @@ child_kill(struct child *c)
 static uint64_t
 back_off_ms(enum role role, unsigned failures)
 {
-	uint64_t max_ms = role == ROLE_REDIS ? BACK_OFF_REDIS_MS : BACK_OFF_MAX_MS;
+	uint64_t max_ms = role == ROLE_REDIS ? BACK_OFF_REDIS_MS
+	    : role == ROLE_QUARANTINE        ? BACK_OFF_QUARANTINE_MS
+					     : BACK_OFF_MAX_MS;
 	uint64_t wait_ms = BACK_OFF_FIRST_MS;
 
 	if (failures == 0)

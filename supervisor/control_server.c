@@ -4,7 +4,9 @@
  *
  * Owns:   the listening socket and its connections.
  * Called: by the event loop; by reload.c when an answer is due.
- * Fails:  a wrong or impatient peer loses its connection, nothing else.
+ * Fails:  a wrong or impatient peer loses its connection, nothing else. When all places
+ *         are taken, who has said nothing for longest makes room: nobody keeps an
+ *         operator out by holding connections.
  */
 #include "config.h"
 
@@ -240,6 +242,22 @@ on_request(void *connection, uint32_t what)
 	handlers[req.type](k);
 }
 
+/* The list is in the order of arrival, and an answer is given at once: who is still there
+   asked for a reload, or idles. */
+static void
+make_room(struct control_server *cs)
+{
+	struct connection *k;
+
+	if (cs->n_connections < CONNECTIONS_MAX)
+		return;
+	TAILQ_FOREACH (k, &cs->connections, link)
+		if (!k->waits_for_reload) {
+			hang_up(k);
+			return;
+		}
+}
+
 static void
 on_connection(void *server, uint32_t what)
 {
@@ -250,7 +268,10 @@ on_connection(void *server, uint32_t what)
 	socklen_t len = sizeof(struct ucred);
 
 	(void)what;
-	if (fd < 0 || cs->n_connections >= CONNECTIONS_MAX)
+	if (fd < 0)
+		return;
+	make_room(cs);
+	if (cs->n_connections >= CONNECTIONS_MAX)
 		return;
 	k = calloc(1, sizeof(*k));
 	if (k == NULL || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &k->peer, &len) < 0)

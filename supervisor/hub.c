@@ -61,20 +61,28 @@ hub_gauge(const struct supervisor *s, enum metric m)
 }
 
 uint64_t
-hub_counter(const struct supervisor *s, enum metric m)
+hub_counter_of(const struct supervisor *s, enum metric m, unsigned label)
 {
 	const struct metric_info *info = metric_info(m);
+	unsigned cell = info->first_cell + label;
 	const struct child *c;
+	uint64_t sum = s->totals.cells[cell];
+
+	ASSERT(info->type == METRIC_COUNTER && label < info->width);
+	TAILQ_FOREACH (c, &s->children, link)
+		if (c->process.slots != NULL)
+			sum +=
+			    atomic_load_explicit(&c->process.slots->metrics.cell[cell],
+				memory_order_relaxed);
+	return sum;
+}
+
+uint64_t
+hub_counter(const struct supervisor *s, enum metric m)
+{
 	uint64_t sum = 0;
 
-	ASSERT(info->type == METRIC_COUNTER);
-	for (unsigned i = info->first_cell; i < info->first_cell + info->width; i++) {
-		sum += s->totals.cells[i];
-		TAILQ_FOREACH (c, &s->children, link)
-			if (c->process.slots != NULL)
-				sum += atomic_load_explicit(
-				    &c->process.slots->metrics.cell[i],
-				    memory_order_relaxed);
-	}
+	for (unsigned label = 0; label < metric_info(m)->width; label++)
+		sum += hub_counter_of(s, m, label);
 	return sum;
 }

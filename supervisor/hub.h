@@ -20,6 +20,8 @@ void hub_snapshot(const struct supervisor *s, struct control_metrics *out);
 
 /* One counter of all labels over all lives. */
 uint64_t hub_counter(const struct supervisor *s, enum metric m);
+/* One label's share of it. */
+uint64_t hub_counter_of(const struct supervisor *s, enum metric m, unsigned label);
 
 /* One gauge over all live children. */
 uint64_t hub_gauge(const struct supervisor *s, enum metric m);

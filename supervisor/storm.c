@@ -11,6 +11,7 @@
 
 #include "supervisor/storm.h"
 
+#include "common/error_types.h"
 #include "common/log.h"
 #include "supervisor/hub.h"
 #include "supervisor/supervisor.h"
@@ -23,10 +24,12 @@ enum {
 	PAUSE_MAX_MS = 600000
 };
 
+/* A burial is no sign of health: of a bad release all jobs end so. */
 static uint64_t
 jobs_done(const struct supervisor *s)
 {
-	return hub_counter(s, METRIC_JOBS_DONE);
+	return hub_counter(s, METRIC_JOBS_DONE) -
+	    hub_counter_of(s, METRIC_JOBS_DONE, ERROR_TYPE_CRASHED);
 }
 
 static void

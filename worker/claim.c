@@ -33,7 +33,8 @@ enum {
 	ADOPT_EVERY_MS = 5000,
 	PAUSE_MS = 200,
 	ADOPT_PAGE = 256,
-	PROBE_EVERY_MS = 1000
+	PROBE_EVERY_MS = 1000,
+	TAKE_MOST = 32 /* cancelled jobs at once, beyond the places */
 };
 
 struct claim {
@@ -473,20 +474,24 @@ take_run(void *ctx)
 	struct taking *t = ctx;
 	struct claim *c = t->claim;
 	struct worker *w = c->worker;
-	struct queue_command cmd;
-	struct queue_answer answer = { .word = QUEUE_GONE };
+	struct queue_answer answer = { .word = QUEUE_OK };
 	struct err e = ERR_INIT;
-	int r;
+	int r = 0;
 
-	queue_cmd_take(&cmd, &w->setup, w->role->holder,
-	    (struct queue_text){ t->id, t->n });
-	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	for (int i = 0; r == 0 && answer.word == QUEUE_OK && i < TAKE_MOST; i++) {
+		struct queue_command cmd;
+
+		queue_cmd_take(&cmd, &w->setup, w->role->holder,
+		    (struct queue_text){ t->id, t->n });
+		r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+		if (r < 0 || answer.word == QUEUE_OK) /* adoption brings it in hand */
+			c->must_adopt = true;
+		t->n = 0; /* then those whose messages came meanwhile */
+	}
 	free(t);
 	c->is_taking = false;
 	if (r == 0 && answer.word == QUEUE_FENCED)
 		worker_fenced(w);
-	else if (r < 0 || answer.word == QUEUE_OK) /* adoption brings it in hand */
-		c->must_adopt = true;
 	claim_next(c);
 }
 

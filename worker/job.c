@@ -211,6 +211,17 @@ begin_op(struct job *j, int64_t min_token, struct queue_answer *answer, struct e
 	return r;
 }
 
+/* A wall time of the server as monotonic time of this host; 0: none, or a clock was set. */
+static uint64_t
+on_own_clock(int64_t then_ms, int64_t now_ms)
+{
+	uint64_t own = clock_mono_ms();
+
+	if (then_ms <= 0 || then_ms > now_ms || (uint64_t)(now_ms - then_ms) >= own)
+		return 0;
+	return own - (uint64_t)(now_ms - then_ms);
+}
+
 static void
 note_begin(struct job *j, const struct queue_answer *a)
 {
@@ -225,6 +236,8 @@ note_begin(struct job *j, const struct queue_answer *a)
 	j->base_token = a->begin.base_token;
 	j->is_rerun = a->begin.is_rerun;
 	j->has_family = a->begin.has_family;
+	j->unanswered = a->begin.unanswered;
+	j->asked_before_ms = on_own_clock(a->begin.asked_ms, a->begin.now_ms);
 	j->queue_ms = -1;
 	j->age_ms = a->begin.now_ms -
 	    (j->msg.created_at_ms >= 0 ? j->msg.created_at_ms : a->begin.first_ms);

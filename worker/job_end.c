@@ -388,6 +388,24 @@ put_off(struct job *j, const struct conversation_result *r)
 	return job_release(j, (int64_t)delay_ms, "every provider rests");
 }
 
+/* queue.max_age_sec bounds waiting for providers, too, of jobs that have cost something;
+   what they ran does not count. */
+static bool
+has_waited_enough(const struct job *j, struct conversation_result *r)
+{
+	int64_t max_sec = j->worker->conf->queue.max_age_sec;
+	int64_t waited_ms = j->age_ms - j->run_ms_before;
+	char text[CONVERSATION_ERROR_TEXT_MAX];
+
+	if (max_sec == 0 || waited_ms <= max_sec * 1000)
+		return false;
+	(void)snprintf(text, sizeof(text),
+	    "waited %lld s for its providers, longer than queue.max_age_sec: %.800s",
+	    (long long)(waited_ms / 1000), r->error.text);
+	(void)snprintf(r->error.text, sizeof(r->error.text), "%s", text);
+	return true;
+}
+
 static int
 retry(struct job *j, enum error_type type, int64_t delay_ms)
 {
@@ -429,9 +447,9 @@ job_fail_with(struct job *j, struct conversation_result *r)
 {
 	struct result_facts f;
 
-	if (r->is_put_off)
+	if (r->is_put_off && !has_waited_enough(j, r))
 		return put_off(j, r);
-	if (deserves_retry(j, r))
+	if (!r->is_put_off && deserves_retry(j, r))
 		return retry(j, r->error.type,
 		    retry_delay_ms(j,
 			r->error.has_retry_after ||
@@ -581,6 +599,8 @@ job_release(struct job *j, int64_t delay_ms, const char *why)
 		return -ESTALE;
 	queue_cmd_release(&cmd, &j->worker->setup, &ref, delay_ms, queue_text(why),
 	    (int64_t)ran_ms(j));
+	if (j->vain != ANSWERS_NOT_ASKED)
+		queue_cmd_add_unanswered(&cmd, j->vain == ANSWERS_OTHERS);
 	FAULT_POINT_OF(RELEASE_SEND, j->msg.job_id);
 	r = run_op(j, &cmd);
 	FAULT_POINT_OF(RELEASE_REPLY, j->msg.job_id);

@@ -62,17 +62,11 @@ static int class_errno(enum http_class class)
 }
 
 static void
-note_wait_headers(struct llm_http_response *res, const struct http_result *result)
+note_header(void *ctx, const char *name, const char *value)
 {
-	const char *name;
+	struct llm_http_response *res = ctx;
 
-	for (size_t i = 0; (name = llm_wait_name(i)) != NULL; i++) {
-		const char *value = http_result_header(result, name);
-
-		if (value != NULL)
-			llm_wait_note(&res->wait, name, strlen(name), value,
-			    strlen(value));
-	}
+	llm_wait_note(&res->wait, name, strlen(name), value, strlen(value));
 }
 
 static void
@@ -85,7 +79,7 @@ on_http_done(void *ctx, struct http_result *result)
 		x->res->status = result->status;
 		x->res->body = result->body; /* handed over */
 		result->body = (struct buf)BUF_INIT;
-		note_wait_headers(x->res, result);
+		http_result_headers(result, note_header, x->res);
 	} else {
 		(void)err_set(x->err, x->status, "%s", result->message);
 	}

@@ -132,12 +132,10 @@ promotion_note(struct job *j, struct arena *a, const struct json *args,
 	if (after == 0)
 		return 0;
 	r = pipeline_shape_of(a, args, facts, &shape);
-	if (r == -EINVAL || (r == 0 && shape.looks_secret))
-		return 0;
 	if (r < 0)
 		return put_off(r);
 	note = note_of(j, shape.digest, &hash);
-	if (*note == hash || holds_secret(args))
+	if (*note == hash || shape.looks_secret || holds_secret(args))
 		return 0;
 	r = count_use(j, shape.digest, false, &answer);
 	if (r == 0 && answer.use.is_tool)

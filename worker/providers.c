@@ -18,6 +18,10 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+	UNANSWERED_MAX = 10
+};
+
 struct provider {
 	const struct llm_target *target; /* the first agent's; others name the same */
 	struct breaker breaker;
@@ -282,6 +286,24 @@ tell_refusal(struct llm_error *e, const struct llm_error *last)
 	(void)llm_error_set(e, last->type, last->http_status, "%s", last->text);
 }
 
+/*
+ * Is it still an outage to this job, which has asked in vain? A request that no provider
+ * can digest looks like one to whoever asks it, and would wait for ever: its failures
+ * count once it was passed over UNANSWERED_MAX times, each time by answers to others.
+ */
+static bool
+is_passed_over(struct job *j)
+{
+	const struct providers *p = j->worker->providers;
+
+	j->vain = ANSWERS_NOBODY;
+	for (size_t i = 0; j->asked_before_ms != 0 && i < j->agent->n_targets; i++)
+		if (find(p, &j->agent->targets[i])->breaker.answered_ms >
+		    j->asked_before_ms)
+			j->vain = ANSWERS_OTHERS;
+	return j->vain == ANSWERS_OTHERS && j->unanswered >= UNANSWERED_MAX;
+}
+
 void
 providers_judge(struct job *j, const struct llm_account *paid, struct llm_error *e)
 {
@@ -298,6 +320,8 @@ providers_judge(struct job *j, const struct llm_account *paid, struct llm_error 
 	if (rest == REFUSED && paid->exchanges == 0)
 		tell_refusal(e, last);
 	if (rest != RESTING || !error_type_is_retryable(e->type))
+		return;
+	if (paid->exchanges > 0 && is_passed_over(j))
 		return;
 	e->is_outage = e->has_retry_after = true;
 	e->retry_after_ms = wait_ms;

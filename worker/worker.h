@@ -41,6 +41,13 @@ enum job_reserved {
 
 struct worker;
 
+/* When a call failed and all providers rest: whose fault may it be? */
+enum job_answers {
+	ANSWERS_NOT_ASKED,
+	ANSWERS_NOBODY, /* was answered, as far as this worker knows */
+	ANSWERS_OTHERS, /* were, since this job asked in vain the last time */
+};
+
 struct job {
 	struct worker *worker;
 	struct fiber *fiber; /* NULL once it has ended */
@@ -67,6 +74,9 @@ struct job {
 	int64_t queue_ms; /* -1: unknown */
 	int64_t age_ms; /* since it was created, or first begun when that is not said */
 	int64_t base_token;
+	int64_t unanswered;       /* vain questions while others were answered */
+	uint64_t asked_before_ms; /* monotonic: its last vain one of all; 0: none */
+	enum job_answers vain;    /* of its present attempt */
 	bool is_rerun;
 	bool has_family; /* a budget that the job shares with its parent or children */
 	enum job_reserved reserved;
@@ -125,8 +135,8 @@ struct worker {
 	uint64_t next_claim;
 	uint64_t next_rate_call;
 	uint64_t jobs_done;
-	uint64_t store_away_ms;  /* since then, as the log was told; 0: it answers */
-	int statm_fd;            /* /proc/self/statm, opened before the sandbox; -1 */
+	uint64_t store_away_ms; /* since then, as the log was told; 0: it answers */
+	int statm_fd;           /* /proc/self/statm, opened before the sandbox; -1 */
 	/* hashes of owner and shape of pipelines that are tools already */
 	uint64_t known_tools[256];
 	bool is_draining;        /* takes no more work */

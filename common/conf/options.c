@@ -184,7 +184,7 @@ const size_t conf_n_options = ARRAY_LEN(conf_options);
 static const struct conf_option provider_options[] = {
 	{ "name", OPT_STRING, P(name), "", 0, 0, TO_WORKERS | TO_GATEWAY, true, "name that agents and metrics use" },
 	{ "type", OPT_STRING, P(type), "openai", 0, 0, TO_WORKERS, true, "wire protocol: openai or anthropic" },
-	{ "base_url", OPT_URL, P(base_url), "https://api.openai.com/v1", 0, 0, TO_WORKERS, true, "API address up to the version" },
+	{ "base_url", OPT_URL, P(base_url), "https://api.openai.com/v1", 0, 0, TO_WORKERS, true, "API address up to the version; a query may follow" },
 	{ "api_key", OPT_SECRET, P(api_key), "", 0, 0, TO_WORKERS, true, "key (empty: none is sent)" },
 	{ "model", OPT_STRING, P(model), "gpt-4o", 0, 0, TO_WORKERS | TO_GATEWAY, true, "model, unless the agent names one" },
 	{ "temperature", OPT_FLOAT, P(temperature), "0.1", 0, 2, TO_WORKERS, true, "sampling temperature; negative: not sent" },

@@ -146,6 +146,22 @@ http_result_header(const struct http_result *result, const char *name)
 					: NULL;
 }
 
+void
+http_result_headers(const struct http_result *result,
+    void (*each)(void *ctx, const char *name, const char *value), void *ctx)
+{
+	const struct http_transfer *t = result->transfer;
+	const char *p = t != NULL ? buf_str(&t->headers) : NULL;
+	const char *end = t != NULL ? p + t->headers.len : NULL;
+
+	while (p < end) {
+		const char *value = p + strlen(p) + 1;
+
+		each(ctx, p, value);
+		p = value + strlen(value) + 1;
+	}
+}
+
 /* A whole or decimal number of units, as ms; -1 when text is none. */
 static int64_t
 number_as_ms(const char *text, double unit_ms)

@@ -117,6 +117,10 @@ struct http_result {
    last one. The first 16 KiB of headers are kept. */
 const char *http_result_header(const struct http_result *result, const char *name);
 
+/* Each of the kept headers, in the order in which they came. */
+void http_result_headers(const struct http_result *result,
+    void (*each)(void *ctx, const char *name, const char *value), void *ctx);
+
 /*
  * The wait that the answer asks for: retry-after-ms, Retry-After in seconds or as a
  * date; -1 when it names none. Bounded to one day.

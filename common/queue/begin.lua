@@ -19,9 +19,10 @@ publish_check(id, completion)
 call('LLEN', P .. 'dead')
 
 local held, key, journal = held_key(holder), job_key(id), P .. 'journal:' .. id
+call('LLEN', journal)
 local NAMES = { 'state', 'holder', 'token', 'claim', 'digest', 'attempts', 'crashes',
 	'suspicions', 'retry_count', 'cancel', 'run_ms', 'first_ms', 'base_token', 'rerun',
-	'alone', 'evidence', 'reserved', 'family' }
+	'alone', 'evidence', 'reserved', 'family', 'asked_ms', 'unanswered' }
 local j = {} -- the job as it is, and as this call makes it
 for i, value in ipairs(call('HMGET', key, unpack(NAMES))) do j[NAMES[i]] = value end
 local state, owner, token = j.state, j.holder, tonumber(j.token or 0)
@@ -41,7 +42,8 @@ local function answer()
 	return { word, tonumber(j.token), attempts, crashes, suspicions,
 		tonumber(j.retry_count or 0), tonumber(j.run_ms or 0), tonumber(j.first_ms or 0), now,
 		tonumber(j.base_token or 0), j.rerun == '1' and 1 or 0, j.alone == '1' and 1 or 0,
-		j.family and 1 or 0, j.evidence or '',
+		j.family and 1 or 0, tonumber(j.asked_ms or 0), tonumber(j.unanswered or 0),
+		j.evidence or '',
 		is_id and call('HGET', key, 'payload') or '', call('LRANGE', journal, 0, -1) }
 end
 
@@ -102,7 +104,7 @@ if runs_again then
 	-- the failure that still waits unread is superseded; the counters start anew
 	call('DEL', RESULTS .. ':' .. id)
 	local old = { 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
-		'message', 'done_ms', 'first_ms' }
+		'message', 'done_ms', 'first_ms', 'asked_ms', 'unanswered' }
 	call('HDEL', key, unpack(old))
 	for _, name in ipairs(old) do j[name] = false end
 	if leave_own_family(id) then j.family = false end
@@ -126,6 +128,6 @@ if not is_id then
 end
 call('HSET', key, unpack(fields))
 if not is_id and call('EXISTS', P .. 'poison') == 1 then
-	call('HDEL', P .. 'poison', redis.sha1hex(element))
+	redis.pcall('HDEL', P .. 'poison', redis.sha1hex(element))
 end
 return answer()

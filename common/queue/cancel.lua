@@ -26,6 +26,16 @@ local function find_raw()
 	end
 end
 
+-- Among millions it is looked for near both ends only: in between its begin ends it.
+local NEAR = 100000
+local function take_out(list, e)
+	if call('LPOS', list, e, 'MAXLEN', NEAR) then return call('LREM', list, 1, e) end
+	if call('LPOS', list, e, 'RANK', -1, 'MAXLEN', NEAR) then
+		return call('LREM', list, -1, e)
+	end
+	return 0
+end
+
 call('HSETNX', key, 'cancel', string.format('%.0f', now_ms()))
 local is_out = 0
 if state == 'delayed' then
@@ -33,9 +43,9 @@ if state == 'delayed' then
 elseif state == 'parked' then
 	is_out = call('HDEL', P .. 'parked', id)
 elseif state == 'alone' then
-	is_out = call('LREM', P .. 'jobs:alone', 1, id)
+	is_out = take_out(P .. 'jobs:alone', id)
 elseif state == 'queued' then
-	is_out = call('LREM', JOBS, 1, payload)
+	is_out = take_out(JOBS, payload)
 elseif state == '' then
 	payload = find_raw()
 	is_out = payload and call('LREM', JOBS, 1, payload) or 0

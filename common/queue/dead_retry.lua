@@ -9,7 +9,10 @@ local letter = dead_decode(element)
 if not letter then return { 'GONE', '' } end
 local id = letter.job_id
 call('LLEN', JOBS)
-if not call('LPOS', P .. 'dead', element) then return { 'GONE', '' } end
+if not call('LPOS', P .. 'dead', element) then
+	local is_done = id ~= '' and call('HGET', job_key(id), 'last') == 'dead_retry'
+	return { is_done and 'ALREADY' or 'GONE', '' }
+end
 if id ~= '' and letter.reason ~= 'job_id_conflict' then
 	local key = job_key(id)
 	local j = call('HMGET', key, 'state', 'token')
@@ -20,7 +23,7 @@ if id ~= '' and letter.reason ~= 'job_id_conflict' then
 	call('LLEN', RESULTS .. ':' .. id)
 	call('DEL', RESULTS .. ':' .. id)
 	call('HDEL', key, 'attempts', 'crashes', 'suspicions', 'cancel', 'run_ms', 'evidence',
-		'message', 'done_ms', 'first_ms', 'alone')
+		'message', 'done_ms', 'first_ms', 'asked_ms', 'unanswered', 'alone')
 	leave_own_family(id)
 	call('HSET', key, 'state', 'queued', 'last', 'dead_retry', 'payload', letter.payload,
 		'rerun', 1, 'token', token, 'base_token', token)

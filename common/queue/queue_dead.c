@@ -143,7 +143,7 @@ act(struct redis_sync *s, const struct queue_setup *q, const char *name,
 		return r;
 	fill(&c, q, (struct queue_text){ .p = element.data, .n = element.len });
 	r = queue_run(s, &c, &reply, &a, err);
-	if (r < 0 || a.word == QUEUE_OK)
+	if (r < 0 || a.word == QUEUE_OK || a.word == QUEUE_ALREADY)
 		return r;
 	if (a.word == QUEUE_BUSY)
 		return err_set(err, -EBUSY, "the job %s is on its way: it is %.*s",

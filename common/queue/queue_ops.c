@@ -384,6 +384,13 @@ queue_cmd_release(struct queue_command *c, const struct queue_setup *q,
 }
 
 void
+queue_cmd_add_unanswered(struct queue_command *c, bool are_others_answered)
+{
+	ASSERT(c->op == QUEUE_OP_RELEASE);
+	add_bool(c, are_others_answered);
+}
+
+void
 queue_cmd_unclaim(struct queue_command *c, const struct queue_setup *q,
     const char *holder, struct queue_text element, bool is_id)
 {

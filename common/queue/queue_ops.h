@@ -263,6 +263,9 @@ void queue_cmd_retry(struct queue_command *c, const struct queue_setup *q,
 void queue_cmd_release(struct queue_command *c, const struct queue_setup *q,
     const struct queue_job_ref *job, int64_t delay_ms, struct queue_text why,
     int64_t ran_ms); /* delay 0: to the head of the queue */
+/* To be added to a release: the job has asked its providers in vain; others were answered
+   since its vain question before that. */
+void queue_cmd_add_unanswered(struct queue_command *c, bool are_others_answered);
 void queue_cmd_unclaim(struct queue_command *c, const struct queue_setup *q,
     const char *holder, struct queue_text element, bool is_id);
 void queue_cmd_park(struct queue_command *c, const struct queue_setup *q,
@@ -376,6 +379,10 @@ struct queue_answer {
 					  set) with the journal of the run that failed */
 			bool is_alone;      /* runs in quarantine */
 			bool has_family; /* draws on a budget that other jobs share */
+			int64_t
+			    asked_ms; /* server's wall time of its last vain question;
+					     0: none */
+			int64_t unanswered; /* vain ones while others were answered */
 			struct queue_text evidence; /* of the last crash or suspicion */
 			struct queue_text payload;  /* with is_id: the job's payload */
 			struct queue_list journal;  /* texts, in order */

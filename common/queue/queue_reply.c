@@ -141,6 +141,8 @@ read_begin(struct reader *r, struct queue_answer *a)
 	a->begin.is_rerun = take_bool(r);
 	a->begin.is_alone = take_bool(r);
 	a->begin.has_family = take_bool(r);
+	a->begin.asked_ms = take_int(r);
+	a->begin.unanswered = take_int(r);
 	a->begin.evidence = take_text(r);
 	a->begin.payload = take_text(r);
 	a->begin.journal = take_list(r);

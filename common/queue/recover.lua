@@ -47,6 +47,7 @@ blame, culprit, evidence = b[1] or 'none', b[2] or '', b[3] or ''
 local has_suspects = b[4]
 
 local to_jobs, to_alone, to_dead = 0, 0, 0
+local suspects = {} -- in the order of the list; they queue behind those that wait alone
 
 -- The worker begins what it has claimed in that order, so of all raw payloads only the
 -- leftmost, which is moved last, can have been in its hands when it died.
@@ -83,7 +84,11 @@ local function move_job(id, j)
 		goes_alone = crashes > max_crashes or suspicions > max_suspicions
 	end
 	if goes_alone then
-		call('LPUSH', alone, id)
+		if blame == 'none' then
+			call('LPUSH', alone, id)
+		else
+			table.insert(suspects, 1, id)
+		end
 		call('HSET', key, 'state', 'alone', 'last', 'recover', 'alone', 1)
 		to_alone = to_alone + 1
 	else
@@ -122,7 +127,8 @@ while n < 100 do
 	end
 	n, bytes = n + 1, bytes + size
 end
-if n > 0 then call('HINCRBY', P .. 'counters', 'recovered', n) end
+for _, id in ipairs(suspects) do call('RPUSH', alone, id) end
+if n > 0 then count('recovered', n) end
 local left = call('LLEN', held)
 if left == 0 then
 	if last_raw and blame == 'unknown' and not has_suspects then

@@ -140,8 +140,10 @@ expect_name(SSL *ssl, const char *name)
 	if (inet_pton(AF_INET, name, any) == 1 || inet_pton(AF_INET6, name, any) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* the macro SSL_set_tlsext_host_name, without its cast that drops const */
 	return SSL_set1_host(ssl, name) == 1 &&
-	    SSL_set_tlsext_host_name(ssl, name) == 1;
+	    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		(void *)(uintptr_t)name) == 1;
 }
 
 struct ssl_st *

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- retry(holder, id, token, delay_ms, why, ran_ms): a failed attempt; the next one is due
--- after the delay. The attempt and its running time are counted.
+-- after the delay, or at once when the job was cancelled meanwhile. The attempt and its
+-- running time are counted.
 --@include head
 --@include mine
 --@include delay
@@ -11,11 +12,17 @@ local f, seen = mine(holder, id, token)
 if not f then
 	return { (seen.token == token and seen.last == 'retry') and 'ALREADY' or 'FENCED' }
 end
+call('LLEN', JOBS)
 call('ZCARD', P .. 'delayed')
 if call('LREM', held_key(holder), 1, id) == 0 then return { 'FENCED' } end
 local key = job_key(id)
-delay_job(id, delay)
-call('HSET', key, 'state', 'delayed', 'last', 'retry', 'why', why)
+if f.cancel == 1 then
+	requeue(id)
+else
+	delay_job(id, delay)
+end
+call('HSET', key, 'state', f.cancel == 1 and 'queued' or 'delayed', 'last', 'retry',
+	'why', why)
 call('HDEL', key, 'alone', 'claim')
 call('HINCRBY', key, 'attempts', 1)
 call('HINCRBY', key, 'run_ms', ran)

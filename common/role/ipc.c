@@ -181,9 +181,9 @@ ipc_receive(int fd, struct ipc_message *msg, int fds[IPC_FDS_MAX])
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
-	if (got == 0)
+	n_fds = passed_fds(&m, got_fds); /* an empty message may carry some, too */
+	if (got == 0 && n_fds == 0)
 		return 0;
-	n_fds = passed_fds(&m, got_fds);
 	if (!is_well_formed(&in, (size_t)got, n_fds, m.msg_flags)) {
 		for (int i = 0; i < IPC_FDS_MAX; i++)
 			closep(&got_fds[i]);

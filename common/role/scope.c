@@ -146,11 +146,12 @@ hex_digit(char c)
 static void
 add_file(struct role_scope *s, const char *text, size_t n)
 {
-	char *out = s->texts[s->n_texts];
 	size_t k = 0;
+	char *out;
 
-	if (s->n_texts == SCOPE_TEXTS_MAX || n >= PATH_MAX)
+	if (s->n_texts >= SCOPE_TEXTS_MAX || n >= PATH_MAX)
 		return;
+	out = s->texts[s->n_texts];
 	for (size_t i = 0; i < n; i++) {
 		bool is_escape = text[i] == '%' && i + 2 < n &&
 		    hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
@@ -272,11 +273,12 @@ add_strangers(struct role_scope *s, const struct conf *c)
 static void
 add_sqlite_folder(struct role_scope *s, const char *url)
 {
-	char *out = s->texts[s->n_texts], *slash;
+	char *out, *slash;
 
 	if (strncmp(url, "sqlite:", 7) != 0 || url[7] != '/' ||
-	    strlen(url) >= PATH_MAX || s->n_texts == SCOPE_TEXTS_MAX)
+	    strlen(url) >= PATH_MAX || s->n_texts >= SCOPE_TEXTS_MAX)
 		return;
+	out = s->texts[s->n_texts];
 	(void)snprintf(out, PATH_MAX, "%s", url + 7);
 	slash = strrchr(out, '/');
 	slash[slash == out] = '\0';

@@ -10,6 +10,8 @@
 
 #include "common/role/slot_file.h"
 
+#include "common/printable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -197,15 +199,12 @@ slot_row_clear(struct slot_file *f, unsigned row)
 	row_unlock(r);
 }
 
-/* What a child wrote reaches logs and terminals: end it, and let no control byte
-   pass. */
+/* What a child wrote reaches logs, terminals and JSON. */
 static void
 make_printable(char *text, size_t size)
 {
 	text[size - 1] = '\0';
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	printable_make(text);
 }
 
 bool

@@ -15,7 +15,8 @@
 #include <signal.h>
 
 enum {
-	BOUND_MS = 10000
+	BOUND_MS = 10000,
+	MANY = 60
 };
 
 TestSuite(cancel, .timeout = 180);
@@ -231,6 +232,30 @@ Test(cancel, ends_a_job_in_a_computation)
 
 /* ---- waiting jobs ---- */
 
+/* All at once, with no place free. */
+static void
+cancel_many(void)
+{
+	const char *argv[MANY + 5] = { harness_program(h, "agentctl"), "-c",
+		harness_conf_path(h), "cancel" };
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	char ids[MANY][16];
+	uint64_t since;
+
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(ids[i], sizeof(ids[i]), "many-%d", i);
+		argv[4 + i] = ids[i];
+		harness_push_job(h, ids[i], "go", "");
+	}
+	since = clock_mono_ms();
+	cr_expect(eq(int, harness_run(h, argv, &out), 0), "%s", buf_str(&out));
+	for (int i = 0; i + 1 < MANY; i++)
+		cr_expect_str_eq(text_at(h, harness_expect(h, ids[i], "failed"),
+				     "error.type"),
+		    "cancelled");
+	(void)expect_cancelled("as the last of many", ids[MANY - 1], since);
+}
+
 Test(cancel, ends_jobs_that_wait)
 {
 	const struct json *r;
@@ -248,7 +273,16 @@ Test(cancel, ends_jobs_that_wait)
 	wait_state("long", "held");
 	harness_push_job(h, "queued", "go", "");
 	(void)cancel_in_time("in the queue, all places taken", "queued");
+	cancel_many();
 	(void)cancel_in_time("with the only place", "long");
+	/* no provider answers, so nothing is claimed */
+	harness_llm_script(h,
+	    "{\"rules\":[{\"fault\":{\"status\":429,\"body\":\"busy\",\"headers\":{"
+	    "\"Retry-After\":\"60\"}}}]}");
+	harness_push_job(h, "limited", "go", "");
+	wait_state("limited", "delayed");
+	harness_push_job(h, "behind", "go", "");
+	(void)cancel_in_time("behind a provider that wants no calls", "behind");
 	end();
 }
 

@@ -384,3 +384,34 @@ Test(culprits, a_storm_of_culprits_stops_the_node_and_buries_nobody)
 	cr_expect(eq(llong, harness_redis_int(h, "LLEN agent:dead"), 0));
 	end();
 }
+
+/* Each takes the quarantine process down twice; who waits behind them does not wait for
+   a back-off that grows, and burials are no sign of health. */
+Test(culprits, many_deadly_jobs_are_buried_one_after_the_other)
+{
+	enum {
+		DEADLY = 8
+	};
+	char id[32];
+
+	begin(2, 4);
+	faults_arm(h, page, "LLM_ANSWER:segv:job=deadly");
+	for (unsigned i = 0; i < DEADLY; i++) {
+		(void)snprintf(id, sizeof(id), "deadly-%u", i);
+		harness_push_job(h, id, "go", "");
+		/* one that is finished between two culprits: no storm */
+		(void)snprintf(id, sizeof(id), "innocent-%u", i);
+		harness_push_job(h, id, "go", "");
+		expect_uncharged(id);
+	}
+	for (unsigned i = 0; i < DEADLY; i++) {
+		(void)snprintf(id, sizeof(id), "deadly-%u", i);
+		cr_expect_str_eq(text_at(h, harness_result(h, id, PATIENCE_MS),
+				     "error.type"),
+		    "crashed");
+	}
+	cr_expect(
+	    eq(int, harness_log_has(h, "quarantine/0: next start in 1600 ms"), 0));
+	cr_expect(eq(uint, faults_struck(page, FAULT_POINT_LLM_ANSWER), 3 * DEADLY));
+	end();
+}

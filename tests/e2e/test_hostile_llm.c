@@ -31,7 +31,8 @@ start(const char *more_providers)
 	h = e2e_new();
 	harness_set(h, "service.log.level", "\"info\"");
 	harness_set(h, "queue.max_attempts", "1");
-	harness_set(h, "llm.breaker_failures", "0"); /* each answer is judged by itself */
+	harness_set(h, "llm.breaker_failures",
+	    "0"); /* each answer is judged by itself */
 	harness_servers(h);
 	harness_set(h, "llm.providers",
 	    "( { name = \"stub\"; type = \"openai\"; base_url = \"http://%s/v1\"; "

@@ -161,13 +161,15 @@ Test(owner_cache, a_remembered_result_is_given_to_who_may_read_its_origin)
 	owner_stop();
 }
 
+#define NO_BLOB                                                                     \
+ "{\"ref\":\"cas://sha256:00000000000000000000000000000000000000000000000000000000" \
+ "00000000\"}"
+
 Test(owner_cache, a_record_that_is_not_whole_is_a_miss)
 {
 	static const char *const records[] = { "", "garbage", "{}", "[]",
 		"{\"data\":\"[1]\"}",
-		"{\"sha256\":\"00\",\"data\":\"[\\\"MARKER\\\"]\",\"rows\":1}",
-		"{\"ref\":\"cas://sha256:"
-		"0000000000000000000000000000000000000000000000000000000000000000\"}",
+		"{\"sha256\":\"00\",\"data\":\"[\\\"MARKER\\\"]\",\"rows\":1}", NO_BLOB,
 		"{\"ref\":\"cas://sha256:/etc/passwd\"}", "{\"ref\":7,\"data\":null}" };
 	char key[200], id[16];
 	size_t n;

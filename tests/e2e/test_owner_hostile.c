@@ -227,8 +227,7 @@ Test(owner_hostile, no_way_leads_to_what_is_anothers)
 Test(owner_hostile, a_name_that_looks_like_his_is_not_his)
 {
 	static const char *const names[] = { "", "Bob", "bob ", " bob", "bob:", "bob%",
-		"b\xd0\xbe"
-		"b", /* a Cyrillic o */
+		"b\320\276b", /* a Cyrillic o */
 		"bo", "bobb", "%", "bob' OR '1'='1", "bob%3Atalk", "*" };
 	static const size_t ways[] = { 0, 1, 24 };
 	unsigned n = 0;

@@ -6,6 +6,9 @@
 #include "config.h"
 
 #include "tests/e2e/owner_support.h"
+#include "tests/support/postgres_server.h"
+
+#include <signal.h>
 
 TestSuite(owner_tools, .timeout = 240);
 
@@ -297,5 +300,54 @@ Test(owner_tools, a_common_tool_reads_for_who_calls_it)
 	script_search(name, args);
 	expect_refused(run("a2", "call", "ann", ""), "forbidden_reference", "bob's");
 	expect_completed(run("b3", "call", "bob", ""));
+	owner_stop();
+}
+
+static bool
+has_asked(struct harness *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return harness_llm_stat(h, "max_waiting") > 0;
+}
+
+static bool
+has_answered(struct harness *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return harness_llm_stat(h, "answers") > 0;
+}
+
+/* While the database is away a tool is not gone: the call waits for it. */
+Test(owner_tools, an_outage_does_not_make_a_tool_unknown)
+{
+	struct postgres_server *pg;
+	struct err err = ERR_INIT;
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	char name[100];
+
+	if (!postgres_server_is_installed())
+		cr_skip_test("PostgreSQL is not installed");
+	h = e2e_new();
+	harness_use_postgres(h);
+	harness_start(h);
+	(void)snprintf(name, sizeof(name), "%s", promoted());
+	buf_addf(&text,
+	    "{\"rules\":[{\"when\":{\"prompt_contains\":\"#call#\",\"turn\":0},\"reply\":"
+	    "{\"delay_ms\":2000,\"tool_calls\":[{\"name\":\"%s\",\"arguments\":{}}]}},"
+	    "{\"reply\":{\"content\":\"that was all\"}}]}",
+	    name);
+	harness_llm_script(h, buf_str(&text));
+	harness_llm_reset(h);
+	harness_push_job(h, "o1", "the #call#", ",\"workflow_owner\":\"bob\"");
+	harness_wait_until(h, has_asked, NULL, 60000, "the model is asked");
+	pg = harness_postgres_server(h);
+	cr_assert(postgres_server_stop(pg, SIGINT, &err) == 0, "%s", err_text(&err));
+	harness_wait_until(h, has_answered, NULL, 60000,
+	    "the model has called the tool");
+	harness_wait_log(h, "result store is away");
+	cr_assert(postgres_server_start(pg, &err) == 0, "%s", err_text(&err));
+	expect_completed(harness_result(h, "o1", 120000));
 	owner_stop();
 }

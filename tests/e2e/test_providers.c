@@ -295,6 +295,73 @@ Test(providers, jobs_fail_at_once_when_all_refuse)
 	stop();
 }
 
+static bool
+is_put_off(struct harness *unused, void *id)
+{
+	(void)unused;
+	return harness_redis_int(h, "HEXISTS agent:job:%s asked_ms",
+		   (const char *)id) == 1 &&
+	    harness_redis_int(h, "ZCARD agent:delayed") == 1;
+}
+
+/* Each of its questions opens the breaker, so that it looks like an outage to it; but
+   others are answered in between. It ends, and only after many a question. */
+Test(providers, who_alone_is_never_answered_does_not_wait_for_ever)
+{
+	const struct json *r = NULL;
+	unsigned n = 0;
+	char id[32];
+
+	h = e2e_new();
+	harness_set(h, "service.workers", "1");
+	harness_set(h, "llm.breaker_failures", "1");
+	harness_set(h, "llm.breaker_open_sec", "1");
+	harness_start(h);
+	harness_llm_script(h,
+	    "{\"rules\":[{\"when\":{\"prompt_contains\":\"poison\"},\"fault\":{\"status\":"
+	    "500}},{\"reply\":{\"content\":\"fine\"}}]}");
+	harness_push_job(h, "p", "poison", "");
+	harness_wait_until(h, is_put_off, (void *)(uintptr_t) "p", HARNESS_WAIT_MS,
+	    "it is put off");
+	for (; r == NULL && n < 200; n++) {
+		(void)snprintf(id, sizeof(id), "o%u", n);
+		harness_push_job(h, id, "go", "");
+		(void)harness_expect(h, id, "completed");
+		r = harness_try_result(h, "p", 1000);
+	}
+	cr_assert(r != NULL);
+	cr_expect_str_eq(text_at(h, r, "error.type"), "llm_unavailable");
+	cr_expect(eq(i64, int_at(r, "metadata.attempts"), 3));
+	cr_expect(eq(llong, harness_redis_int(h, "HGET agent:job:p unanswered"), 10));
+	stop();
+}
+
+/* It has cost an answer, and then waits for longer than it may. */
+Test(providers, waiting_with_an_answer_in_hand_is_bounded_too)
+{
+	const struct json *r;
+
+	h = e2e_new();
+	harness_set(h, "llm.breaker_open_sec", "1");
+	harness_set(h, "queue.max_age_sec", "4");
+	harness_write_file(h, "agents.d/workflow.conf",
+	    "name = \"workflow\"; tools = ( \"execute_pipeline\" ); finish_tools = ( );");
+	harness_start(h);
+	harness_llm_script(h,
+	    "{\"rules\":[{\"when\":{\"turn\":0},\"reply\":{\"tool_calls\":[{\"name\":"
+	    "\"execute_pipeline\",\"arguments\":{\"session_id\":\"s\",\"pipeline\":[{"
+	    "\"step\":\"http_request\",\"url\":\"{{data_api}}/users\"}]}}]}},"
+	    "{\"fault\":{\"status\":503}}]}");
+	harness_push_job(h, "p", "go", "");
+	r = harness_expect(h, "p", "failed");
+	cr_expect_str_eq(text_at(h, r, "error.type"), "llm_unavailable");
+	cr_expect(strstr(text_at(h, r, "error.message"),
+		      "longer than queue.max_age_sec") != NULL,
+	    "%s", text_at(h, r, "error.message"));
+	cr_expect(eq(i64, int_at(r, "metadata.turns"), 1));
+	stop();
+}
+
 /* What one job's request brings about is charged to that job alone. */
 Test(providers, the_failures_of_one_job_are_its_own)
 {

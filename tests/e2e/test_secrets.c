@@ -31,7 +31,7 @@ static const struct {
 	{ "database.url", "dataPASS3d6f1c" },
 	{ "llm api_key", "sk-stub-4Ab9Zq7Lw2" },
 	{ "second llm api_key", "sk-other-5Xy8Pm3Kd" },
-	{ "base_url of the second", "urlPASS6h2j8n" },
+	{ "base_url of the third", "urlPASS6h2j8n" },
 	{ "orchestrator.api_url", "orchPASS7t5v3x" },
 	{ "header profile", "head/KEY+8w=4&r\\\"6" },
 	{ "query profile", "query/KEY 9e+1&z%25" },
@@ -192,9 +192,11 @@ plant(void)
 	harness_set(h, "llm.providers",
 	    "( { name = \"stub\"; base_url = \"http://%s/v1\"; api_key = "
 	    "\"${AR_TEST_LLM_KEY}\"; model = \"m\"; timeout_sec = 10; }, { name = "
-	    "\"second\"; base_url = \"http://u:%s@127.0.0.1:1/v1\"; api_key = \"%s\"; "
-	    "model = \"m\"; timeout_sec = 2; } )",
-	    harness_llm_address(h), planted[OTHER_URL].text, planted[OTHER_KEY].text);
+	    "\"second\"; base_url = \"http://%s/v1\"; api_key = \"%s\"; model = \"m\"; "
+	    "timeout_sec = 10; }, { name = \"third\"; base_url = "
+	    "\"http://u:%s@127.0.0.1:1/v1\"; model = \"m\"; } )",
+	    harness_llm_address(h), harness_llm_address(h), planted[OTHER_KEY].text,
+	    planted[OTHER_URL].text);
 	harness_set(h, "auth_profiles",
 	    "{ head = { type = \"api_key\"; header = \"X-Weather-Key\"; value = "
 	    "\"credential:head-key\"; hosts = ( \"127.0.0.1\" ); }; query = { type = "
@@ -263,6 +265,10 @@ script(void)
 	    "{\"when\":{\"prompt_contains\":\"#quoted#\"},\"fault\":{\"status\":401,"
 	    "\"body\":{\"error\":{\"message\":\"Incorrect API key provided: %s\"}}}},",
 	    planted[LLM_KEY].text);
+	buf_addf(&text,
+	    "{\"when\":{\"prompt_contains\":\"#lost#\"},\"fault\":{\"status\":403,"
+	    "\"body\":{\"error\":{\"message\":\"no access with %s\"}}}},",
+	    planted[OTHER_KEY].text);
 	buf_addf(&text,
 	    "{\"when\":{\"prompt_contains\":\"#echoed#\"},\"reply\":{\"content\":\"you sent "
 	    "Authorization: Bearer %s\"}},",

@@ -137,11 +137,15 @@ endif
 
 # --- json_schema, llm, agent ---
 if HAVE_CRITERION
-check_PROGRAMS += test_json_schema test_llm test_breaker test_anthropic test_agent test_prompt
-TESTS += test_json_schema test_llm test_breaker test_anthropic test_agent test_prompt
+check_PROGRAMS += test_json_schema test_llm test_llm_retry test_breaker test_anthropic test_agent test_prompt
+TESTS += test_json_schema test_llm test_llm_retry test_breaker test_anthropic test_agent test_prompt
 test_anthropic_SOURCES = tests/unit/test_anthropic.c
 test_anthropic_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_anthropic_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
+	$(CRITERION_LIBS) -lm
+test_llm_retry_SOURCES = tests/unit/test_llm_retry.c
+test_llm_retry_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_llm_retry_LDADD = worker/libllm.a common/libjson.a common/libcommon.a \
 	$(CRITERION_LIBS) -lm
 test_breaker_SOURCES = tests/unit/test_breaker.c
 test_breaker_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
@@ -181,6 +185,7 @@ queue_tests += test_queue_limit
 queue_tests += test_queue_operator
 queue_tests += test_queue_cache
 queue_tests += test_queue_rights
+queue_tests += test_man_security
 queue_tests += test_scheduler
 check_PROGRAMS += $(queue_tests)
 TESTS += $(queue_tests)
@@ -214,6 +219,10 @@ test_queue_operator_LDADD = $(queue_test_libs)
 test_queue_rights_SOURCES = tests/unit/test_queue_rights.c
 test_queue_rights_CFLAGS = $(queue_test_cflags)
 test_queue_rights_LDADD = $(queue_test_libs)
+test_man_security_SOURCES = tests/unit/test_man_security.c tests/unit/source_file.h
+test_man_security_CFLAGS = $(queue_test_cflags)
+test_man_security_LDADD = tests/support/libqueuetest.a common/libqueue.a common/libconf.a \
+	common/libcommon.a $(REDIS_LIBS) $(LIBCONFIG_LIBS) $(CRITERION_LIBS)
 test_scheduler_SOURCES = tests/unit/test_scheduler.c
 test_scheduler_CFLAGS = $(queue_test_cflags)
 test_scheduler_LDADD = scheduler/libscheduler.a tests/support/libqueuetest.a \
@@ -400,6 +409,13 @@ TESTS += test_man_protocol
 test_man_protocol_SOURCES = tests/unit/test_man_protocol.c tests/unit/source_file.h
 test_man_protocol_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 test_man_protocol_LDADD = worker/libllm.a common/libcommon.a $(CRITERION_LIBS)
+
+check_PROGRAMS += test_man_metrics
+TESTS += test_man_metrics
+EXTRA_DIST += tests/unit/alerts.yml
+test_man_metrics_SOURCES = tests/unit/test_man_metrics.c tests/unit/source_file.h
+test_man_metrics_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+test_man_metrics_LDADD = $(GATEWAY_LIBS) $(CRITERION_LIBS)
 endif
 
 # --- the worker's connections: Redis, lanes, the store's helper thread; its messages

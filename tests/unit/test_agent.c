@@ -63,6 +63,7 @@ struct world {
 	uint64_t now_ms;
 	struct llm_text last_user, last_tool;
 	enum llm_tool_choice choice;
+	bool takes_silence; /* of the last call */
 	int64_t max_tokens;
 	unsigned cancel_after_asks;
 	char kept[8][65536];
@@ -125,6 +126,7 @@ world_ask(void *ctx, const struct llm_call *call, struct arena *a,
 	s = &w->script[turn];
 	w->paid[turn]++;
 	w->choice = call->tool_choice;
+	w->takes_silence = call->takes_silence;
 	w->max_tokens = call->max_tokens;
 	for (const struct llm_message *m = call->messages->first; m != NULL;
 	     m = m->next) {
@@ -480,6 +482,28 @@ Test(conversation, data_of_the_last_successful_call_is_the_value)
 	world_free(w);
 }
 
+Test(conversation, silence_after_data_or_a_failure_is_an_end)
+{
+	WORLD(CALLS("fetch", "{\"n\":3}"), SAYS(""));
+	struct outcome o = run(w, 0, NULL, 0);
+
+	cr_expect(w->takes_silence);
+	cr_expect(o.result.is_completed);
+	cr_expect_str_eq(value_of(&o), "[3]");
+	outcome_release(&o);
+	world_free(w);
+}
+
+Test(conversation, silence_at_the_beginning_says_nothing)
+{
+	WORLD(SAYS("hello"));
+	struct outcome o = run(w, 0, NULL, 0);
+
+	cr_expect(!w->takes_silence);
+	outcome_release(&o);
+	world_free(w);
+}
+
 Test(conversation, a_patch_is_the_value_unless_there_is_data)
 {
 	WORLD(CALLS("change", "{}"), SAYS("done"));
@@ -696,12 +720,32 @@ Test(limits, tokens_are_checked_before_each_call_and_bound_the_answer)
 	world_free(w);
 }
 
+/* English and JSON have four bytes a token: a job that fits is not refused by a guess for
+   something denser. */
+Test(limits, a_small_job_that_fits_is_run)
+{
+	WORLD({ .text = "fine", .usage = { 2700, 20, 0 } });
+	struct outcome o;
+
+	w->prefix.head_len = 4 * 2800;
+	o = run(w, 0, NULL, 3000);
+	cr_expect(o.result.is_completed, "%s", o.result.error.text);
+	outcome_release(&o);
+	w->n_journal = 0;
+	w->agent.budget_usd = 0.003;
+	w->target.price = (struct token_price){ 1, 2, 1 };
+	o = run(w, 0, NULL, 0);
+	cr_expect(o.result.is_completed, "%s", o.result.error.text);
+	outcome_release(&o);
+	world_free(w);
+}
+
 Test(limits, a_request_that_alone_passes_the_tokens_is_not_sent)
 {
 	WORLD(CALLS("fetch", "{\"fail\":\"invalid_step\"}"));
 	struct outcome o;
 
-	w->prefix.head_len = 3 * 500;
+	w->prefix.head_len = 4 * 500;
 	o = run(w, 0, NULL, 500);
 	cr_expect(o.result.error.type == ERROR_TYPE_LIMIT_EXCEEDED);
 	expect_has(o.result.error.text, "the next call takes about 5");
@@ -766,7 +810,7 @@ Test(limits, a_provider_that_does_not_count_is_taken_by_the_length_of_its_words)
 
 	memset(words, 'w', sizeof(words) - 1);
 	w = world_new(script, 1);
-	w->agent.budget_usd = 0.003000;
+	w->agent.budget_usd = 0.002700;
 	w->target.price = (struct token_price){ 1, 2, 1 };
 	o = run(w, 0, NULL, 0);
 	expect_str(o.result.limit_hit, "budget_usd");
@@ -774,7 +818,7 @@ Test(limits, a_provider_that_does_not_count_is_taken_by_the_length_of_its_words)
 	outcome_release(&o);
 	world_free(w);
 	w = world_new(script, 1);
-	o = run(w, 0, NULL, 2000);
+	o = run(w, 0, NULL, 1700);
 	expect_str(o.result.limit_hit, "max_tokens");
 	cr_expect(w->paid[0] == 1);
 	outcome_release(&o);
@@ -1166,6 +1210,80 @@ Test(journal, an_intent_without_outcome_can_be_resolved)
 	world_free(w);
 }
 
+/* Breaks after the nth record and goes on from there, once change has been made. */
+static struct outcome
+resumed_after(struct world *w, unsigned nth, void (*change)(struct world *w))
+{
+	struct outcome o;
+
+	w->break_at = nth;
+	w->breaks_after = true;
+	o = run(w, 0, NULL, 0);
+	cr_assert(o.r == -ESTALE && w->n_journal == nth);
+	outcome_release(&o);
+	w->break_at = 0;
+	change(w);
+	return run(w, 0, NULL, 0);
+}
+
+static void
+lose_fetch(struct world *w)
+{
+	w->agent.tools = w->tools + 1;
+	w->agent.n_tools = 2;
+}
+
+static void
+fetch_wants_more(struct world *w)
+{
+	static const char schema[] = "{\"type\":\"object\",\"required\":[\"more\"]}";
+
+	json_schema_free(w->tools[0].schema);
+	cr_assert(json_schema_compile_text(schema, strlen(schema), &w->tools[0].schema,
+		      NULL) == 0);
+}
+
+static void
+gain_fetch(struct world *w)
+{
+	w->agent.tools = w->tools;
+	w->agent.n_tools = 3;
+}
+
+Test(journal, what_a_tool_did_stands_when_the_tool_is_gone_or_another)
+{
+	static void (*const changes[])(
+	    struct world * w) = { lose_fetch, fetch_wants_more };
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		WORLD(CALLS("fetch", "{\"n\":7}"), SAYS("done"));
+		struct outcome o = resumed_after(w, 2, changes[i]);
+
+		cr_expect(o.r == 0 && o.result.is_completed, "%zu: %s", i,
+		    o.result.error.text);
+		cr_expect_str_eq(value_of(&o), "[7]");
+		cr_expect(w->fetches == 1 && w->paid[0] == 1 && w->paid[1] == 1);
+		cr_expect(w->last_tool.len == 5); /* "got 7" */
+		outcome_release(&o);
+		world_free(w);
+	}
+}
+
+Test(journal, a_call_that_was_refused_and_answered_to_is_not_made_later)
+{
+	WORLD(CALLS("fetch", "{\"n\":7}"), CALLS("flaky", "{}"), SAYS("done"));
+	struct outcome o;
+
+	lose_fetch(w);
+	w->flaky_works = true;
+	o = resumed_after(w, 2, gain_fetch);
+	cr_expect(o.r == 0 && o.result.is_completed, "%s", o.result.error.text);
+	cr_expect(w->paid[1] == 1, "its answer stands in the journal");
+	cr_expect(w->fetches == 0);
+	outcome_release(&o);
+	world_free(w);
+}
+
 Test(journal, the_next_attempt_runs_the_failed_call_again)
 {
 	WORLD(CALLS("flaky", "{}"), SAYS("it is down"));
@@ -1188,11 +1306,14 @@ Test(journal, the_next_attempt_runs_the_failed_call_again)
 	cr_expect(o.result.is_completed && w->flaky_runs == 3);
 	expect_str(value_of(&o), "{\"ok\":true}");
 	cr_expect(w->paid[0] == 1 && w->paid[1] == 1);
+	cr_expect(o.result.usage.input == 20 && o.result.cost_microusd == 40,
+	    "a void answer was paid, too");
 	outcome_release(&o);
 
 	/* and a crash after that replays the new way */
 	o = run(w, 0, NULL, 0);
 	cr_expect(o.result.is_completed && w->flaky_runs == 3 && o.result.paid == 0);
+	cr_expect(o.result.usage.input == 20 && o.result.cost_microusd == 40);
 	outcome_release(&o);
 	world_free(w);
 }

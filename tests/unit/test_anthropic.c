@@ -8,8 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-#define expect_text(t, want)                                             \
- cr_expect((t).len == strlen(want) && memcmp((t).s, want, (t).len) == 0, \
+#define expect_text(t, want)                                  \
+ cr_expect((t).len == strlen(want) &&                         \
+	 ((t).len == 0 || memcmp((t).s, want, (t).len) == 0), \
      "'%.*s' is not '%s'", (int)(t).len, (t).s, want)
 
 static const struct llm_provider_type *type;
@@ -114,6 +115,26 @@ Test(anthropic, a_request_without_tools_and_bounds_is_whole)
 	cr_expect(strstr(body, "\"text\":\"\"") == NULL, "an empty text is refused");
 }
 
+Test(anthropic, a_query_stays_behind_the_path)
+{
+	static const struct {
+		const char *base, *url;
+	} cases[] = {
+		{ "http://gw/anthropic/v1/?beta=true",
+		    "http://gw/anthropic/v1/messages?beta=true" },
+		{ "http://gw/v1/messages", "http://gw/v1/messages" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct conf_provider p = { .base_url =
+					       (char *)(uintptr_t)cases[i].base };
+		CLEANUP_BUF struct buf url = BUF_INIT;
+
+		type->url(&url, &p);
+		cr_expect_str_eq(buf_str(&url), cases[i].url);
+	}
+}
+
 Test(anthropic, addresses_and_headers)
 {
 	char base[] = "https://api.anthropic.com/v1", key[] = "k";
@@ -158,6 +179,9 @@ static const struct {
 	    0 },
 	{ BODY("", "refusal"), LLM_FINISH_CONTENT_FILTER, "", 0 },
 	{ BODY(USE("1"), "strange"), LLM_FINISH_TOOL_CALLS, "", 1 },
+	{ BODY(WORDS("x"), "pause_turn"), LLM_FINISH_STOP, "x", 0 },
+	/* the model has nothing to add */
+	{ BODY("", "end_turn"), LLM_FINISH_STOP, "", 0 },
 };
 
 Test(anthropic, reads_answers)
@@ -204,7 +228,6 @@ static const struct {
 	{ 500, ERR("api_error", "x"), ERROR_TYPE_LLM_UNAVAILABLE },
 	{ 200, "", ERROR_TYPE_LLM_BAD_RESPONSE },
 	{ 200, "{}", ERROR_TYPE_LLM_BAD_RESPONSE },
-	{ 200, "{\"content\":[]}", ERROR_TYPE_LLM_BAD_RESPONSE },
 	{ 200, "{\"content\":[{\"type\":\"tool_use\",\"name\":\"f\"}]}",
 	    ERROR_TYPE_LLM_BAD_RESPONSE },
 };

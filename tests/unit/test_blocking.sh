@@ -21,6 +21,9 @@ worker-main.o store_id
 worker-main.o store_migrate
 worker-pulse.o nanosleep
 worker-resolve.o getaddrinfo
+worker-retention.o cas_refs_add
+worker-retention.o cas_refs_has
+worker-retention.o cas_refs_release
 worker-store_client.o store_get_by_job
 common/libhttpclient.a epoll_wait'
 

@@ -126,6 +126,15 @@ Test(compute_owner, a_fresh_child_sees_nothing_even_of_its_own_owner)
 	zygote_stop(&zygote);
 }
 
+/* libyaml reads it: as with programs, nobody has to ask for a fresh child. */
+Test(compute_owner, yaml_gets_a_fresh_child)
+{
+	start((struct zygote_options){ 0 });
+	sort_the_marker_as_a();
+	cr_expect_eq(places_seen_by("a", ",\"format\":\"yaml\""), 0);
+	zygote_stop(&zygote);
+}
+
 /* What passed through the zygote on its way: each leaves the marker in one place, far
    behind what later and shorter requests overwrite. */
 

@@ -69,6 +69,8 @@ static const struct compute_case cases[] = {
 };
 /* clang-format on */
 
+TestSuite(yaml, .timeout = 240);
+
 Test(yaml, means_what_version_1_2_says)
 {
 	compute_check(cases, ARRAY_LEN(cases));
@@ -128,7 +130,7 @@ static const struct {
 	    "longer than" },
 };
 
-Test(yaml, a_cap_ends_what_would_take_minutes, .timeout = 240)
+Test(yaml, a_cap_ends_what_would_take_minutes)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bombs); i++) {
 		CLEANUP_BUF struct buf text = BUF_INIT;
@@ -140,7 +142,7 @@ Test(yaml, a_cap_ends_what_would_take_minutes, .timeout = 240)
 
 /* Each line is nine of the one before: the tenth would be three and a half thousand
    million. */
-Test(yaml, an_alias_counts_as_often_as_it_is_written_out, .timeout = 60)
+Test(yaml, an_alias_counts_as_often_as_it_is_written_out)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
@@ -154,7 +156,7 @@ Test(yaml, an_alias_counts_as_often_as_it_is_written_out, .timeout = 60)
 	expect_refused("lol", &text, "aliases written out");
 }
 
-Test(yaml, merged_maps_count_too, .timeout = 60)
+Test(yaml, merged_maps_count_too)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
@@ -166,7 +168,7 @@ Test(yaml, merged_maps_count_too, .timeout = 60)
 	expect_refused("merged", &text, "aliases written out");
 }
 
-Test(yaml, aliases_build_no_depth, .timeout = 60)
+Test(yaml, aliases_build_no_depth)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
@@ -176,7 +178,7 @@ Test(yaml, aliases_build_no_depth, .timeout = 60)
 	expect_refused("ladder", &text, "deeper than 64");
 }
 
-Test(yaml, anchors_are_counted, .timeout = 60)
+Test(yaml, anchors_are_counted)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
@@ -185,7 +187,7 @@ Test(yaml, anchors_are_counted, .timeout = 60)
 	expect_refused("anchors", &text, "more than 4096 anchors");
 }
 
-Test(yaml, many_maps_in_one_are_merged_up_to_a_bound, .timeout = 60)
+Test(yaml, many_maps_in_one_are_merged_up_to_a_bound)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
@@ -196,7 +198,7 @@ Test(yaml, many_maps_in_one_are_merged_up_to_a_bound, .timeout = 60)
 }
 
 /* Large but honest: a description of an interface of some megabytes. */
-Test(yaml, a_large_document_is_read, .timeout = 120)
+Test(yaml, a_large_document_is_read)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT;
 	const struct json *v;

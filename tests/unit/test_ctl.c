@@ -160,6 +160,48 @@ Test(table, narrows_its_widest_column_to_fit)
 	    "0123456789  the quick b…\n");
 }
 
+Test(width, breaks_lines_at_blanks_and_indents_them)
+{
+	static const struct {
+		const char *text;
+		unsigned width;
+		const char *want;
+	} cases[] = {
+		{ "the quick brown fox", 14, "the quick\n    brown fox" },
+		{ "the quick brown fox", 13, "the quick\n    brown fox" },
+		{ "the quick brown fox", 12, "the\n    quick\n    brown\n    fox" },
+		{ "the quick brown fox", 0, "the quick brown fox" },
+		{ "a-word-wider-than-all and more", 10,
+		    "a-word-wider-than-all\n    and\n    more" },
+		{ "a\033[1m b\nc", 80, "a [1m b c" },
+		{ "", 10, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		text_put_wrapped(&out, cases[i].text, strlen(cases[i].text), 4,
+		    cases[i].width);
+		cr_expect_str_eq(buf_str(&out), cases[i].want, "%zu", i);
+	}
+}
+
+Test(table, never_cuts_a_whole_column)
+{
+	CLEANUP(table_freep) struct table *t = table_new();
+	CLEANUP_BUF struct buf out = BUF_INIT;
+
+	table_whole_column(t, "name");
+	table_column(t, "text");
+	table_text(t, "a-name-that-other-commands-want");
+	table_text(t, "the quick brown fox");
+	table_write(&out, t, 30, false);
+	cr_expect_str_eq(buf_str(&out),
+	    "name                             text\n"
+	    "-------------------------------  ------\n"
+	    "a-name-that-other-commands-want  the q\u2026\n");
+}
+
 Test(table, keeps_number_text_as_it_was_written)
 {
 	expect_table("[{\"n\":1e3},{\"n\":100000000000000000000.10}]", 0,

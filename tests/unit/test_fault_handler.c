@@ -28,7 +28,9 @@ static const struct slot_file *seen;
 static void
 write_nowhere(void)
 {
-	*(volatile int *)(uintptr_t)16 = 1;
+	volatile uintptr_t nowhere = 16;
+
+	*(volatile int *)nowhere = 1;
 }
 
 static void

@@ -21,6 +21,8 @@ static const char conf_text[] =
     "  query = { type = \"api_key\"; query = \"key\"; value = \"s3cr3t+query\"; hosts = ( \"a.example\", \"*.b.example\" ); };\n"
     "  bear = { type = \"bearer\"; token = \"s3cr3t-bear\"; hosts = ( \"a.example:8080\" ); };\n"
     "  basic = { type = \"basic\"; username = \"me\"; password = \"s3cr3t-pass\"; hosts = ( \"a.example\" ); };\n"
+    "  plain = { type = \"bearer\"; token = \"s3cr3t-plain\"; hosts = ( \"plain.example:80\" ); };\n"
+    "  near = { type = \"bearer\"; token = \"s3cr3t-near\"; hosts = ( \"10.1.2.3\", \"localhost\" ); };\n"
     "  unset = { type = \"bearer\"; token = \"\"; hosts = ( \"a.example\" ); };\n"
     "};\n";
 
@@ -117,6 +119,10 @@ static const struct {
 	{ "{\"url\":\"b.example\",\"auth_profile\":\"query\"}", "may not be used" },
 	{ "{\"url\":\"a.example\",\"auth_profile\":\"bear\"}", "may not be used" },
 	{ "{\"url\":\"a.example.evil\",\"auth_profile\":\"head\"}", "may not be used" },
+	{ "{\"url\":\"http://a.example\",\"auth_profile\":\"head\"}", "'head' is not sent to a.example without encryption: write https://" },
+	{ "{\"url\":\"http://a.example:443\",\"auth_profile\":\"basic\"}", "without encryption" },
+	{ "{\"url\":\"http://x.b.example/\",\"auth_profile\":\"query\"}", "without encryption" },
+	{ "{\"url\":\"http://plain.example:443/\",\"auth_profile\":\"plain\"}", "may not be used" },
 	{ "{\"url\":\"a.example\",\"auth_profile\":\"unset\"}", "has no token" },
 	{ "{\"url\":\"a.example\",\"auth_profile\":5}", "not a name" },
 };
@@ -187,6 +193,19 @@ static const struct {
 	    true },
 	{ "{\"url\":\"a.example\",\"headers\":{\"Cookie\":\"k\"}}", "Cookie", "k",
 	    true },
+	{ "{\"url\":\"a.example\",\"headers\":{\"X-Passwd\":\"k\"}}", "X-Passwd", "k",
+	    true },
+	{ "{\"url\":\"a.example\",\"headers\":{\"X-Credential\":\"k\"}}",
+	    "X-Credential", "k", true },
+	{ "{\"url\":\"a.example\",\"headers\":{\"Sig\":\"k\"}}", "Sig", "k", true },
+	{ "{\"url\":\"http://a.example:8080\",\"auth_profile\":\"bear\"}",
+	    "Authorization", "Bearer s3cr3t-bear", true },
+	{ "{\"url\":\"http://plain.example/\",\"auth_profile\":\"plain\"}",
+	    "Authorization", "Bearer s3cr3t-plain", true },
+	{ "{\"url\":\"http://10.1.2.3/\",\"auth_profile\":\"near\"}", "Authorization",
+	    "Bearer s3cr3t-near", true },
+	{ "{\"url\":\"http://localhost/\",\"auth_profile\":\"near\"}", "Authorization",
+	    "Bearer s3cr3t-near", true },
 	{ "{\"url\":\"a.example\",\"method\":\"POST\",\"params\":{}}", "Content-Type",
 	    "application/json", false },
 	{ "{\"url\":\"a.example\",\"auth_profile\":\"head\",\"headers\":{\"x-key\":\"mine\"}}",

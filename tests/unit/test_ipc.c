@@ -108,6 +108,8 @@ static const struct {
 	int n_fds;
 } malformed[] = {
 	{ "shorter than a head", { IPC_VERSION, IPC_READY, 0, 0, 0, "" }, 15, 0 },
+	{ "nothing but a descriptor", { IPC_VERSION, IPC_READY, 0, 0, 0, "" }, 0, 1 },
+	{ "nothing but many", { IPC_VERSION, IPC_READY, 0, 0, 0, "" }, 0, 60 },
 	{ "one byte", { IPC_VERSION, IPC_READY, 0, 0, 0, "" }, 1, 0 },
 	{ "another version", { IPC_VERSION + 1, IPC_READY, 0, 0, 0, "" }, 16, 0 },
 	{ "a type beyond the table", { IPC_VERSION, IPC_TYPE_COUNT, 0, 0, 0, "" }, 16,

@@ -228,6 +228,9 @@ Test(lane, files_that_nobody_asked_for_are_closed)
 	int many[] = { sealed, sealed, sealed }, before = open_fds();
 	struct lane_message m = { .data_fd = -1 };
 
+	send_raw("", 0, many, 3); /* no head at all */
+	cr_expect(eq(int, lane_receive(ends[1], buffer, &m), -EPROTO));
+	cr_expect(eq(int, open_fds(), before));
 	send_raw(&head, sizeof(head), many, 1); /* the head speaks of none */
 	cr_expect(eq(int, lane_receive(ends[1], buffer, &m), -EPROTO));
 	cr_expect(eq(int, open_fds(), before));

@@ -15,8 +15,9 @@
 
 #define expect_str(got, want) \
  cr_expect(strcmp(got, want) == 0, "'%s' is not '%s'", got, want)
-#define expect_text(t, want)                                             \
- cr_expect((t).len == strlen(want) && memcmp((t).s, want, (t).len) == 0, \
+#define expect_text(t, want)                                  \
+ cr_expect((t).len == strlen(want) &&                         \
+	 ((t).len == 0 || memcmp((t).s, want, (t).len) == 0), \
      "'%.*s' is not '%s'", (int)(t).len, (t).s, want)
 
 /* ---- error types ---- */
@@ -86,6 +87,67 @@ Test(openai, reads_several_calls_also_of_sloppy_servers)
 	expect_text(out.calls[1].arguments, "{\"y\":2}");
 	expect_text(out.calls[2].id, "call_2");
 	cr_expect(out.calls[2].arguments.len == 0);
+}
+
+/* Shapes of other servers: what is read of them, in one line. */
+static const struct {
+	const char *body, *text, *call, *arguments;
+	enum llm_finish finish;
+	unsigned input, output;
+} shapes[] = {
+	{ "{\"choices\":[{\"message\":{\"content\":null,\"function_call\":{\"name\":\"f\","
+	  "\"arguments\":\"{}\"}},\"finish_reason\":\"function_call\"}]}",
+	    "", "f", "{}", LLM_FINISH_TOOL_CALLS, 0, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{"
+	  "\"type\":\"image\"},{\"type\":\"text\",\"text\":\"b\"}],\"tool_calls\":[],"
+	  "\"function_call\":null},\"finish_reason\":\"eos\"}],\"usage\":null}",
+	    "ab", NULL, NULL, LLM_FINISH_STOP, 0, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\",\"tool_calls\":null},"
+	  "\"finish_reason\":null,\"logprobs\":null}],\"error\":null,\"usage\":{"
+	  "\"prompt_tokens\":7,\"completion_tokens\":2,\"prompt_tokens_details\":null},"
+	  "\"timings\":{\"prompt_n\":1}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"\",\"reasoning_content\":\"hm\","
+	  "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]},"
+	  "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7}}",
+	    "", "f", "{\"x\":1}", LLM_FINISH_TOOL_CALLS, 7, 0 },
+	/* the names of other interfaces, or the sum alone */
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"input_tokens\":7,"
+	  "\"output_tokens\":2}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":null,"
+	  "\"total_tokens\":9}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 9, 0 },
+	{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"completion_tokens\":2,"
+	  "\"total_tokens\":9}}",
+	    "x", NULL, NULL, LLM_FINISH_STOP, 7, 2 },
+	/* the model has nothing to add */
+	{ "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}",
+	    "", NULL, NULL, LLM_FINISH_STOP, 0, 0 },
+};
+
+Test(openai, reads_the_shapes_of_many_servers)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		struct llm_answer out;
+		struct llm_error e;
+
+		cr_assert(llm_provider_type_find("openai")->answer(a, 200,
+			      shapes[i].body, strlen(shapes[i].body), &out, &e) == 0,
+		    "%zu: %s", i, e.text);
+		expect_text(out.text, shapes[i].text);
+		cr_expect(out.finish == shapes[i].finish, "%zu", i);
+		cr_expect(out.usage.input == shapes[i].input &&
+			out.usage.output == shapes[i].output,
+		    "%zu", i);
+		cr_assert(out.n_calls == (shapes[i].call != NULL ? 1 : 0), "%zu", i);
+		if (out.n_calls == 0)
+			continue;
+		expect_text(out.calls[0].id, "call_0");
+		expect_text(out.calls[0].name, shapes[i].call);
+		expect_text(out.calls[0].arguments, shapes[i].arguments);
+	}
 }
 
 Test(openai, the_journal_gives_the_same_answer_back)
@@ -182,9 +244,23 @@ static const struct {
 	{ 200, "{\"choices\":[{}]}", ERROR_TYPE_LLM_BAD_RESPONSE, true, true,
 	    "message" },
 	{ 200, "[1,2]", ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "choices" },
+	/* the status of what stood behind a gateway that had said 200 already */
+	{ 200, "{\"error\":{\"message\":\"Rate limited upstream\",\"code\":429}}",
+	    ERROR_TYPE_LLM_RATE_LIMITED, true, true, "Rate limited upstream" },
+	{ 200, "{\"error\":{\"message\":\"No endpoints\",\"code\":502}}",
+	    ERROR_TYPE_LLM_UNAVAILABLE, true, true, "No endpoints" },
+	{ 200, "{\"error\":{\"message\":\"User not found.\",\"code\":401}}",
+	    ERROR_TYPE_LLM_AUTH, true, false, "User not found" },
+	{ 200, "{\"error\":{\"message\":\"odd\",\"code\":7}}",
+	    ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "odd" },
 	{ 200,
-	    "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}",
-	    ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "neither" },
+	    "{\"object\":\"error\",\"message\":\"maximum context length is 4096\","
+	    "\"type\":\"BadRequestError\",\"param\":null,\"code\":400}",
+	    ERROR_TYPE_LLM_LENGTH, true, false, "4096" },
+	{ 429,
+	    "{\"error\":{\"message\":\"Rate limit reached for requests. Add a payment "
+	    "method at https://x/account/billing\",\"type\":\"requests\",\"code\":null}}",
+	    ERROR_TYPE_LLM_RATE_LIMITED, true, true, "Rate limit reached" },
 	{ 200, CALLS("{\"function\":{\"arguments\":\"{}\"}}"),
 	    ERROR_TYPE_LLM_BAD_RESPONSE, true, true, "without a name" },
 	{ 200, ERR("upstream is down", "server_error", ""), ERROR_TYPE_LLM_UNAVAILABLE,
@@ -313,21 +389,56 @@ Test(openai, reasoning_models_get_their_own_parameters)
 
 Test(prefix, a_thousand_builds_are_byte_equal)
 {
-	const struct llm_provider_type *type = llm_provider_type_find("openai");
-	CLEANUP(llm_prefix_freep) struct llm_prefix *first = NULL;
+	const struct llm_provider_type *type;
 
-	cr_assert(
-	    llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2, &first) == 0);
-	for (int i = 0; i < 1000; i++) {
+	for (size_t t = 0; (type = llm_provider_type_at(t)) != NULL; t++) {
+		CLEANUP(llm_prefix_freep) struct llm_prefix *first = NULL;
+
+		cr_assert(llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2,
+			      &first) == 0);
+		for (int i = 0; i < 1000; i++) {
+			CLEANUP(llm_prefix_freep) struct llm_prefix *p = NULL;
+
+			cr_assert(llm_prefix_new(type, "system \xE2\x82\xAC", two_tools,
+				      2, &p) == 0);
+			cr_assert(p->head_len == first->head_len &&
+			    memcmp(p->head, first->head, p->head_len) == 0);
+			cr_assert(p->tools_len == first->tools_len &&
+			    memcmp(p->tools, first->tools, p->tools_len) == 0);
+			cr_assert(strcmp(p->hash, first->hash) == 0);
+		}
+	}
+}
+
+/* Two jobs of different words and ways share all bytes up to the end of the prefix. */
+Test(prefix, what_differs_from_job_to_job_comes_after_it)
+{
+	const struct llm_provider_type *type;
+	struct llm_params params = { "m", 0.1, 400, LLM_TOOL_CHOICE_AUTO };
+
+	for (size_t t = 0; (type = llm_provider_type_at(t)) != NULL; t++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
 		CLEANUP(llm_prefix_freep) struct llm_prefix *p = NULL;
+		CLEANUP_BUF struct buf one = BUF_INIT;
+		CLEANUP_BUF struct buf two = BUF_INIT;
+		struct llm_messages first = { NULL, NULL, 0 };
+		struct llm_messages second = { NULL, NULL, 0 };
+		const char *head;
+		size_t shared;
 
-		cr_assert(
-		    llm_prefix_new(type, "system \xE2\x82\xAC", two_tools, 2, &p) == 0);
-		cr_assert(p->head_len == first->head_len &&
-		    memcmp(p->head, first->head, p->head_len) == 0);
-		cr_assert(p->tools_len == first->tools_len &&
-		    memcmp(p->tools, first->tools, p->tools_len) == 0);
-		cr_assert(strcmp(p->hash, first->hash) == 0);
+		cr_assert(llm_prefix_new(type, "system", two_tools, 2, &p) == 0);
+		llm_messages_add(a, &first, LLM_ROLE_USER)->text = llm_text_of("a");
+		llm_messages_add(a, &second, LLM_ROLE_USER)->text = llm_text_of("b");
+		llm_messages_add(a, &second, LLM_ROLE_ASSISTANT)->text =
+		    llm_text_of("c");
+		llm_messages_add(a, &second, LLM_ROLE_USER)->text = llm_text_of("d");
+		type->request(&one, p, &first, &params);
+		type->request(&two, p, &second, &params);
+		head = memmem(buf_str(&one), one.len, p->head, p->head_len);
+		cr_assert(head != NULL);
+		shared = (size_t)(head - buf_str(&one)) + p->head_len;
+		cr_expect(two.len > shared &&
+		    memcmp(buf_str(&one), buf_str(&two), shared) == 0);
 	}
 }
 
@@ -344,6 +455,18 @@ Test(openai, addresses_and_headers)
 		{ "https://x.openai.azure.com/openai/deployments/d?api-version=1", "k",
 		    "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
 		    "api-key", "k" },
+		/* as its portal shows it */
+		{ "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+		    "k",
+		    "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+		    "api-key", "k" },
+		/* behind a gateway of one's own */
+		{ "http://127.0.0.1:99/openai/deployments/d/?x=2&api-version=1", "k",
+		    "http://127.0.0.1:99/openai/deployments/d/chat/completions?x=2&api-version=1",
+		    "api-key", "k" },
+		{ "https://gw.example/team/llm/v1///", "k",
+		    "https://gw.example/team/llm/v1/chat/completions", "Authorization",
+		    "Bearer k" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -364,228 +487,9 @@ Test(openai, addresses_and_headers)
 	}
 }
 
-/* ---- waiting ---- */
-
 #define WALL 784111777000 /* Sun, 06 Nov 1994 08:49:37 GMT */
 
-static const struct {
-	struct llm_wait_headers h;
-	bool want;
-	uint64_t ms;
-} waits[] = {
-	{ { .retry_after = "2" }, true, 2000 },
-	{ { .retry_after = "1.5" }, true, 1500 },
-	{ { .retry_after_ms = "250", .retry_after = "9" }, true, 250 },
-	{ { .retry_after = "Sun, 06 Nov 1994 08:49:47 GMT" }, true, 10000 },
-	{ { .retry_after = "Sun, 06 Nov 1994 08:49:07 GMT" }, true, 0 },
-	{ { .retry_after = "99999999999999999999" }, true, 86400000 },
-	{ { .retry_after = "-1" }, false, 0 },
-	{ { .retry_after = "soon" }, false, 0 },
-	{ { .remaining_requests = "0", .reset_requests = "6m0s" }, true, 360000 },
-	{ { .remaining_tokens = "0", .reset_tokens = "1m2.5s" }, true, 62500 },
-	{ { .remaining_tokens = "0", .reset_tokens = "250ms" }, true, 250 },
-	{ { .remaining_tokens = "0", .reset_tokens = "1994-11-06T08:49:40Z" }, true,
-	    3000 },
-	{ { .remaining_requests = "12", .reset_requests = "6m0s" }, false, 0 },
-	{ { .reset_requests = "6m0s" }, false, 0 },
-	{ { .remaining_requests = "0", .reset_requests = "5q" }, false, 0 },
-	{ { .retry_after = "" }, false, 0 },
-};
-
-Test(retry, obeys_what_providers_ask)
-{
-	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
-		uint64_t ms = 12345;
-
-		cr_expect(llm_wait_asked(&waits[i].h, WALL, &ms) == waits[i].want,
-		    "%zu", i);
-		cr_expect(ms == (waits[i].want ? waits[i].ms : 12345), "%zu", i);
-	}
-}
-
-Test(retry, notes_only_its_headers_and_never_overruns)
-{
-	struct llm_wait_headers h = { .retry_after = "" };
-	char huge[300];
-
-	memset(huge, '1', sizeof(huge));
-	llm_wait_note(&h, "Retry-After", 11, " 7 \r", 4);
-	expect_str(h.retry_after, "7");
-	llm_wait_note(&h, "retry-after-ms", 14, huge, sizeof(huge));
-	expect_str(h.retry_after_ms, "");
-	llm_wait_note(&h, "X-RateLimit-Reset-Tokens", 24, "6m0s", 4);
-	expect_str(h.reset_tokens, "6m0s");
-	llm_wait_note(&h, "Content-Type", 12, "x", 1);
-}
-
-Test(retry, jitters_within_a_doubling_bound_and_gives_up)
-{
-	struct llm_error e;
-	uint64_t ms = 0;
-
-	(void)llm_error_set(&e, ERROR_TYPE_LLM_UNAVAILABLE, 503, "x");
-	cr_expect(llm_retry_decide(&e, 0, 60000, 0.0, &ms) && ms == 0);
-	cr_expect(llm_retry_decide(&e, 0, 60000, 0.999, &ms) && ms < 500);
-	cr_expect(llm_retry_decide(&e, 1, 60000, 0.999, &ms) && ms > 500 && ms < 1000);
-	cr_expect(!llm_retry_decide(&e, 2, 60000, 0.5, &ms));
-	cr_expect(!llm_retry_decide(&e, 1, 100, 0.9, &ms), "not past the deadline");
-	e.has_retry_after = true;
-	e.retry_after_ms = 5000;
-	cr_expect(llm_retry_decide(&e, 0, 60000, 0.0, &ms) && ms == 5000);
-	cr_expect(!llm_retry_decide(&e, 0, 4000, 0.0, &ms));
-	(void)llm_error_set(&e, ERROR_TYPE_LLM_QUOTA_EXHAUSTED, 429, "x");
-	cr_expect(!llm_retry_decide(&e, 0, 60000, 0.0, &ms));
-}
-
-/* A thousand jobs were told the same at the same moment: in no second come more than
-   twice as many back as in the mean of the seconds in which any come. */
-enum {
-	HERD = 1000,
-	SECONDS = 200
-};
-
-static void
-expect_spread(const uint64_t delays[HERD], const char *what, unsigned nth,
-    unsigned least_seconds)
-{
-	unsigned per_second[SECONDS] = { 0 }, used = 0, most = 0;
-
-	for (int i = 0; i < HERD; i++) {
-		cr_assert(delays[i] / 1000 < SECONDS);
-		per_second[delays[i] / 1000]++;
-	}
-	for (int s = 0; s < SECONDS; s++) {
-		used += per_second[s] > 0;
-		most = per_second[s] > most ? per_second[s] : most;
-	}
-	cr_expect(used >= least_seconds, "%s %u: within %u seconds", what, nth, used);
-	cr_expect(most * used <= 2 * HERD, "%s %u: %u in one of %u seconds", what, nth,
-	    most, used);
-}
-
-Test(retry, a_herd_does_not_come_back_at_once)
-{
-	static const struct {
-		bool has_asked;
-		uint64_t asked_ms;
-	} cases[] = { { false, 0 }, { true, 0 }, { true, 250 }, { true, 7300 },
-		{ true, 60000 } };
-	uint64_t delays[HERD];
-	struct llm_error e;
-
-	srand48(1);
-	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
-		(void)llm_error_set(&e, ERROR_TYPE_LLM_RATE_LIMITED, 429, "x");
-		e.has_retry_after = cases[c].has_asked;
-		e.retry_after_ms = cases[c].asked_ms;
-		for (unsigned nth = 0; nth < LLM_REPEATS_MAX; nth++) {
-			for (int i = 0; i < HERD; i++)
-				cr_assert(llm_retry_decide(&e, nth, UINT64_MAX,
-				    drand48(), &delays[i]));
-			expect_spread(delays, "repeat", nth, 2);
-		}
-		for (unsigned nth = 0; nth < 8; nth++) {
-			for (int i = 0; i < HERD; i++)
-				delays[i] = llm_attempt_delay_ms(true,
-				    cases[c].asked_ms, nth, drand48());
-			expect_spread(delays, "attempt", nth, 4);
-		}
-		for (int i = 0; i < HERD; i++)
-			delays[i] = llm_put_off_ms(cases[c].asked_ms, drand48());
-		expect_spread(delays, "put off", 0, 1);
-	}
-}
-
-static const struct {
-	struct llm_wait_headers h;
-	struct llm_limit requests, tokens;
-	bool is_near;
-} limits[] = {
-	{ { .limit_requests = "60",
-	      .remaining_requests = "59",
-	      .reset_requests = "1s",
-	      .limit_tokens = "150000",
-	      .remaining_tokens = "149984",
-	      .reset_tokens = "6m0s" },
-	    { true, 60, 59, 1000 }, { true, 150000, 149984, 360000 }, false },
-	{ { .limit_requests = "50",
-	      .remaining_requests = "9",
-	      .reset_requests = "1994-11-06T08:49:47Z" },
-	    { true, 50, 9, 10000 }, { false, 0, 0, 0 }, true },
-	{ { .limit_input = "40000",
-	      .remaining_input = "39000",
-	      .limit_output = "8000",
-	      .remaining_output = "100",
-	      .reset_output = "1994-11-06T08:50:37Z" },
-	    { false, 0, 0, 0 }, { true, 8000, 100, 60000 }, true },
-	{ { .limit_requests = "0", .remaining_requests = "0" }, { false, 0, 0, 0 },
-	    { false, 0, 0, 0 }, false },
-	{ { .limit_requests = "many", .remaining_requests = "3" }, { false, 0, 0, 0 },
-	    { false, 0, 0, 0 }, false },
-	{ { .limit_requests = "99999999999999999999", .remaining_requests = "1" },
-	    { false, 0, 0, 0 }, { false, 0, 0, 0 }, false },
-	{ { .limit_requests = "10" }, { false, 0, 0, 0 }, { false, 0, 0, 0 }, false },
-	{ { .limit_tokens = "10", .remaining_tokens = "1", .reset_tokens = "soon" },
-	    { false, 0, 0, 0 }, { true, 10, 1, 0 }, true },
-};
-
-static void
-expect_limit(const struct llm_limit *got, const struct llm_limit *want, size_t i)
-{
-	cr_expect(got->is_known == want->is_known, "%zu", i);
-	if (!want->is_known)
-		return;
-	cr_expect(got->limit == want->limit && got->remaining == want->remaining &&
-		got->full_ms == want->full_ms,
-	    "%zu: %llu of %llu, full in %llu ms", i, (unsigned long long)got->remaining,
-	    (unsigned long long)got->limit, (unsigned long long)got->full_ms);
-}
-
-Test(retry, reads_what_both_vendors_tell_of_their_limits)
-{
-	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-		struct llm_limit requests, tokens;
-
-		llm_limits_read(&limits[i].h, WALL, &requests, &tokens);
-		expect_limit(&requests, &limits[i].requests, i);
-		expect_limit(&tokens, &limits[i].tokens, i);
-		cr_expect((llm_limit_is_near(&requests) ||
-			      llm_limit_is_near(&tokens)) == limits[i].is_near,
-		    "%zu", i);
-	}
-}
-
-/* Every name of the table leads to a field, in any case of letters. */
-Test(retry, knows_the_headers_by_one_table)
-{
-	static const char *const names[] = { "x-ratelimit-limit-requests",
-		"x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests",
-		"x-ratelimit-remaining-tokens", "x-ratelimit-reset-requests",
-		"x-ratelimit-reset-tokens", "anthropic-ratelimit-requests-limit",
-		"anthropic-ratelimit-requests-remaining",
-		"anthropic-ratelimit-requests-reset",
-		"anthropic-ratelimit-tokens-limit",
-		"anthropic-ratelimit-input-tokens-limit",
-		"anthropic-ratelimit-input-tokens-remaining",
-		"anthropic-ratelimit-input-tokens-reset",
-		"anthropic-ratelimit-output-tokens-limit",
-		"anthropic-ratelimit-output-tokens-remaining",
-		"anthropic-ratelimit-output-tokens-reset", "retry-after",
-		"retry-after-ms" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct llm_wait_headers h, empty;
-		bool is_listed = false;
-
-		memset(&h, 0, sizeof(h));
-		memset(&empty, 0, sizeof(empty));
-		llm_wait_note(&h, names[i], strlen(names[i]), "7", 1);
-		cr_expect(memcmp(&h, &empty, sizeof(h)) != 0, "%s", names[i]);
-		for (size_t k = 0; llm_wait_name(k) != NULL; k++)
-			is_listed |= strcmp(llm_wait_name(k), names[i]) == 0;
-		cr_expect(is_listed, "%s", names[i]);
-	}
-}
+/* ---- prices ---- */
 
 Test(prices, cached_tokens_have_their_own)
 {
@@ -631,7 +535,8 @@ struct net {
 	uint64_t us, slept_ms;
 	bool rests; /* the first provider's breaker is open */
 	bool is_full;
-	bool opens; /* it opens with its first failure */
+	bool has_said; /* an answer without a word will do */
+	bool opens;    /* it opens with its first failure */
 	uint64_t full_ms, reserved;
 	enum error_type gave_up[4];
 	unsigned notes, n_gave_up;
@@ -785,7 +690,7 @@ ask(struct net *net, uint64_t deadline_ms)
 	cr_assert(llm_prefix_new(type, "s", NULL, 0, &prefix) == 0);
 	prefixes[0] = prefixes[1] = prefix;
 	struct llm_call call = { targets, prefixes, 2, &messages, 100,
-		LLM_TOOL_CHOICE_AUTO, deadline_ms };
+		LLM_TOOL_CHOICE_AUTO, net->has_said, deadline_ms };
 	told.r =
 	    llm_call(&env, &call, told.arena, &told.answer, &told.account, &told.e);
 	cr_expect(net->at == net->n, "every step was taken");
@@ -807,6 +712,26 @@ Test(llm_call, answers_and_accounts)
 	cr_expect(t.account.cost_microusd == 20);
 	cr_expect(strstr(net.body, "\"max_tokens\":100") != NULL, "%s", net.body);
 	cr_expect(net.notes == 1);
+	arena_free(t.arena);
+}
+
+#define SILENT_BODY \
+ "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}"
+
+Test(llm_call, an_answer_without_a_word_is_none_unless_all_is_said)
+{
+	NET({ "http://a/", 0, 200, SILENT_BODY, NULL, 10 },
+	    { "http://a/", 0, 200, SILENT_BODY, NULL, 10 },
+	    { "http://a/", 0, 200, OK_BODY, NULL, 10 });
+	struct told t = ask(&net, 0);
+	struct net done = { .steps = steps, .n = 1, .us = 1000000, .has_said = true };
+
+	cr_expect(t.r == 0);
+	expect_text(t.answer.text, "fine");
+	arena_free(t.arena);
+	t = ask(&done, 0);
+	cr_expect(t.r == 0);
+	cr_expect(t.answer.text.len == 0);
 	arena_free(t.arena);
 }
 

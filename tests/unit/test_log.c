@@ -104,6 +104,79 @@ Test(log, a_child_cannot_forge_a_second_line)
 	    "%s", lines[0]);
 }
 
+/* Each may only stand as it is when it is harmless and UTF-8. */
+static const struct {
+	const char *what, *text, *shown;
+} characters[] = {
+	{ "CSI in one character (C1)",
+	    "a\xc2\x9b"
+	    "31mb",
+	    "a??31mb" },
+	{ "the first C1",
+	    "a\xc2\x80"
+	    "b",
+	    "a??b" },
+	{ "behind the last C1",
+	    "a\xc2\xa0"
+	    "b",
+	    "a\xc2\xa0"
+	    "b" },
+	{ "DEL",
+	    "a\x7f"
+	    "b",
+	    "a?b" },
+	{ "a line separator",
+	    "a\xe2\x80\xa8"
+	    "b",
+	    "a???b" },
+	{ "text turned around",
+	    "a\xe2\x80\xae"
+	    "b",
+	    "a???b" },
+	{ "isolated text",
+	    "a\xe2\x81\xa6"
+	    "b",
+	    "a???b" },
+	{ "ESC, longer than it need be",
+	    "a\xe0\x80\x9b"
+	    "b",
+	    "a???b" },
+	{ "half of a pair",
+	    "a\xed\xa0\x80"
+	    "b",
+	    "a???b" },
+	{ "beyond Unicode",
+	    "a\xf4\x90\x80\x80"
+	    "b",
+	    "a????b" },
+	{ "three bytes",
+	    "a\xe2\x82\xac"
+	    "b",
+	    "a\xe2\x82\xac"
+	    "b" },
+	{ "four bytes",
+	    "a\xf0\x9f\x98\x80"
+	    "b",
+	    "a\xf0\x9f\x98\x80"
+	    "b" },
+	{ "cut within a character", "ab\xf0\x9f\x98", "ab???" },
+};
+
+Test(log, no_character_gives_orders_to_a_terminal)
+{
+	for (size_t i = 0; i < ARRAY_LEN(characters); i++) {
+		const char *text = characters[i].text, *message;
+
+		n_lines = 0;
+		log_child_line("worker", 3, 77, LOG_LEVEL_INFO, text, strlen(text));
+		cr_assert_eq(n_lines, 1, "%s", characters[i].what);
+		message = strstr(lines[0], "worker/3[77]: ");
+		cr_assert(message != NULL);
+		cr_expect_str_eq(message + strlen("worker/3[77]: "),
+		    characters[i].shown, "%s", characters[i].what);
+	}
+}
+
 Test(log, json_lines_escape_what_json_wants)
 {
 	struct log_settings s = { "stderr", "info", "json", 0, (uid_t)-1, (gid_t)-1 };
@@ -201,6 +274,26 @@ send_line(int fd, enum log_level level, const char *text, size_t len)
 		lines[n_sent++][len] = '\0';
 	}
 	return send_result;
+}
+
+Test(log, a_pipe_in_the_place_of_the_file_holds_nobody_up)
+{
+	char path[] = "/tmp/test_log.XXXXXX", target[64];
+	struct log_settings s = { target, "info", "text", 0, (uid_t)-1, (gid_t)-1 };
+	int fd = mkstemp(path), reader;
+
+	cr_assert(fd >= 0);
+	(void)close(fd);
+	(void)snprintf(target, sizeof(target), "file:%s", path);
+	cr_assert(log_open(&s, NULL) == 0);
+	(void)unlink(path);
+	cr_assert(mkfifo(path, 0600) == 0);
+	cr_expect(log_reopen(NULL) < 0, "nobody reads it");
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	cr_assert(reader >= 0);
+	cr_expect_eq(log_reopen(NULL), -EINVAL, "somebody does");
+	(void)close(reader);
+	(void)unlink(path);
 }
 
 Test(log, lines_that_the_parent_did_not_take_are_counted)

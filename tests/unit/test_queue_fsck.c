@@ -47,7 +47,7 @@ populate(void)
 	cr_assert(release_job(&f, "n.b.0.3", "q", take(&f, "n.b.0.3", "{q}", "q"), 0) ==
 	    QUEUE_OK);
 	push(&f, "{waiting}");
-	cr_assert(claim_alone(&f, "n.b.0.3")); /* the last that came: a */
+	cr_assert(claim_alone(&f, "n.b.0.3")); /* the first that came: c */
 }
 
 static void
@@ -124,7 +124,7 @@ static const struct damage damages[] = {
 	{ { { "HDEL", "agent:parked", "p" } },
 	    "error agent:job:p is parked, but stands nowhere", true, "p", "parked" },
 	{ { { "DEL", "agent:jobs:alone" } },
-	    "error agent:job:c is alone, but stands nowhere", true, "c", "alone" },
+	    "error agent:job:a is alone, but stands nowhere", true, "a", "alone" },
 	{ { { "ZREM", "agent:holders", "n.b.0.3" } },
 	    "error agent:job:h is held by a holder that nobody knows: n.b.0.3", true,
 	    "h", "held" },
@@ -168,8 +168,8 @@ static const struct damage damages[] = {
 	{ { { "ZADD", "agent:delayed", "1", "ghost" } },
 	    "error agent:delayed names ghost, of which nothing is known", true, NULL,
 	    NULL },
-	{ { { "LPUSH", "agent:jobs:alone", "c" } },
-	    "error agent:jobs:alone names c twice", true, "c", "alone" },
+	{ { { "LPUSH", "agent:jobs:alone", "a" } },
+	    "error agent:jobs:alone names a twice", true, "a", "alone" },
 	{ { { "HSET", "agent:parked", "ghost", "" } },
 	    "error agent:parked names ghost, of which nothing is known", true, NULL,
 	    NULL },

@@ -183,6 +183,26 @@ Test(limit, who_asked_for_patience_is_left_alone_by_all)
 	cr_expect(wait > 25000 && wait <= 30000, "%lld", (long long)wait);
 }
 
+/* What was noted by a clock that was an hour ahead holds for as long as it was meant. */
+Test(limit, a_clock_that_was_set_back_closes_nobody_for_longer)
+{
+	static const char *const fields[] = { "at", "told", "closed", "waits" };
+	struct queue_limit l = limit_of(1000, 0), batch = l;
+	struct queue_told requests = { 100, 100, 0 };
+	int64_t wait = 0;
+
+	note_of(&l, "a", 0, &requests, &nothing, 30000);
+	cr_expect(take_of(&l, "b", 1, NULL) == QUEUE_WAIT);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		DO(&f, "HINCRBY", "agent:limit:rate:p/m", fields[i], "3600000");
+	cr_expect(take_of(&l, "b", 1, &wait) == QUEUE_WAIT);
+	cr_expect(wait > 25000 && wait <= 30000, "%lld", (long long)wait);
+	batch.is_batch = true;
+	batch.batch_permille = 0;
+	cr_expect(take_of(&batch, "c", 1, &wait) == QUEUE_WAIT);
+	cr_expect(wait > 25000 && wait <= 40000, "%lld", (long long)wait);
+}
+
 /*
  * 6000 a minute, all gone, and a batch that asks again and again. The interactive call
  * must come within a refill of the bucket (a minute); a hundredth of that is plenty,
@@ -250,7 +270,9 @@ probe(const char *holder, int64_t sec)
 	return run(&f, &c);
 }
 
-Test(probe, one_of_all_tries_a_provider, .init = setup, .fini = teardown, .timeout = 60)
+TestSuite(probe, .init = setup, .fini = teardown, .timeout = 120);
+
+Test(probe, one_of_all_tries_a_provider)
 {
 	cr_expect(probe("n.b.0.1", 60) == QUEUE_OK);
 	cr_expect(probe("n.b.1.1", 60) == QUEUE_BUSY);
@@ -258,4 +280,17 @@ Test(probe, one_of_all_tries_a_provider, .init = setup, .fini = teardown, .timeo
 	cr_expect(INT(&f, "DEL", "agent:limit:probe:p/m") == 1);
 	cr_expect(probe("n.b.1.1", 1) == QUEUE_OK);
 	cr_expect(INT(&f, "TTL", "agent:limit:probe:p/m") >= 0, "it ends by itself");
+}
+
+/* Its holder died, and the key would last for as long as the clock was set back. */
+Test(probe, a_right_from_the_future_is_over, .init = setup, .fini = teardown,
+    .timeout = 60)
+{
+	cr_expect(probe("n.b.0.1", 60) == QUEUE_OK);
+	DO(&f, "HINCRBY", "agent:limit:probe:p/m", "from_ms", "3600000");
+	DO(&f, "HINCRBY", "agent:limit:probe:p/m", "until_ms", "3600000");
+	DO(&f, "EXPIRE", "agent:limit:probe:p/m", "3660");
+	cr_expect(probe("n.b.1.1", 60) == QUEUE_OK);
+	cr_expect(probe("n.b.0.1", 60) == QUEUE_BUSY);
+	cr_expect(INT(&f, "TTL", "agent:limit:probe:p/m") <= 60);
 }

@@ -386,6 +386,48 @@ Test(queue, a_list_of_the_wrong_type_stops_begin_and_finish_before_they_write)
 	EXPECT_WORD(finish(&f, W0, "j", job.token, "m"), QUEUE_OK);
 }
 
+/* Not a key that a script has written by then, so it is met in its middle. */
+Test(queue, a_journal_of_the_wrong_type_stops_begin_before_it_writes)
+{
+	struct queue_begin b = { .holder = W0,
+		.element = queue_text("{p}"),
+		.id = queue_text("j"),
+		.claim = 1,
+		.digest = queue_text("{p}") };
+	struct queue_command c;
+	struct err err = ERR_INIT;
+
+	push(&f, "{p}");
+	cr_assert(claim(&f, W0));
+	DO(&f, "SET", "agent:journal:j", "not a list");
+	queue_cmd_begin(&c, &f.setup, &b);
+	redis_reply_freep(&f.reply);
+	cr_expect(queue_run(f.redis, &c, &f.reply, &f.answer, &err) == -EIO, "%s",
+	    err.text);
+	cr_expect_str_eq(TEXT(&f, "LINDEX", HELD0, "0"), "{p}");
+	EXPECT_INT(0, "EXISTS", "agent:job:j");
+}
+
+/* Figures and the record of bad payloads are worth no job. */
+Test(queue, figures_of_the_wrong_type_stop_nothing)
+{
+	int64_t token;
+
+	DO(&f, "SET", "agent:counters", "not a hash");
+	DO(&f, "SET", "agent:poison", "not a hash");
+	token = take(&f, W0, "{p}", "j");
+	EXPECT_WORD(retry_job(&f, W0, "j", token, 0), QUEUE_OK);
+	take(&f, W0, "{q}", "k");
+	EXPECT_WORD(recover(&f, W0), QUEUE_OK);
+	cr_expect(f.answer.recover.to_jobs == 1 && f.answer.recover.left == 0);
+	cr_assert(claim(&f, W1));
+	EXPECT_WORD(begin(&f, W1, "{q}", "k"), QUEUE_OK);
+	EXPECT_WORD(finish(&f, W1, "k", 2, "m"), QUEUE_OK);
+	push(&f, "{q}");
+	cr_assert(claim(&f, W1));
+	EXPECT_WORD(begin(&f, W1, "{q}", "k"), QUEUE_REPUBLISHED);
+}
+
 /* ---- journal ---- */
 
 Test(queue, the_journal_takes_each_record_once_and_in_order)
@@ -611,6 +653,35 @@ Test(queue, release_goes_to_the_head_and_costs_nothing)
 	EXPECT_INT(1, "ZCARD", "agent:delayed");
 }
 
+/* What the worker needs to tell an outage from a request that nobody can digest. */
+Test(queue, vain_questions_are_counted_once_and_only_while_others_are_answered)
+{
+	struct queue_job_ref job = { W0, queue_text("j"), take(&f, W0, "{p}", "j") };
+	struct queue_command c;
+	int64_t asked_ms;
+
+	cr_expect(f.answer.begin.asked_ms == 0 && f.answer.begin.unanswered == 0);
+	for (int n = 0; n < 3; n++) {
+		queue_cmd_release(&c, &f.setup, &job, 0, queue_text("outage"), 10);
+		if (n < 2)
+			queue_cmd_add_unanswered(&c, n == 1);
+		EXPECT_WORD(run(&f, &c), QUEUE_OK);
+		EXPECT_WORD(run(&f, &c), QUEUE_ALREADY);
+		cr_assert(claim(&f, W0));
+		EXPECT_WORD(begin(&f, W0, "{p}", "j"), QUEUE_OK);
+		job.token = f.answer.begin.token;
+		asked_ms = f.answer.begin.asked_ms;
+		cr_expect(asked_ms > f.answer.begin.now_ms - 60000 &&
+		    asked_ms <= f.answer.begin.now_ms);
+		cr_expect(f.answer.begin.unanswered == (n > 0), "%d", n);
+	}
+	EXPECT_WORD(fail(&f, W0, "j", job.token, "m"), QUEUE_OK);
+	push(&f, "{q}");
+	cr_assert(claim(&f, W0));
+	EXPECT_WORD(begin_retry(&f, W0, "{q}", "{p}", "j", 1), QUEUE_OK);
+	cr_expect(f.answer.begin.asked_ms == 0 && f.answer.begin.unanswered == 0);
+}
+
 Test(queue, what_was_not_begun_goes_back_too)
 {
 	struct queue_command c;
@@ -716,6 +787,77 @@ Test(queue, cancel_brings_waiting_jobs_to_the_queue_at_once)
 	EXPECT_INT(0, "LLEN", "agent:jobs:alone");
 }
 
+/* The cancel came when the job's holder was about to let it go: nobody would look at it
+   before its time, and at a parked one never. */
+Test(queue, what_was_cancelled_meanwhile_waits_for_nothing)
+{
+	static enum queue_word (*const ways[])(struct fixture *, const char *,
+	    const char *, int64_t, int64_t) = { retry_job, release_job };
+	int64_t token;
+
+	for (size_t i = 0; i <= ARRAY_LEN(ways); i++) {
+		DO(&f, "DEL", "agent:job:j", "agent:results:j");
+		token = take(&f, W0, "{p}", "j");
+		EXPECT_WORD(cancel(&f, "j"), QUEUE_OK);
+		for (int n = 0; n < 2; n++)
+			EXPECT_WORD(i < ARRAY_LEN(ways)
+				? ways[i](&f, W0, "j", token, 3600000)
+				: park(&f, W0, "j", token),
+			    n == 0 ? QUEUE_OK : QUEUE_ALREADY);
+		EXPECT_STATE("j", "queued");
+		EXPECT_INT(0, "ZCARD", "agent:delayed");
+		EXPECT_INT(0, "HLEN", "agent:parked");
+		EXPECT_INT(1, "LLEN", "agent:jobs");
+		cr_assert(claim(&f, W0));
+		EXPECT_WORD(begin(&f, W0, "{p}", "j"), QUEUE_CANCELLED);
+		EXPECT_WORD(fail(&f, W0, "j", token + 1, "cancelled"), QUEUE_OK);
+	}
+}
+
+Test(queue, a_cancelled_suspect_need_not_run_alone)
+{
+	take(&f, W0, "{p}", "j");
+	EXPECT_WORD(recover_blaming(&f, W0, QUEUE_BLAME_CULPRIT, "j"), QUEUE_OK);
+	cr_assert(claim_alone(&f, W1));
+	EXPECT_WORD(begin_id(&f, W1, "j"), QUEUE_OK);
+	EXPECT_WORD(cancel(&f, "j"), QUEUE_OK);
+	EXPECT_WORD(release_job(&f, W1, "j", 2, 0), QUEUE_OK);
+	EXPECT_STATE("j", "queued");
+	EXPECT_INT(0, "LLEN", "agent:jobs:alone");
+	cr_assert(claim(&f, W1));
+	EXPECT_WORD(begin(&f, W1, "{p}", "j"), QUEUE_CANCELLED);
+}
+
+/* A queued job amid hundreds of thousands is flagged, and looked for no further. */
+Test(queue, a_cancel_does_not_walk_through_a_long_queue)
+{
+	static const char fill[] =
+	    "for i = 1, 100001 do redis.call(ARGV[1], 'agent:jobs', '{x}') end";
+	static const struct {
+		const char *head, *tail; /* fill there */
+		bool is_found;
+	} cases[] = { { NULL, "RPUSH", true }, { "LPUSH", NULL, true },
+		{ "LPUSH", "RPUSH", false } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		DO(&f, "DEL", "agent:job:j", "agent:jobs");
+		EXPECT_WORD(release_job(&f, W0, "j", take(&f, W0, "{p}", "j"), 0),
+		    QUEUE_OK);
+		if (cases[i].head != NULL)
+			DO(&f, "EVAL", fill, "0", cases[i].head);
+		if (cases[i].tail != NULL)
+			DO(&f, "EVAL", fill, "0", cases[i].tail);
+		EXPECT_WORD(cancel(&f, "j"), QUEUE_OK);
+		EXPECT_INT(1, "HEXISTS", "agent:job:j", "cancel");
+		cr_expect((strcmp(TEXT(&f, "LINDEX", "agent:jobs", "0"), "{p}") == 0) ==
+			cases[i].is_found,
+		    "%zu", i);
+		EXPECT_INT(cases[i].head != NULL && cases[i].tail != NULL ? 200003
+									  : 100002,
+		    "LLEN", "agent:jobs");
+	}
+}
+
 /* ---- dead letters ---- */
 
 Test(queue, an_unreadable_payload_survives_as_a_letter_byte_for_byte)
@@ -778,8 +920,9 @@ Test(queue, an_operators_retry_starts_the_job_anew)
 	letter = first_letter();
 	queue_cmd_dead_retry(&c, &f.setup, queue_text(letter));
 	EXPECT_WORD(run(&f, &c), QUEUE_OK);
-	EXPECT_WORD(run(&f, &c), QUEUE_GONE);
+	EXPECT_WORD(run(&f, &c), QUEUE_ALREADY);
 	EXPECT_STATE("j", "queued");
+	EXPECT_INT(1, "LLEN", "agent:jobs");
 	EXPECT_INT(-1, "TTL", "agent:job:j");
 	EXPECT_INT(0, "LLEN", "agent:results:j");
 	cr_assert(claim(&f, W0));

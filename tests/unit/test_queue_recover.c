@@ -201,6 +201,43 @@ Test(recover, a_quarantined_job_stays_alone_until_its_attempt_ended)
 	cr_expect(INT(&f, "HEXISTS", "agent:job:j", "alone") == 0);
 }
 
+/* Who comes back from a crash queues behind those that wait already; who is handed back
+   by an orderly end keeps the turn that it had. */
+Test(recover, suspects_run_in_the_order_in_which_they_came)
+{
+	static const char *const order[] = { "b", "c", "d", "a" };
+
+	do_register(&f, "n.b.2.1");
+	take(&f, W0, "{a}", "a");
+	EXPECT_WORD(recover_blaming(&f, W0, QUEUE_BLAME_CULPRIT, "a"), QUEUE_OK);
+	for (const char *const *id = (const char *const[]){ "b", "c", "d", NULL };
+	     *id != NULL; id++) {
+		char payload[8];
+
+		(void)snprintf(payload, sizeof(payload), "{%s}", *id);
+		take(&f, W1, payload, *id);
+		DO(&f, "HSET", "agent:job:b", "suspicions", "2");
+		DO(&f, "HSET", "agent:job:c", "suspicions", "2");
+		DO(&f, "HSET", "agent:job:d", "suspicions", "2");
+	}
+	EXPECT_WORD(recover_blaming(&f, W1, QUEUE_BLAME_UNKNOWN, ""), QUEUE_OK);
+	cr_expect(f.answer.recover.to_alone == 3);
+	cr_assert(claim_alone(&f, "n.b.2.1"));
+	EXPECT_WORD(begin_id(&f, "n.b.2.1", "a"), QUEUE_OK);
+	EXPECT_WORD(recover_blaming(&f, "n.b.2.1", QUEUE_BLAME_CULPRIT, "a"), QUEUE_OK);
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		char at[8];
+
+		(void)snprintf(at, sizeof(at), "%zu", i);
+		cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:jobs:alone", at), order[i]);
+	}
+	do_register(&f, "n.b.2.2");
+	cr_assert(claim_alone(&f, "n.b.2.2"));
+	EXPECT_WORD(begin_id(&f, "n.b.2.2", "b"), QUEUE_OK);
+	EXPECT_WORD(recover_blaming(&f, "n.b.2.2", QUEUE_BLAME_NONE, ""), QUEUE_OK);
+	cr_expect_str_eq(TEXT(&f, "LINDEX", "agent:jobs:alone", "0"), "b");
+}
+
 Test(recover, three_crashes_spend_a_job)
 {
 	char holder[16];

@@ -65,6 +65,16 @@ static const struct {
 	{ "a%2fb%2bc+d%26%22e%5cf%3c%2525%3e%3d%c3%a9", "[masked]" },
 	{ "a/b+c d&\\\"e\\\\f<%25>=\xc3\xa9", "[masked]" },
 	{ "a\\/b+c d&\\\"e\\\\f\\u003c%25>=\xc3\xa9", "[masked]" },
+	/* within another text */
+	{ "next=https%3A%2F%2Fx%3Fkey%3Dsesame%252d1234", "next=https%3A%2F%2Fx%3Fkey%3D[masked]" },
+	{ "sesame%25252D1234 %2573esame-1234", "[masked] [masked]" },
+	{ "a%252Fb%252Bc%2520d%2526%2522e%255Cf%253C%252525%253E%253D%25C3%25A9", "[masked]" },
+	{ "{\"t\":\"{\\\"u\\\":\\\"sesame\\\\u002d1234\\\"}\"}", "{\"t\":\"{\\\"u\\\":\\\"[masked]\\\"}\"}" },
+	{ "a\\\\/b+c d&\\\\\\\"e\\\\\\\\f<%25>=\xc3\xa9", "[masked]" },
+	{ "a\\\\\\/b+c d&\\\\\\\"e\\\\\\\\f<%25>=\xc3\xa9", "[masked]" },
+	/* JSON of ASCII only */
+	{ "a/b+c d&\\\"e\\\\f<%25>=\\u00e9", "[masked]" },
+	{ "a\\/b+c d&\\\"e\\\\f\\u003C%25>=\\u00E9", "[masked]" },
 	{ "a/b+c d&amp;&quot;e\\f&lt;%25&gt;=\xc3\xa9", "[masked]" },
 };
 /* clang-format on */
@@ -156,6 +166,29 @@ Test(secrets, short_and_missing_ones_mask_nothing)
 	secrets_mask(NULL, &out, "abc", 3);
 	cr_expect_str_eq(buf_str(&out), "abcabc");
 	cr_expect(not(secrets_found(NULL, "abc", 3)));
+}
+
+Test(secrets, of_a_long_one_nothing_stays)
+{
+	static const size_t sizes[] = { SECRETS_LENGTH_MAX - 1, SECRETS_LENGTH_MAX,
+		SECRETS_LENGTH_MAX + 1, SECRETS_LENGTH_MAX + 40, 65536 };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		CLEANUP(secrets_freep) struct secrets *s = secrets_new();
+		CLEANUP_BUF struct buf text = BUF_INIT, out = BUF_INIT;
+		uint32_t x = 1;
+
+		for (size_t k = 0; k < sizes[i]; k++)
+			buf_addc(&text,
+			    (char)('a' + ((x = x * 1103515245 + 12345) >> 16) % 26));
+		cr_assert(s != NULL);
+		cr_assert(eq(int, secrets_add(s, text.data, text.len), 0));
+		secrets_mask(s, &out, text.data, text.len);
+		for (const char *p = buf_str(&out); *p != '\0';
+		     p += strlen(SECRETS_MASK))
+			cr_assert(strncmp(p, SECRETS_MASK, strlen(SECRETS_MASK)) == 0,
+			    "%zu bytes: '%.20s' stays", sizes[i], p);
+	}
 }
 
 Test(secrets, one_that_is_known_already_costs_nothing)

@@ -31,6 +31,11 @@ Test(slot_file, child_writes_what_supervisor_reads)
 	slot_row_step(own, 5, "store");
 	cr_assert(slot_row_copy(seen, 5, &row));
 	cr_expect_str_eq(row.step, "store");
+	slot_row_step(own, 5,
+	    "\xc2\x9b"
+	    "2J\xff\xe2\x82");
+	cr_assert(slot_row_copy(seen, 5, &row));
+	cr_expect_str_eq(row.step, "??2J???", "only whole characters, none of C1");
 	cr_expect_eq(row.paused_ms, 0);
 	slot_row_pause(own, 5, 1000);
 	slot_row_pause(own, 5, 500);

@@ -675,6 +675,34 @@ Test(supervisor, malformed_requests_lose_their_connection_only)
 	cr_expect_eq(stop(SIGTERM), 0);
 }
 
+Test(supervisor, who_holds_connections_keeps_nobody_out)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct control_answer head;
+	int held[200], n_cut = 0;
+
+	configure("", "workers = 1;", "");
+	start();
+	cr_assert(wait_until(all_live, &FIVE));
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", socket_path);
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		held[i] = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+		cr_assert(
+		    connect(held[i], (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	}
+	cr_expect_eq(control_ask(socket_path, CONTROL_PING, PATIENCE_MS, &head, NULL, 0,
+			 NULL),
+	    0);
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		char byte;
+
+		n_cut += recv(held[i], &byte, 1, MSG_DONTWAIT) == 0;
+		(void)close(held[i]);
+	}
+	cr_expect_eq(n_cut, (int)ARRAY_LEN(held) - 63, "only as many as need be");
+	cr_expect_eq(stop(SIGTERM), 0);
+}
+
 Test(supervisor, checks_and_shows_its_configuration)
 {
 	static const char *const
@@ -854,6 +882,46 @@ Test(supervisor, the_private_redis_is_started_first_restarted_and_stopped_last)
 	cr_expect_eq(stop(SIGTERM), 0);
 	cr_expect(strstr(strstr(log_text(), "stopping:"), "redis/0[") >
 	    strstr(strstr(log_text(), "stopping:"), "scheduler/0["));
+}
+
+/* What it says to one command of one word. */
+static void
+ask_redis(const char *command, char *answer, size_t size)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	CLEANUP(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ssize_t n;
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/run/redis.sock",
+	    folder);
+	cr_assert(connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0, "%s: %s",
+	    addr.sun_path, strerror(errno));
+	cr_assert(dprintf(fd, "%s\r\n", command) > 0);
+	n = read(fd, answer, size - 1);
+	cr_assert(n > 0);
+	answer[n] = '\0';
+}
+
+Test(supervisor, the_private_redis_opens_no_way_out_of_the_sandbox)
+{
+	static const char *const left_out[] = { "MODULE LIST", "DEBUG JMAP",
+		"REPLICAOF 127.0.0.1 1", "SLAVEOF 127.0.0.1 1",
+		"MIGRATE 127.0.0.1 1 key 0 1" };
+	char answer[512];
+
+	if (access("/usr/bin/redis-server", X_OK) < 0)
+		cr_skip_test("no redis-server here");
+	configure("", "workers = 1;", "redis: { url = \"embedded\"; };");
+	start();
+	cr_assert(wait_until(all_live, &SIX));
+	for (size_t i = 0; i < ARRAY_LEN(left_out); i++) {
+		ask_redis(left_out[i], answer, sizeof(answer));
+		cr_expect(strncmp(answer, "-ERR unknown command", 20) == 0, "%s: %s",
+		    left_out[i], answer);
+	}
+	ask_redis("PING", answer, sizeof(answer));
+	cr_expect_str_eq(answer, "+PONG\r\n");
+	cr_expect_eq(stop(SIGTERM), 0);
 }
 
 Test(supervisor, children_do_not_outlive_a_killed_daemon)

@@ -6,9 +6,11 @@
  * Called: by the loop, before it asks and after it was answered.
  * Fails:  by ending the conversation at a limit, as conversation_limit does.
  *
- * A call is judged by what it costs at most: its input is estimated from its bytes, its
- * output is bounded by max_tokens. The job's own limits are known here, since one job has
- * one holder; those that it shares with others are asked through the environment.
+ * A call is judged by what it costs: its input is estimated from its bytes, its output is
+ * bounded by max_tokens. The job's own limits are known here, since one job has one
+ * holder; a wrong guess passes them by less than a call, so they go by the likely length,
+ * or jobs that fit would be refused. What it shares with others is asked through the
+ * environment, for the most that the call can cost.
  */
 #include "config.h"
 
@@ -18,9 +20,10 @@
 #include <math.h>
 
 enum {
-	ANSWER_MIN_TOKENS = 16, /* less room is no room */
-	BYTES_PER_TOKEN = 3,    /* fewer than in prose, more than in random digits */
-	MESSAGE_BYTES = 24,     /* of each message beside its text: role, ids, quotes */
+	ANSWER_MIN_TOKENS = 16,  /* less room is no room */
+	BYTES_PER_TOKEN = 4,     /* of prose and JSON, roughly */
+	BYTES_PER_TOKEN_MIN = 3, /* fewer than in prose, more than in random digits */
+	MESSAGE_BYTES = 24, /* of each message beside its text: role, ids, quotes */
 	ANY_ANSWER = 1 << 30
 };
 
@@ -49,12 +52,12 @@ budget_request_bytes(const struct conversation *c)
 
 /* The provider counted the last request: only what came since is guessed. */
 static int64_t
-estimate_input(const struct conversation *c, uint64_t bytes)
+estimate_input(const struct conversation *c, uint64_t bytes, uint64_t bytes_per_token)
 {
 	if (c->sent_tokens > 0 && bytes >= c->sent_bytes)
 		return (int64_t)(c->sent_tokens +
-		    (bytes - c->sent_bytes) / BYTES_PER_TOKEN);
-	return (int64_t)(bytes / BYTES_PER_TOKEN);
+		    (bytes - c->sent_bytes) / bytes_per_token);
+	return (int64_t)(bytes / bytes_per_token);
 }
 
 static uint64_t
@@ -73,8 +76,9 @@ budget_note_call(struct conversation *c, uint64_t bytes,
     const struct llm_answer *answer)
 {
 	if (answer->usage.input + answer->usage.output == 0) {
-		c->uncounted.input += (uint64_t)estimate_input(c, bytes);
-		c->uncounted.output += answer_bytes(answer) / BYTES_PER_TOKEN;
+		c->uncounted.input +=
+		    (uint64_t)estimate_input(c, bytes, BYTES_PER_TOKEN_MIN);
+		c->uncounted.output += answer_bytes(answer) / BYTES_PER_TOKEN_MIN;
 	}
 	c->sent_bytes = bytes;
 	c->sent_tokens = answer->usage.input;
@@ -85,7 +89,8 @@ budget_note_call(struct conversation *c, uint64_t bytes,
 /* What one call costs at most. Any of the agent's providers may answer: each number is
    that of the dearest. */
 struct bound {
-	int64_t input;  /* tokens */
+	int64_t likely; /* tokens of input */
+	int64_t input;  /* the most that they can be */
 	int64_t output; /* tokens that are granted so far */
 	struct token_price price;
 };
@@ -93,7 +98,8 @@ struct bound {
 static void
 bound_init(struct bound *b, const struct conversation *c, uint64_t bytes)
 {
-	*b = (struct bound){ .input = estimate_input(c, bytes) };
+	*b = (struct bound){ .likely = estimate_input(c, bytes, BYTES_PER_TOKEN),
+		.input = estimate_input(c, bytes, BYTES_PER_TOKEN_MIN) };
 	for (size_t i = 0; i < c->agent->n_targets; i++) {
 		const struct llm_target *t = &c->agent->targets[i];
 		int64_t most =
@@ -106,16 +112,16 @@ bound_init(struct bound *b, const struct conversation *c, uint64_t bytes)
 }
 
 static double
-cost(const struct bound *b, int64_t output)
+cost(const struct bound *b, int64_t input, int64_t output)
 {
-	return (double)b->input * b->price.input + (double)output * b->price.output;
+	return (double)input * b->price.input + (double)output * b->price.output;
 }
 
 /* How many output tokens that much money pays beside the input; negative: none at all. */
 static int64_t
-affordable(const struct bound *b, double microusd)
+affordable(const struct bound *b, int64_t input, double microusd)
 {
-	double left = microusd - cost(b, 0);
+	double left = microusd - cost(b, input, 0);
 
 	if (left < 0)
 		return -1;
@@ -169,12 +175,12 @@ check_tokens(struct conversation *c, struct bound *b)
 	used = (int64_t)(sum.input + sum.output);
 	if (limit <= 0)
 		return 0;
-	left = limit - used - b->input;
+	left = limit - used - b->likely;
 	if (left < ANSWER_MIN_TOKENS)
 		return conversation_limit(c, LIMIT_TOKENS, ERROR_TYPE_LIMIT_EXCEEDED,
 		    "the job used %lld of its %lld tokens, and the next call takes "
 		    "about %lld",
-		    (long long)used, (long long)limit, (long long)b->input);
+		    (long long)used, (long long)limit, (long long)b->likely);
 	narrow(c, b, left, LIMIT_TOKENS);
 	return 0;
 }
@@ -190,12 +196,13 @@ check_money(struct conversation *c, struct bound *b)
 
 	if (budget <= 0)
 		return 0;
-	output = affordable(b, budget - used);
+	output = affordable(b, b->likely, budget - used);
 	if (output < ANSWER_MIN_TOKENS)
 		return conversation_limit(c, LIMIT_USD, ERROR_TYPE_BUDGET_EXCEEDED,
 		    "the job cost %.6f of its %.6f USD (budget_usd), and the next call "
 		    "costs at least %.6f",
-		    used / 1e6, c->agent->budget_usd, cost(b, ANSWER_MIN_TOKENS) / 1e6);
+		    used / 1e6, c->agent->budget_usd,
+		    cost(b, b->likely, ANSWER_MIN_TOKENS) / 1e6);
 	narrow(c, b, output, LIMIT_USD);
 	return 0;
 }
@@ -209,9 +216,9 @@ reserve(struct conversation *c, struct bound *b)
 	int64_t least = b->output < ANSWER_MIN_TOKENS ? b->output : ANSWER_MIN_TOKENS;
 	struct conversation_cost want = {
 		.tokens = b->input + b->output,
-		.microusd = (int64_t)ceil(cost(b, b->output)),
+		.microusd = (int64_t)ceil(cost(b, b->input, b->output)),
 		.least_tokens = b->input + least,
-		.least_microusd = (int64_t)ceil(cost(b, least)),
+		.least_microusd = (int64_t)ceil(cost(b, b->input, least)),
 	};
 	int r = c->env->reserve(c->env->ctx, c->turn, &want, &why);
 
@@ -224,7 +231,7 @@ reserve(struct conversation *c, struct bound *b)
 	if (r < 0)
 		return r;
 	narrow(c, b, want.tokens - b->input, why.limit);
-	narrow(c, b, affordable(b, (double)want.microusd), why.limit);
+	narrow(c, b, affordable(b, b->input, (double)want.microusd), why.limit);
 	return 0;
 }
 

@@ -117,6 +117,7 @@ ask(struct conversation *c, int64_t max_tokens, struct llm_answer *answer)
 		.n_targets = c->agent->n_targets,
 		.messages = &c->job->messages,
 		.max_tokens = max_tokens,
+		.takes_silence = c->has_failed || conversation_in_hand(c) != VALUE_NONE,
 		/* a forced call on every turn could never end in words */
 		.tool_choice =
 		    c->turn == 0 || c->agent->tool_choice != LLM_TOOL_CHOICE_REQUIRED
@@ -143,14 +144,10 @@ replay_answer(struct conversation *c, const struct json *doc, struct llm_answer 
 {
 	const struct json *provider = json_get_typed(doc, "provider", JSON_STRING);
 	const struct json *model = json_get_typed(doc, "model", JSON_STRING);
-	struct llm_usage usage;
-	uint64_t cost;
 	int r = llm_answer_read(c->arena, json_get(doc, "answer"), answer);
 
 	if (r < 0)
 		return r == -EINVAL ? -EBADMSG : r;
-	journal_read_usage(doc, &usage, &cost);
-	account(c, &usage, cost);
 	c->narrowed_by = budget_limit_of(json_get(doc, "narrowed_by"));
 	if (provider != NULL)
 		c->result->provider =
@@ -262,7 +259,8 @@ turn(struct conversation *c)
 	return conversation_final(c, &answer);
 }
 
-/* What failed calls of former attempts cost. */
+/* What the journal has paid for: the answers, those of ways that were left included, and
+   the failed calls of former attempts. */
 static void
 account_former(struct conversation *c)
 {
@@ -270,8 +268,6 @@ account_former(struct conversation *c)
 		struct llm_usage usage;
 		uint64_t cost;
 
-		if (c->journal.records[i].kind != RECORD_END)
-			continue;
 		journal_read_usage(c->journal.records[i].doc, &usage, &cost);
 		account(c, &usage, cost);
 	}

@@ -15,6 +15,7 @@
 #include "common/fnv.h"
 #include "worker/agent/args_view.h"
 #include "worker/llm/strict_schema.h"
+#include "worker/tools/execute_pipeline.h"
 
 #include <errno.h>
 #include <string.h>
@@ -172,7 +173,7 @@ read_args(struct run *run)
 	return 0;
 }
 
-/* 0 with an outcome that fails, or 1 when the call may run. */
+/* 0 with an outcome that fails, or 1 when the call fits its tool. */
 static int
 check_call(struct run *run)
 {
@@ -407,6 +408,46 @@ run_or_replay(struct run *run)
 	return r == 0 ? run_for_data(run, doc) : r < 0 ? r : 0;
 }
 
+/* ---- calls of a former run, by tools of now ---- */
+
+/* What was run stands, also when its tool is gone meanwhile, or another. */
+static int
+recall(struct run *run, const struct json *doc)
+{
+	int r;
+
+	tool_outcome_release(&run->outcome);
+	tool_outcome_init(&run->outcome);
+	r = replay(run, doc);
+	if (r == 0)
+		(void)tool_outcome_fail(&run->outcome, ERROR_TYPE_INVALID_STEP, "",
+		    "the call was made, but its data is lost, and its tool is no longer "
+		    "what it was");
+	return r < 0 ? r : 0;
+}
+
+/* A call that was refused and answered to is not made now that it would do: what the
+   model answered is paid for. */
+static bool
+was_refused(const struct run *run)
+{
+	const struct journal *j = &run->c->journal;
+	unsigned turn = run->c->turn;
+
+	return journal_find(j, RECORD_ANSWER, turn + 1, 0) != NULL &&
+	    journal_find(j, RECORD_TOOL, turn, run->index) == NULL &&
+	    journal_find(j, RECORD_INTENT, turn, run->index) == NULL;
+}
+
+static int
+refuse_again(struct run *run)
+{
+	(void)tool_outcome_fail(&run->outcome, ERROR_TYPE_INVALID_STEP, "",
+	    "%.*s did not take these arguments, or was not there, when it was called",
+	    shown(run->call->name), run->call->name.s);
+	return 0;
+}
+
 /* ---- telling ---- */
 
 static void
@@ -488,11 +529,39 @@ list_call(struct run *run)
 	return at->args.s != NULL && buf_status(&args) == 0 ? 0 : -ENOMEM;
 }
 
+/* Of a tool that is gone, too: what is not built in was a found pipeline. */
+static const struct tool *
+known_tool(const struct run *run)
+{
+	return run->tool != NULL ? run->tool->tool
+				 : tool_find(run->call->name.s, run->call->name.len);
+}
+
+static unsigned
+flags_of(const struct run *run)
+{
+	const struct tool *tool = known_tool(run);
+
+	return tool != NULL ? tool->flags : TOOL_DATA;
+}
+
+/* A found pipeline ends a job as execute_pipeline does. */
+static bool
+ends_job(const struct run *run)
+{
+	const struct agent_tool *tool = run->tool;
+
+	if (tool == NULL && known_tool(run) == NULL)
+		tool = agent_tool_find(run->c->agent, EXECUTE_PIPELINE_NAME,
+		    strlen(EXECUTE_PIPELINE_NAME));
+	return tool != NULL && tool->ends_job;
+}
+
 static void
 take_data(struct run *run)
 {
 	struct conversation *c = run->c;
-	unsigned flags = run->tool->tool->flags;
+	unsigned flags = flags_of(run);
 
 	if (!tool_data_is_set(&run->outcome.data))
 		return;
@@ -513,8 +582,9 @@ settle(struct run *run)
 		set_failed(run);
 	} else {
 		take_data(run);
-		r = conversation_searched(run->c, run->tool->tool,
-		    &run->outcome.report);
+		if (run->tool != NULL)
+			r = conversation_searched(run->c, run->tool->tool,
+			    &run->outcome.report);
 	}
 	return r < 0 ? r : tell_model(run);
 }
@@ -532,6 +602,8 @@ make_call(struct run *run)
 static int
 one_call(struct run *run)
 {
+	const struct json *doc =
+	    journal_find(&run->c->journal, RECORD_TOOL, run->c->turn, run->index);
 	int r = read_args(run);
 
 	if (r == 0)
@@ -539,8 +611,10 @@ one_call(struct run *run)
 	if (r != 0)
 		return r;
 	r = check_call(run);
-	if (r == 1)
-		r = make_call(run);
+	if (r == 0 && doc != NULL)
+		r = recall(run, doc);
+	else if (r == 1)
+		r = was_refused(run) ? refuse_again(run) : make_call(run);
 	return r != 0 ? r : settle(run);
 }
 
@@ -560,7 +634,7 @@ conversation_tools(struct conversation *c, const struct llm_answer *answer)
 		r = one_call(&run);
 		if (run.outcome.error != ERROR_TYPE_NONE)
 			has_failed = true;
-		else if (run.tool != NULL && run.tool->ends_job)
+		else if (ends_job(&run))
 			has_ended = true;
 		tool_outcome_release(&run.outcome);
 		if (r == -ECANCELED)

@@ -60,6 +60,31 @@ llm_part_bad(struct llm_error *e, int status, const char *what)
 	    "the provider's answer cannot be used: %s", what);
 }
 
+/* vLLM's has no member of that name: it is the error. */
+static const struct json *
+error_in(const struct json *doc)
+{
+	const struct json *error = json_get(doc, "error");
+
+	if (json_is(error, JSON_NULL))
+		error = NULL;
+	return error == NULL && json_eq_str(json_get(doc, "object"), "error") ? doc
+									      : error;
+}
+
+void
+llm_part_url(struct buf *url, const char *base, const char *path)
+{
+	size_t query = strcspn(base, "?"), n = query, m = strlen(path);
+
+	while (n > 0 && base[n - 1] == '/')
+		n--;
+	buf_add(url, base, n);
+	if (n < m || memcmp(base + n - m, path, m) != 0)
+		buf_adds(url, path);
+	buf_adds(url, base + query);
+}
+
 int
 llm_part_read(struct arena *a, int status, const char *body, size_t n,
     void (*usage)(const struct json *doc, struct llm_usage *out),
@@ -78,7 +103,7 @@ llm_part_read(struct arena *a, int status, const char *body, size_t n,
 		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
 		    "no memory for an answer");
 	r = n == 0 ? -EINVAL : json_read(scratch, body, n, 0, &doc, &why);
-	error = r == 0 ? json_get(doc, "error") : NULL;
+	error = r == 0 ? error_in(doc) : NULL;
 	if (r == 0)
 		usage(doc, &out->usage);
 	if (status < 200 || status > 299)
@@ -88,7 +113,7 @@ llm_part_read(struct arena *a, int status, const char *body, size_t n,
 	else if (r < 0)
 		r = llm_part_bad(e, status,
 		    why.text[0] != '\0' ? why.text : "it is no JSON");
-	else if (error != NULL && !json_is(error, JSON_NULL))
+	else if (error != NULL)
 		r = llm_error_from_json(status, doc, body, n, e);
 	else
 		r = read(a, status, doc, out, e);

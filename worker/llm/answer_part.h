@@ -16,6 +16,9 @@ uint64_t llm_part_count(const struct json *v, const char *name);
 struct llm_text llm_part_text(struct arena *a, const struct json *v);
 /* The same of a model's name; one that is too long is none. */
 struct llm_text llm_part_model(struct arena *a, const struct json *v);
+/* The base with that path behind it, unless it ends so already; a query (Azure's
+   api-version) stays behind both. */
+void llm_part_url(struct buf *url, const char *base, const char *path);
 /* Sets llm_bad_response; returns -EIO. */
 int llm_part_bad(struct llm_error *e, int status, const char *what);
 

@@ -14,6 +14,8 @@
 
 #include "worker/llm/anthropic.h"
 
+#include "worker/llm/answer_part.h"
+
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -241,12 +243,7 @@ anthropic_request(struct buf *body, const struct llm_prefix *prefix,
 static void
 anthropic_url(struct buf *url, const struct conf_provider *provider)
 {
-	size_t n = strlen(provider->base_url);
-
-	while (n > 0 && provider->base_url[n - 1] == '/')
-		n--;
-	buf_add(url, provider->base_url, n);
-	buf_adds(url, "/messages");
+	llm_part_url(url, provider->base_url, "/messages");
 }
 
 static int

@@ -121,8 +121,6 @@ read_document(struct arena *a, int status, const struct json *doc,
 	if (r == -EINVAL)
 		return llm_part_bad(e, status, "a tool call without name or id");
 	out->finish = read_finish(doc, out);
-	if (r == 0 && out->finish == LLM_FINISH_STOP && out->text.len == 0)
-		return llm_part_bad(e, status, "it holds neither text nor tool calls");
 	if (r < 0 || arena_failed(a))
 		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
 		    "no memory for an answer");

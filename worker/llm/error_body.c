@@ -21,6 +21,7 @@ enum {
 /* What the body said; texts point into the arena and may be NULL. */
 struct said {
 	const struct json *message, *type, *code;
+	int status; /* the HTTP status that the code names; 0: none */
 };
 
 /* ---- excerpts ---- */
@@ -111,12 +112,25 @@ string_in(const struct json *v, const char *name)
 	return json_get_typed(v, name, JSON_STRING);
 }
 
+/* A gateway that had to begin its answer before it knew how it ends says 200, and the
+   status of what stood behind it as the error's code. */
+static int
+status_in(const struct json *e)
+{
+	int64_t code = 0;
+
+	if (json_int64(json_get(e, "code"), &code) < 0 &&
+	    json_int64(json_get(e, "status"), &code) < 0)
+		return 0;
+	return code >= 400 && code <= 599 ? (int)code : 0;
+}
+
 /* {"error":{message,type,code}}, {"error":"text"}, {message,type,code}, {"detail":...},
    [ {error} ]: OpenAI, Ollama, vLLM, FastAPI, Gemini. */
 static struct said
 said_of(const struct json *doc)
 {
-	struct said said = { NULL, NULL, NULL };
+	struct said said = { NULL, NULL, NULL, 0 };
 	const struct json *e;
 
 	if (json_is(doc, JSON_ARRAY) && doc->len > 0)
@@ -130,6 +144,7 @@ said_of(const struct json *doc)
 	}
 	if (!json_is(e, JSON_OBJECT))
 		e = doc;
+	said.status = status_in(e);
 	said.message = string_in(e, "message");
 	if (said.message == NULL)
 		said.message = string_in(e, "detail");
@@ -181,6 +196,7 @@ static const struct {
 	{ 0, IN_NAME, "model_not_found", ERROR_TYPE_LLM_AUTH },
 	{ 0, IN_NAME, "overloaded", ERROR_TYPE_LLM_UNAVAILABLE },
 	{ 0, IN_NAME, "server_error", ERROR_TYPE_LLM_UNAVAILABLE },
+	{ 429, IN_MESSAGE, "rate limit reached", ERROR_TYPE_LLM_RATE_LIMITED },
 	{ 429, IN_MESSAGE, "exceeded your current quota",
 	    ERROR_TYPE_LLM_QUOTA_EXHAUSTED },
 	{ 429, IN_MESSAGE, "insufficient balance", ERROR_TYPE_LLM_QUOTA_EXHAUSTED },
@@ -254,7 +270,9 @@ llm_error_from_json(int status, const struct json *doc, const char *body, size_t
 	struct said said = said_of(doc);
 	char text[EXCERPT_MAX];
 	const char *what;
-	enum error_type type = classify(status, &said, &what);
+	enum error_type type =
+	    classify(status < 300 && said.status != 0 ? said.status : status, &said,
+		&what);
 
 	if (said.message != NULL)
 		llm_excerpt(said.message->text, said.message->len, text, sizeof(text));

@@ -73,6 +73,13 @@ llm_finish_name(enum llm_finish finish)
 	return finish_names[finish];
 }
 
+bool
+llm_answer_is_silent(const struct llm_answer *answer)
+{
+	return answer->finish == LLM_FINISH_STOP && answer->text.len == 0 &&
+	    answer->refusal.len == 0;
+}
+
 /* ---- the journal's form ---- */
 
 static void

@@ -97,6 +97,9 @@ struct llm_answer {
 
 const char *llm_finish_name(enum llm_finish finish);
 
+/* Ended, without words, calls or a refusal. */
+bool llm_answer_is_silent(const struct llm_answer *answer);
+
 /*
  * The journal's form of an answer: one JSON object; reading gives the same answer back,
  * byte for byte. llm_answer_read returns 0 or -EINVAL with *out untouched; texts point

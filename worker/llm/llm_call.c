@@ -10,6 +10,7 @@
 
 #include "worker/llm/llm_call.h"
 
+#include "worker/llm/answer_part.h"
 #include "worker/llm/prices.h"
 
 #include <errno.h>
@@ -154,6 +155,9 @@ read_response(struct caller *c, int r, const struct err *err,
 	mask_body(c->env->secrets, &res->body);
 	r = t->type->answer(c->arena, res->status, buf_str(&res->body), res->body.len,
 	    c->out, c->e);
+	if (r == 0 && !c->call->takes_silence && llm_answer_is_silent(c->out))
+		r = llm_part_bad(c->e, res->status,
+		    "it holds neither text nor tool calls");
 	if (r == 0)
 		return 0;
 	if (llm_wait_asked(&res->wait, c->env->wall_ms(c->env->ctx), &wait)) {

@@ -90,6 +90,7 @@ struct llm_call {
 	const struct llm_messages *messages;
 	int64_t max_tokens; /* bound for the answer beside the provider's; 0: none */
 	enum llm_tool_choice tool_choice;
+	bool takes_silence;   /* an answer without a word will do: all is said */
 	uint64_t deadline_ms; /* the job's, monotonic; 0: none */
 };
 

@@ -14,6 +14,7 @@
 
 #include "worker/llm/openai.h"
 
+#include "worker/llm/answer_part.h"
 #include "worker/llm/openai_answer.h"
 
 #include <errno.h>
@@ -194,26 +195,22 @@ openai_request(struct buf *body, const struct llm_prefix *prefix,
 
 /* ---- address and headers ---- */
 
-/* A query (Azure's api-version) stays behind the path. */
 static void
 openai_url(struct buf *url, const struct conf_provider *provider)
 {
-	const char *base = provider->base_url;
-	size_t n = strcspn(base, "?"), path = n;
-
-	while (path > 0 && base[path - 1] == '/')
-		path--;
-	buf_add(url, base, path);
-	buf_adds(url, "/chat/completions");
-	buf_adds(url, base + n);
+	llm_part_url(url, provider->base_url, "/chat/completions");
 }
 
+/* By its host, or behind another name by what only its addresses have. */
 static bool
 is_azure(const char *base_url)
 {
 	const char *host = strstr(base_url, "://");
 	size_t n;
 
+	if (strstr(base_url, "?api-version=") != NULL ||
+	    strstr(base_url, "&api-version=") != NULL)
+		return true;
 	host = host != NULL ? host + 3 : base_url;
 	n = strcspn(host, "/:?");
 	return n > 10 && strncmp(host + n - 10, ".azure.com", 10) == 0;

@@ -15,13 +15,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* The first of those names that has a number. */
+static uint64_t
+count_of(const struct json *usage, const char *name, const char *or_name)
+{
+	uint64_t n = llm_part_count(usage, name);
+
+	return n > 0 ? n : llm_part_count(usage, or_name);
+}
+
 static void
 read_usage(const struct json *doc, struct llm_usage *usage)
 {
 	const struct json *u = json_get(doc, "usage");
+	uint64_t total = llm_part_count(u, "total_tokens");
 
-	usage->input = llm_part_count(u, "prompt_tokens");
-	usage->output = llm_part_count(u, "completion_tokens");
+	usage->input = count_of(u, "prompt_tokens", "input_tokens");
+	usage->output = count_of(u, "completion_tokens", "output_tokens");
+	if (usage->input == 0 && total > usage->output)
+		usage->input = total - usage->output;
 	usage->cached =
 	    llm_part_count(json_get(u, "prompt_tokens_details"), "cached_tokens");
 	if (usage->cached == 0)
@@ -81,6 +93,38 @@ read_id(struct arena *a, const struct json *v, const struct llm_tool_call *calls
 	return llm_text_dup(a, own, (size_t)snprintf(own, sizeof(own), "call_%zu", i));
 }
 
+/* Name and arguments of a call; its id is the caller's. */
+static int
+read_function(struct arena *a, const struct json *f, struct llm_tool_call *call)
+{
+	const struct json *name = json_get_typed(f, "name", JSON_STRING);
+
+	if (name == NULL || name->len == 0)
+		return -EINVAL;
+	call->name = llm_part_text(a, name);
+	call->arguments = read_arguments(a, json_get(f, "arguments"));
+	return 0;
+}
+
+/* Before there were lists of them an answer held one call, without an id. */
+static int
+read_old_call(struct arena *a, const struct json *f, struct llm_answer *out)
+{
+	struct llm_tool_call *call;
+
+	if (f == NULL)
+		return 0;
+	call = arena_alloc(a, sizeof(*call));
+	if (call == NULL)
+		return -ENOMEM;
+	if (read_function(a, f, call) < 0)
+		return -EINVAL;
+	call->id = read_id(a, NULL, call, 0);
+	out->calls = call;
+	out->n_calls = 1;
+	return 0;
+}
+
 static int
 read_calls(struct arena *a, const struct json *list, struct llm_answer *out)
 {
@@ -94,15 +138,11 @@ read_calls(struct arena *a, const struct json *list, struct llm_answer *out)
 	if (calls == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < list->len; i++) {
-		const struct json *f =
-		    json_get_typed(&list->items[i], "function", JSON_OBJECT);
-		const struct json *name = json_get_typed(f, "name", JSON_STRING);
-
-		if (name == NULL || name->len == 0)
+		if (read_function(a,
+			json_get_typed(&list->items[i], "function", JSON_OBJECT),
+			&calls[i]) < 0)
 			return -EINVAL;
 		calls[i].id = read_id(a, json_get(&list->items[i], "id"), calls, i);
-		calls[i].name = llm_part_text(a, name);
-		calls[i].arguments = read_arguments(a, json_get(f, "arguments"));
 	}
 	out->calls = calls;
 	out->n_calls = list->len;
@@ -152,6 +192,9 @@ read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
 	out->text = read_content(a, json_get(m, "content"));
 	out->refusal = llm_part_text(a, json_get(m, "refusal"));
 	r = read_calls(a, json_get_typed(m, "tool_calls", JSON_ARRAY), out);
+	if (r == 0 && out->n_calls == 0)
+		r = read_old_call(a, json_get_typed(m, "function_call", JSON_OBJECT),
+		    out);
 	if (r == -E2BIG)
 		*what = "more tool calls than can be meant";
 	else if (r < 0)
@@ -159,11 +202,6 @@ read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
 	if (r < 0)
 		return r;
 	out->finish = read_finish(choice, out);
-	if (out->finish == LLM_FINISH_STOP && out->text.len == 0 &&
-	    out->refusal.len == 0) {
-		*what = "it holds neither text nor tool calls";
-		return -EINVAL;
-	}
 	return 0;
 }
 

@@ -20,6 +20,8 @@
 
 enum {
 	WAIT_MAX_MS = 24 * 3600 * 1000,
+	EPOCH_SEC_DIGITS = 9, /* from 1973 on */
+	EPOCH_MS_DIGITS = 13,
 	NEAR_PART = 5 /* a fifth of the limit is left: it is near */
 };
 
@@ -55,12 +57,6 @@ static const struct {
 	ROW("x-should-retry", should_retry),
 #undef ROW
 };
-
-const char *
-llm_wait_name(size_t i)
-{
-	return i < ARRAY_LEN(headers) ? headers[i].name : NULL;
-}
 
 static bool
 is_blank(char c)
@@ -159,6 +155,23 @@ read_iso(const char *s, int64_t wall_ms, uint64_t *ms)
 	return true;
 }
 
+/* Seconds or milliseconds since 1970: no wait is written with so many digits. */
+static bool
+read_epoch(const char *s, int64_t wall_ms, uint64_t *ms)
+{
+	size_t n = strspn(s, "0123456789");
+	int64_t at;
+
+	if (n < EPOCH_SEC_DIGITS || n > EPOCH_MS_DIGITS || s[0] == '0' ||
+	    (s[n] != '\0' && s[n] != '.'))
+		return false;
+	at = strtoll(s, NULL, 10);
+	if (n < EPOCH_MS_DIGITS)
+		at *= 1000;
+	*ms = at > wall_ms ? (uint64_t)(at - wall_ms) : 0;
+	return true;
+}
+
 /* "1s", "6m0s", "1h2m3.5s", "250ms", or plain seconds. */
 static bool
 read_duration(const char *s, uint64_t *ms)
@@ -190,13 +203,21 @@ read_duration(const char *s, uint64_t *ms)
 	return sum > 0;
 }
 
+/* A span or a moment, as the reset of a limit. */
+static bool
+read_time(const char *s, int64_t wall_ms, uint64_t *ms)
+{
+	return read_epoch(s, wall_ms, ms) || read_duration(s, ms) ||
+	    read_iso(s, wall_ms, ms);
+}
+
 /* Only an empty bucket makes us wait for its reset. */
 static bool
 read_reset(const char *remaining, const char *reset, int64_t wall_ms, uint64_t *ms)
 {
 	if (remaining[0] == '\0' || strspn(remaining, "0") != strlen(remaining))
 		return false;
-	return read_duration(reset, ms) || read_iso(reset, wall_ms, ms);
+	return read_time(reset, wall_ms, ms);
 }
 
 static bool
@@ -206,6 +227,7 @@ asked(const struct llm_wait_headers *h, int64_t wall_ms, uint64_t *ms)
 	bool has_requests, has_tokens;
 
 	if (read_plain(h->retry_after_ms, 1, ms) ||
+	    read_epoch(h->retry_after, wall_ms, ms) ||
 	    read_plain(h->retry_after, 1000, ms) ||
 	    read_http_date(h->retry_after, wall_ms, ms))
 		return true;
@@ -251,7 +273,7 @@ read_limit(const char *limit, const char *remaining, const char *reset, int64_t 
 	    !read_count(remaining, &l.remaining))
 		return l;
 	l.is_known = true;
-	if (!read_duration(reset, &l.full_ms) && !read_iso(reset, wall_ms, &l.full_ms))
+	if (!read_time(reset, wall_ms, &l.full_ms))
 		l.full_ms = 0;
 	return l;
 }

@@ -58,9 +58,6 @@ void llm_limits_read(const struct llm_wait_headers *h, int64_t wall_ms,
 /* Is so little left that it is time to count? */
 bool llm_limit_is_near(const struct llm_limit *l);
 
-/* The names of those headers, in lower case; NULL past the end. */
-const char *llm_wait_name(size_t i);
-
 /* Notes one header if it is one of those; name in any case, value without CRLF. */
 void llm_wait_note(struct llm_wait_headers *h, const char *name, size_t name_len,
     const char *value, size_t value_len);

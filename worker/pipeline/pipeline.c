@@ -66,6 +66,18 @@ enum {
 	FAILED = 1
 };
 
+/* A bounded printf may have cut the last character. */
+static void
+end_whole(char *text)
+{
+	size_t n = strlen(text), lead = n;
+
+	while (lead > 0 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80)
+		lead--;
+	if (lead > 0 && !json_is_utf8(text + lead - 1, n - lead + 1))
+		text[lead - 1] = '\0';
+}
+
 PRINTF_LIKE(5, 6)
 static int
 fails(struct pipeline *p, enum error_type type, const struct step *step,
@@ -81,7 +93,9 @@ fails(struct pipeline *p, enum error_type type, const struct step *step,
 	va_start(ap, fmt);
 	(void)vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
 	va_end(ap);
+	end_whole(r->reason);
 	(void)snprintf(r->hint, sizeof(r->hint), "%s", hint);
+	end_whole(r->hint);
 	return FAILED;
 }
 

@@ -19,7 +19,8 @@ local function fenced(holder)
 	end
 	return { 'FENCED' }
 end
-local function count(name) call('HINCRBY', P .. 'counters', name, 1) end
+-- Figures for people: a key of a wrong type must not leave a script half done.
+local function count(name, n) redis.pcall('HINCRBY', P .. 'counters', name, n or 1) end
 local function now_ms()
 	local t = call('TIME')
 	return t[1] * 1000 + math.floor(t[2] / 1000)

@@ -13,8 +13,11 @@ local function bucket_read(name, now)
 	local h = call('HMGET', rate_key(name), 'at', 'told', 'closed', 'waits', 'q_limit',
 		'q_rate', 'q', 'q_batch', 't_limit', 't_rate', 't', 't_batch')
 	local function n(i) return tonumber(h[i] or '') or 0 end
-	local told = n(2) > now
-	return { now = now, at = h[1] and n(1) or now, told = n(2), closed = n(3), waits = n(4),
+	local at = h[1] and n(1) or now
+	local back = math.max(0, at - now) -- the server's clock was set back by that
+	local told = n(2) - back > now
+	return { now = now, at = at - back, told = n(2) - back, closed = n(3) - back,
+		waits = n(4) - back,
 		q = { limit = told and n(5) or 0, rate = told and n(6) or 0,
 			level = h[7] and n(7), batch = h[8] and n(8) },
 		t = { limit = told and n(9) or 0, rate = told and n(10) or 0,
