@@ -472,6 +472,13 @@ strike_everywhere(enum fault_action action, unsigned rest, unsigned of)
 
 TestSuite(fault_points, .timeout = 900);
 
+/* Most of the time they wait for leases: more at once than there are processors. */
+ReportHook(PRE_ALL)(struct criterion_test_set *tests)
+{
+	(void)tests;
+	criterion_options.jobs = 6;
+}
+
 Test(fault_points, killed_at_every_place_1)
 {
 	strike_everywhere(FAULT_KILL, 0, 2);
