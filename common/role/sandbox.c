@@ -157,6 +157,7 @@ static const struct rule rules[] = {
 
 	{ "kill", 1, { EQ(1, SIGKILL) }, GRANT_KILL, 0, 0 },
 	{ "kill", 1, { EQ(1, 0) }, GRANT_KILL, 0, 0 },
+	{ "pidfd_send_signal", 1, { EQ(1, SIGKILL) }, GRANT_KILL, 0, 0 },
 
 	/* libjq looks for ~/.jq and modules; the answer is that there are no files. */
 	{ "open", 0, { { 0 } }, GRANT_OPEN_FAILS, 0, ENOENT },
