@@ -29,17 +29,27 @@
  X(REGISTER_SEND)       X(REGISTER_REPLY)                                             \
  X(CLAIM_SEND)          X(CLAIM_REPLY)                                                \
  X(ADOPT_SEND)          X(ADOPT_REPLY)                                                \
+ X(TAKE_SEND)           X(TAKE_REPLY)          /* a cancelled job, out of turn */     \
+ X(PROBE_SEND)          X(PROBE_REPLY)         /* the right to try a provider */      \
  X(JOB_PARSED)                                                                        \
  X(BEGIN_SEND)          X(BEGIN_REPLY)                                                \
+ X(UNCLAIM_SEND)        X(UNCLAIM_REPLY)       /* the queue was paused meanwhile */   \
  X(LOOKED_UP)           /* what the store knows of the job */                         \
+ X(RESET_SEND)          X(RESET_REPLY)         /* of the journal, to start over */    \
+ X(SESSION_SEND)        X(SESSION_REPLY)       /* reading it */                       \
  X(DEAD_SEND)           X(DEAD_REPLY)          /* of a payload without an id */       \
  X(RESERVE_SEND)        X(RESERVE_REPLY)       /* a share of the budget */            \
+ X(LIMIT_TAKE_SEND)     X(LIMIT_TAKE_REPLY)    /* room in a rate limit */             \
  X(LLM_SEND)            X(LLM_ANSWER)                                                 \
+ X(LIMIT_NOTE_SEND)     X(LIMIT_NOTE_REPLY)                                           \
+ X(SETTLE_SEND)         X(SETTLE_REPLY)        /* of a call that was not answered */  \
  X(JOURNAL_ANSWER_SEND) X(JOURNAL_ANSWER_REPLY)                                       \
  X(JOURNAL_INTENT_SEND) X(JOURNAL_INTENT_REPLY)                                       \
  X(TOOL_BEGIN)          X(TOOL_END)                                                   \
+ X(CACHE_GET_SEND)      X(CACHE_GET_REPLY)                                            \
  X(FETCH_SEND)          X(FETCH_ANSWER)                                               \
  X(COMPUTE_SEND)        X(COMPUTE_ANSWER)                                             \
+ X(CACHE_PUT_SEND)      X(CACHE_PUT_REPLY)                                            \
  X(JOURNAL_TOOL_SEND)   X(JOURNAL_TOOL_REPLY)                                         \
  X(JOURNAL_END_SEND)    X(JOURNAL_END_REPLY)                                          \
  X(STORE_SEND)                                                                        \

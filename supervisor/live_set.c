@@ -283,8 +283,10 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 	d = &s->deaths[s->n_deaths++ % DEATHS_MAX];
 	memset(d, 0, sizeof(*d));
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", c->holder);
-	d->blame = storm_is_on(s) ? BLAME_NONE
-				  : blame_of(c, wait_status, has_culprit ? &row : NULL);
+	/* who runs in quarantine was charged before: that is no bad release's doing */
+	d->blame = storm_is_on(s) && c->role != ROLE_QUARANTINE
+	    ? BLAME_NONE
+	    : blame_of(c, wait_status, has_culprit ? &row : NULL);
 	if (has_culprit)
 		(void)snprintf(d->culprit, sizeof(d->culprit), "%s", row.job_id);
 	write_evidence(d->evidence, c, wait_status, has_culprit ? &row : NULL, used);
@@ -296,6 +298,6 @@ live_set_bury(struct supervisor *s, const struct child *c, int wait_status,
 		log_warning("holder %s: %s; its %u jobs are suspects", d->holder,
 		    d->evidence, child_jobs_in_flight(c));
 	s->is_live_set_old = true;
-	if (has_culprit && c->is_wanted)
+	if (has_culprit && c->is_wanted && c->role != ROLE_QUARANTINE)
 		storm_note(s, row.job_id, clock_mono_ms());
 }

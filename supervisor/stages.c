@@ -27,8 +27,9 @@ enum {
 	MIGRATE_RETRY_MS = 1000,
 	MIGRATE_RETRY_MAX_MS = 10000,
 	QUARANTINE_IDLE_LEASES = 2,
-	REDIS_TRIES = 5, /* of the private server, before it was ever there */
-	CLOSE_MS = 30000 /* from the last job to the last process, at most */
+	SUSPECTS_WAIT_MS = 1000, /* in a storm, until they are looked at again */
+	REDIS_TRIES = 5,         /* of the private server, before it was ever there */
+	CLOSE_MS = 30000         /* from the last job to the last process, at most */
 };
 
 static void
@@ -248,8 +249,12 @@ watch_quarantine(struct supervisor *s)
 
 	if (is_needed)
 		s->quiet_since_ms = now_ms;
-	/* in a storm even the culprits wait */
-	if (is_needed && c == NULL && now_ms >= storm_until_ms(s))
+	if (is_needed && storm_holds_suspects(s, now_ms)) {
+		if (c != NULL && c->state == CHILD_WAITING)
+			c->due_ms = now_ms + SUSPECTS_WAIT_MS;
+		return;
+	}
+	if (is_needed && c == NULL)
 		start_one(s, s->now, ROLE_QUARANTINE, 0);
 	else if (c != NULL && now_ms - s->quiet_since_ms > idle_ms)
 		child_retire(c);

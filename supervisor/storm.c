@@ -20,6 +20,7 @@
 
 enum {
 	WINDOW_MS = 60000,
+	TRIAL_MS = 3000, /* in which others take jobs after a pause */
 	PAUSE_FIRST_MS = 30000,
 	PAUSE_MAX_MS = 600000
 };
@@ -114,6 +115,15 @@ uint64_t
 storm_until_ms(const struct supervisor *s)
 {
 	return s->storm.until_ms;
+}
+
+bool
+storm_holds_suspects(const struct supervisor *s, uint64_t now_ms)
+{
+	return s->storm.pauses > 0 &&
+	    (now_ms < s->storm.until_ms + TRIAL_MS ||
+		hub_gauge(s, METRIC_QUEUE_QUEUED) > 0 ||
+		hub_gauge(s, METRIC_JOBS_IN_FLIGHT) > 0);
 }
 
 void

@@ -38,6 +38,10 @@ bool storm_is_on(const struct supervisor *s);
 /* No worker starts before this time; 0: at once. */
 uint64_t storm_until_ms(const struct supervisor *s);
 
+/* Must suspects wait, lest they be buried for what the release does to all? Not when
+   there is nobody else to try it with. */
+bool storm_holds_suspects(const struct supervisor *s, uint64_t now_ms);
+
 /* The end of a storm: a job was finished. */
 void storm_tick(struct supervisor *s, uint64_t now_ms);
 

@@ -194,13 +194,16 @@ ask_probe(void *ctx)
 	const char *due = NULL;
 	int64_t sec = 0;
 	uint64_t now = clock_mono_ms();
+	int r;
 
 	c->probe_next_ms = now + PROBE_EVERY_MS;
 	if (providers_are_dark(w, &due, &sec) && due != NULL) {
 		queue_cmd_probe(&cmd, &w->setup, due, w->role->holder, sec);
-		if (redis_op(w->redis, &cmd, NULL, NULL, &answer, now + PROBE_EVERY_MS,
-			&e) == 0 &&
-		    answer.word != QUEUE_BUSY)
+		FAULT_POINT(PROBE_SEND);
+		r = redis_op(w->redis, &cmd, NULL, NULL, &answer, now + PROBE_EVERY_MS,
+		    &e);
+		FAULT_POINT(PROBE_REPLY);
+		if (r == 0 && answer.word != QUEUE_BUSY)
 			c->probe_until_ms = now + (uint64_t)sec * 1000;
 	}
 	c->is_asking_probe = false;
@@ -373,24 +376,32 @@ adopt_strays(struct adoption *a)
 	}
 }
 
+int
+claim_hand_back(struct worker *w, const char *element, size_t n, bool is_id)
+{
+	struct queue_command cmd;
+	struct queue_answer answer;
+	struct err e = ERR_INIT;
+	int r;
+
+	queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
+	    (struct queue_text){ element, n }, is_id);
+	FAULT_POINT(UNCLAIM_SEND);
+	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	FAULT_POINT(UNCLAIM_REPLY);
+	return r;
+}
+
 /* While draining: hands back what is in nobody's hand. */
 static void
 return_strays(struct adoption *a)
 {
 	struct worker *w = a->claim->worker;
 
-	for (size_t i = 0; i < a->n_rows; i++) {
-		struct queue_command cmd;
-		struct queue_answer answer;
-		struct err e = ERR_INIT;
-
-		if (!is_stray(a, i))
-			continue;
-		queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
-		    (struct queue_text){ a->rows[i].bytes, a->rows[i].n },
-		    a->rows[i].is_id);
-		(void)redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
-	}
+	for (size_t i = 0; i < a->n_rows; i++)
+		if (is_stray(a, i))
+			(void)claim_hand_back(w, a->rows[i].bytes, a->rows[i].n,
+			    a->rows[i].is_id);
 }
 
 static void
@@ -483,7 +494,9 @@ take_run(void *ctx)
 
 		queue_cmd_take(&cmd, &w->setup, w->role->holder,
 		    (struct queue_text){ t->id, t->n });
+		FAULT_POINT(TAKE_SEND);
 		r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+		FAULT_POINT(TAKE_REPLY);
 		if (r < 0 || answer.word == QUEUE_OK) /* adoption brings it in hand */
 			c->must_adopt = true;
 		t->n = 0; /* then those whose messages came meanwhile */

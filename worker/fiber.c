@@ -144,8 +144,8 @@ switch_to_loop(struct fiber *f)
 
 static void fiber_entry(void);
 
-/* Onto an empty stack. This frame is left and never returns, so it must have nothing that
-   AddressSanitizer would take back at its end. */
+/* Onto an empty stack. AddressSanitizer would leave marks around a frame that is never
+   returned from, and take what comes to stand there for an overflow. */
 __attribute__((noreturn, noinline, no_sanitize_address)) static void
 enter(struct fiber *f)
 {

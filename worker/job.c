@@ -257,15 +257,8 @@ note_begin(struct job *j, const struct queue_answer *a)
 static int
 hand_back(struct job *j)
 {
-	struct worker *w = j->worker;
-	struct queue_command cmd;
-	struct queue_answer answer;
-	struct err e = ERR_INIT;
-
-	claim_set_paused(w->claim, true);
-	queue_cmd_unclaim(&cmd, &w->setup, w->role->holder,
-	    (struct queue_text){ j->element, j->element_len }, j->is_id);
-	return redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	claim_set_paused(j->worker->claim, true);
+	return claim_hand_back(j->worker, j->element, j->element_len, j->is_id);
 }
 
 /* What to do about a begin that did not give the job to us. */
@@ -379,7 +372,9 @@ start_over(struct job *j, struct err *err)
 	int r;
 
 	queue_cmd_journal_reset(&cmd, &w->setup, &ref);
+	FAULT_POINT_OF(RESET_SEND, j->msg.job_id);
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, 0, err);
+	FAULT_POINT_OF(RESET_REPLY, j->msg.job_id);
 	if (r < 0)
 		return r;
 	if (answer.word == QUEUE_FENCED)
@@ -481,7 +476,9 @@ run(struct job *j, struct err *err)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "waited %lld s in the queue, longer than queue.max_age_sec",
 		    (long long)(j->age_ms / 1000));
-	if (time_left_ms(j) == 0)
+	/* with a journal the conversation tells what was done, and ends where it would go
+	   on */
+	if (time_left_ms(j) == 0 && j->n_records == 0)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);

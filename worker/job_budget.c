@@ -182,9 +182,13 @@ settle_now(struct job *j)
 	struct queue_command cmd;
 	struct queue_answer answer;
 	struct err e = ERR_INIT;
+	int r;
 
 	queue_cmd_settle(&cmd, &j->worker->setup, &ref, &j->spent);
-	if (redis_op(j->worker->redis, &cmd, NULL, NULL, &answer, 0, &e) < 0)
+	FAULT_POINT_OF(SETTLE_SEND, j->msg.job_id);
+	r = redis_op(j->worker->redis, &cmd, NULL, NULL, &answer, 0, &e);
+	FAULT_POINT_OF(SETTLE_REPLY, j->msg.job_id);
+	if (r < 0)
 		log_error("job %s: settle: %s", j->msg.job_id, err_text(&e));
 	(void)fiber_mask_interrupts(was_masked);
 }

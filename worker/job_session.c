@@ -14,6 +14,7 @@
 
 #include "worker/job_session.h"
 
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "worker/agent/session.h"
 
@@ -58,7 +59,9 @@ job_session_read(struct job *j, struct err *err)
 		return -ENOMEM;
 	queue_cmd_session_read(&cmd, &w->setup,
 	    (struct queue_text){ buf_str(&key), key.len });
+	FAULT_POINT_OF(SESSION_SEND, j->msg.job_id);
 	r = redis_op(w->redis, &cmd, copy_turns, j, &answer, 0, err);
+	FAULT_POINT_OF(SESSION_REPLY, j->msg.job_id);
 	return r == 0 && arena_failed(j->arena) ? -ENOMEM : r;
 }
 

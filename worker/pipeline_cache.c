@@ -17,6 +17,7 @@
 #include "worker/pipeline_cache.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "common/store/digest.h"
 #include "worker/buffers.h"
 #include "worker/job_refs.h"
@@ -74,11 +75,15 @@ ask_redis(struct pipeline_cache *c, struct job *j, struct found *f)
 	struct queue_command cmd;
 	struct queue_answer answer;
 	struct err err = ERR_INIT;
+	int r;
 
 	queue_cmd_cache_get(&cmd, &j->worker->setup,
 	    (struct queue_text){ buf_str(&c->key), c->key.len });
-	return redis_op(j->worker->redis, &cmd, copy_found, f, &answer,
+	FAULT_POINT_OF(CACHE_GET_SEND, j->msg.job_id);
+	r = redis_op(j->worker->redis, &cmd, copy_found, f, &answer,
 	    clock_mono_ms() + WAIT_MS, &err);
+	FAULT_POINT_OF(CACHE_GET_REPLY, j->msg.job_id);
+	return r;
 }
 
 /* May this job read all that the result was made of, and is all of that still there? */
@@ -275,6 +280,9 @@ pipeline_cache_keep(struct pipeline_cache *c, struct job *j,
 	    (struct queue_text){ buf_str(&c->key), c->key.len },
 	    (struct queue_text){ buf_str(&record), record.len },
 	    conf->pipeline.cache_ttl_sec);
-	return miss(redis_op(j->worker->redis, &cmd, NULL, NULL, &answer,
-	    clock_mono_ms() + WAIT_MS, &err));
+	FAULT_POINT_OF(CACHE_PUT_SEND, j->msg.job_id);
+	r = redis_op(j->worker->redis, &cmd, NULL, NULL, &answer,
+	    clock_mono_ms() + WAIT_MS, &err);
+	FAULT_POINT_OF(CACHE_PUT_REPLY, j->msg.job_id);
+	return miss(r);
 }

@@ -12,6 +12,7 @@
 #include "worker/rate_limit.h"
 
 #include "common/clock.h"
+#include "common/fault_point.h"
 #include "worker/llm/retry.h"
 
 #include <errno.h>
@@ -133,8 +134,10 @@ take(struct job *j, const struct rate_limit *l, uint64_t tokens, uint64_t *wait_
 	int r;
 
 	queue_cmd_limit_take(&cmd, &w->setup, &limit, tokens);
+	FAULT_POINT_OF(LIMIT_TAKE_SEND, j->msg.job_id);
 	r = redis_op(w->redis, &cmd, NULL, NULL, &answer, clock_mono_ms() + REDIS_MS,
 	    &e);
+	FAULT_POINT_OF(LIMIT_TAKE_REPLY, j->msg.job_id);
 	if (r == -ECANCELED)
 		return r;
 	if (r < 0 || answer.word != QUEUE_WAIT)
@@ -243,8 +246,10 @@ send_note(struct job *j, struct queue_command *cmd)
 	struct queue_answer answer;
 	struct err e = ERR_INIT;
 
+	FAULT_POINT_OF(LIMIT_NOTE_SEND, j->msg.job_id);
 	(void)redis_op(j->worker->redis, cmd, NULL, NULL, &answer,
 	    clock_mono_ms() + REDIS_MS, &e);
+	FAULT_POINT_OF(LIMIT_NOTE_REPLY, j->msg.job_id);
 	(void)fiber_mask_interrupts(was_masked);
 }
 

@@ -168,6 +168,9 @@ void claim_probed(struct claim *c, const char *provider);
 void claim_look_soon(struct claim *c);
 /* A job ended without begin's answer: its element may still stand in the held list. */
 void claim_missed(struct claim *c);
+/* Gives an element of the held list that is in nobody's hand back to the queue. As
+   redis_op. */
+int claim_hand_back(struct worker *w, const char *element, size_t n, bool is_id);
 /* The queue was paused (an open BLMOVE is let go), or goes on. */
 void claim_set_paused(struct claim *c, bool is_paused);
 void claim_look(struct claim *c); /* each second: a message may have been missed */

@@ -103,6 +103,8 @@ enum {
  { .arg = (place), .op = SCMP_CMP_EQ, .datum_a = (value), .datum_b = 0 }
 #define MASKED(place, mask, value) \
  { .arg = (place), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value) }
+#define FCNTL(command) \
+ { "fcntl", 1, { MASKED(1, UINT32_MAX, (command)) }, 0, GRANT_CONFINED, 0 }
 #define TYPE(type) MASKED(1, SOCKET_TYPE_MASK, (type))
 
 static const struct rule rules[] = {
@@ -130,6 +132,13 @@ static const struct rule rules[] = {
 	{ "socket", 2, { EQ(0, AF_INET6), TYPE(SOCK_DGRAM) }, GRANT_SOCKET_INET, 0, 0 },
 	{ "socket", 1, { EQ(0, AF_NETLINK) }, GRANT_SOCKET_INET, 0, EAFNOSUPPORT },
 	{ "socketpair", 1, { EQ(0, AF_UNIX) }, GRANT_SOCKETPAIR, 0, 0 },
+
+	/* Not F_SETOWN and F_SETSIG: a descriptor that becomes ready would send any signal
+	   to any process of the same user, without kill(). */
+	FCNTL(F_DUPFD), FCNTL(F_DUPFD_CLOEXEC), FCNTL(F_GETFD), FCNTL(F_SETFD),
+	FCNTL(F_GETFL), FCNTL(F_SETFL), FCNTL(F_ADD_SEALS), FCNTL(F_GET_SEALS),
+	FCNTL(F_GETLK), FCNTL(F_SETLK), FCNTL(F_SETLKW), /* SQLite */
+	FCNTL(F_OFD_GETLK), FCNTL(F_OFD_SETLK), FCNTL(F_OFD_SETLKW),
 
 	{ "ioctl", 1, { EQ(1, FIONREAD) }, GRANT_SOCKET_INET, 0, 0 },
 	{ "ioctl", 1, { EQ(1, FIONBIO) }, GRANT_SOCKET_INET, 0, 0 },

@@ -38,7 +38,7 @@ static const char *const set_jail[] = {
 
 /* Messages over sockets that are already there, and memory files for large ones. */
 static const char *const set_messages[] = {
-	"dup", "dup2", "dup3", "fcntl", "fstat", "ftruncate", "getsockopt", "memfd_create",
+	"dup", "dup2", "dup3", "fstat", "ftruncate", "getsockopt", "memfd_create",
 	"poll", "ppoll", "pread64", "pwrite64", "recvfrom", "recvmsg",
 	"sendmsg", "sendto", "setsockopt", "shutdown", NULL
 };
@@ -96,7 +96,7 @@ static const char *const set_into_jail[] = {
 };
 
 const char *const sandbox_judged[] = {
-	"clone", "clone3", "ioctl", "kill", "mmap", "mprotect", "prctl", "prlimit64",
+	"clone", "clone3", "fcntl", "ioctl", "kill", "mmap", "mprotect", "prctl", "prlimit64",
 	"seccomp", "socket", "socketpair", "tgkill", NULL
 };
 

@@ -11,6 +11,7 @@
 #include "tests/chaos/chaos.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,10 @@ static const struct kind {
 	    .ends = { "", "cancelled" },
 	    .is_cancelled = true },
 	{ .name = "poison", .extra = "", .ends = { "crashed" } },
+	{ .name = "session",
+	    .extra = ",\"workflow_owner\":\"ann\",\"context\":{\"session_id\":\"s\"}",
+	    .ends = { "" } },
+	{ .name = "bulk", .extra = ",\"agent\":\"bulk\"", .ends = { "" } },
 	{ .name = "invalid",
 	    .extra = "",
 	    .ends = { "invalid_message" },
@@ -73,12 +78,24 @@ static const struct kind {
 };
 
 /* How often each kind comes: text and tools most. */
-static const unsigned char turns[] = { 0, 1, 2, 3, 4, 0, 1, 2, 5, 1, 0, 6, 1, 4, 7, 0,
-	1, 9, 0, 1, 2, 3, 4, 0, 1, 2, 5, 1, 0, 6, 1, 4, 7, 0, 1, 8 };
+static const unsigned char turns[] = { 0, 1, 2, 3, 9, 4, 0, 1, 2, 10, 5, 1, 0, 6, 1, 9,
+	4, 7, 0, 1, 11, 0, 10, 1, 2, 3, 4, 0, 1, 9, 2, 5, 1, 0, 10, 6, 1, 4, 7, 0, 1,
+	8 };
+
+/* From this number on all are of the first kind. */
+static unsigned n_mixed = UINT_MAX;
+
+void
+jobs_stay_plain(const struct chaos *c)
+{
+	n_mixed = c->n_jobs;
+}
 
 static const struct kind *
 kind_of(unsigned i)
 {
+	if (i >= n_mixed)
+		return &kinds[0];
 	return &kinds[turns[i % ARRAY_LEN(turns)]];
 }
 
@@ -89,11 +106,17 @@ jobs_configure(struct chaos *c)
 	struct harness *h = c->h;
 
 	c->faults = faults_new(h);
+	c->redis_ahead_sec = faults_redis_clock(h);
 	faults_arm(h, c->faults, "LLM_ANSWER:refused:job=poison");
 	harness_set(h, "llm.breaker_open_sec", "1");
 	harness_set(h, "storage.max_inline_bytes", "20000");
+	/* caps that no run reaches: all reserve and take before each call */
+	harness_set(h, "limits.owner_tokens_per_day", "1000000000");
+	harness_set(h, "pipeline.cache_get", "true");
 	harness_write_file(h, "agents.d/two.conf",
 	    "tools = ( \"execute_pipeline\" ); finish_tools = ( );\n");
+	harness_write_file(h, "agents.d/bulk.conf",
+	    "class = \"batch\"; tools = ( \"execute_pipeline\" );\n");
 }
 
 void

@@ -35,6 +35,12 @@ enum way {
 	WAY_RECOVER, /* its worker is killed first */
 	WAY_RELEASE, /* the daemon stops before it is done */
 	WAY_GARBAGE, /* beside a payload that names no job */
+	WAY_PAUSE,   /* claimed when the queue is paused already */
+	WAY_TAKE,    /* cancelled in a queue that nobody claims from */
+	WAY_RERUN,   /* sent again after its journal led to a failure */
+	WAY_SESSION, /* it belongs to one */
+	WAY_CUT,     /* its answer costs something and is none */
+	WAY_DARK,    /* its provider is away for a while */
 	WAY_REDIS    /* the daemon starts its own Redis */
 };
 
@@ -44,6 +50,18 @@ static const enum way ways[FAULT_POINT_COUNT] = {
 	[FAULT_POINT_REGISTER_REPLY]      = WAY_RECOVER,
 	[FAULT_POINT_ADOPT_SEND]          = WAY_RECOVER,
 	[FAULT_POINT_ADOPT_REPLY]         = WAY_RECOVER,
+	[FAULT_POINT_UNCLAIM_SEND]        = WAY_PAUSE,
+	[FAULT_POINT_UNCLAIM_REPLY]       = WAY_PAUSE,
+	[FAULT_POINT_TAKE_SEND]           = WAY_TAKE,
+	[FAULT_POINT_TAKE_REPLY]          = WAY_TAKE,
+	[FAULT_POINT_PROBE_SEND]          = WAY_DARK,
+	[FAULT_POINT_PROBE_REPLY]         = WAY_DARK,
+	[FAULT_POINT_RESET_SEND]          = WAY_RERUN,
+	[FAULT_POINT_RESET_REPLY]         = WAY_RERUN,
+	[FAULT_POINT_SESSION_SEND]        = WAY_SESSION,
+	[FAULT_POINT_SESSION_REPLY]       = WAY_SESSION,
+	[FAULT_POINT_SETTLE_SEND]         = WAY_CUT,
+	[FAULT_POINT_SETTLE_REPLY]        = WAY_CUT,
 	[FAULT_POINT_DEAD_SEND]           = WAY_GARBAGE,
 	[FAULT_POINT_DEAD_REPLY]          = WAY_GARBAGE,
 	[FAULT_POINT_JOURNAL_INTENT_SEND] = WAY_POST,
@@ -88,9 +106,16 @@ static const char rules[] =
     "\"reply\":{\"content\":\"serial-{{serial}}\",\"delay_ms\":2500}},"
     "{\"when\":{\"turn\":0,\"prompt_contains\":\"post\"},"
     PIPELINE("echo\",\"method\":\"POST\"") ","
-    "{\"when\":{\"turn\":0}," PIPELINE("users\"") ","
+    "{\"when\":{\"prompt_contains\":\"cut\"},\"fault\":{\"status\":400,\"body\":{"
+    "\"error\":{\"message\":\"too many tokens\"},"
+    "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5}}}},"
+    "{\"when\":{\"turn\":0}," PIPELINE("users?key={{serial}}\"") ","
     "{\"reply\":{\"content\":\"serial-{{serial}}\"}}]}";
 /* clang-format on */
+
+static const char refusal[] =
+    "{\"rules\":[{\"reply\":{\"refusal\":\"serial-{{serial}}\"}}]}";
+static const char outage[] = "{\"rules\":[{\"fault\":{\"status\":503}}]}";
 
 static const char agent_two_turns[] =
     "tools = ( \"execute_pipeline\" ); finish_tools = ( );\n";
@@ -104,6 +129,19 @@ static const char *const words[] = {
 	[WAY_RELEASE] = "slow",
 	[WAY_GARBAGE] = "go",
 	[WAY_REDIS] = "go",
+	[WAY_PAUSE] = "go",
+	[WAY_TAKE] = "go",
+	[WAY_RERUN] = "go",
+	[WAY_SESSION] = "go",
+	[WAY_CUT] = "cut",
+	[WAY_DARK] = "go",
+};
+
+/* The error that a job must end with; the others complete. */
+static const char *const ends[ARRAY_LEN(words)] = {
+	[WAY_BURY] = "crashed",
+	[WAY_TAKE] = "cancelled",
+	[WAY_CUT] = "llm_length",
 };
 
 static void
@@ -123,7 +161,25 @@ begin(void)
 	harness_set(h, "service.workers", "2");
 	harness_set(h, "service.shutdown_grace_sec", "1");
 	harness_set(h, "queue.lease_sec", "%d", LEASE_SEC);
+	harness_set(h, "llm.breaker_failures", "2");
+	harness_set(h, "llm.breaker_open_sec", "1");
+	harness_set(h, "pipeline.cache_get", "true");
 	harness_write_file(h, "agents.d/two.conf", agent_two_turns);
+}
+
+/* The model's rate is bounded, so that there is something to take from. */
+static void
+start(void)
+{
+	harness_servers(h);
+	harness_set(h, "llm.providers",
+	    "( { name = \"stub\"; base_url = \"http://%s/v1\"; api_key = \"k\"; model = "
+	    "\"scripted\"; timeout_sec = 20; requests_per_minute = 1000000; } )",
+	    harness_llm_address(h));
+	harness_write_conf(h);
+	harness_daemon(h);
+	harness_wait_ready(h);
+	harness_llm_script(h, rules);
 }
 
 static bool
@@ -158,22 +214,118 @@ is_dead(struct harness *unused, void *arg)
 
 /* ---- one strike ---- */
 
+static const char pause_and_push[] =
+    "redis.call('HSET', 'agent:meta', 'paused_ms', '1', 'paused_by', 'test') "
+    "if ARGV[2] == '' then redis.call('PUBLISH', 'agent:pause', '1') end "
+    "for i = 2, #ARGV do if ARGV[i] ~= '' then "
+    "redis.call('RPUSH', 'agent:jobs', ARGV[i]) end end return 1";
+static const char go_on[] =
+    "redis.call('HDEL', 'agent:meta', 'paused_ms', 'paused_by') "
+    "redis.call('PUBLISH', 'agent:pause', '0') return 1";
+
 static void
-push(enum fault_point point, enum fault_action action)
+run_script(const char *text, const char *arg)
+{
+	freeReplyObject(harness_redis(h, "EVAL %s 0 x %s", text, arg));
+}
+
+static bool
+is_unclaimed(struct harness *unused, void *arg)
+{
+	redisReply *list = harness_redis(h, "CLIENT LIST");
+	bool is_so = strstr(list->str, " flags=b ") == NULL;
+
+	(void)unused;
+	(void)arg;
+	freeReplyObject(list);
+	return is_so;
+}
+
+static const char *
+extra_of(enum way way)
+{
+	return way == WAY_SESSION
+	    ? ",\"agent\":\"two\",\"context\":{\"session_id\":\"s\"}"
+	    : way == WAY_RERUN ? ",\"agent\":\"two\",\"retry_count\":1"
+			       : ",\"agent\":\"two\"";
+}
+
+/* What must have happened before the first job is there. */
+static void
+prepare(enum fault_point point, enum fault_action action)
 {
 	char id[64], prompt[96];
 
-	if (ways[point] == WAY_GARBAGE)
+	switch (ways[point]) {
+	case WAY_GARBAGE:
 		harness_push(h, "{\"no\":\"job\"}");
+		break;
+	case WAY_TAKE:
+		run_script(pause_and_push, "");
+		harness_wait_until(h, is_unclaimed, NULL, PATIENCE_MS,
+		    "nobody claims from a paused queue");
+		break;
+	case WAY_DARK:
+		harness_llm_script(h, outage);
+		break;
+	case WAY_RERUN:
+		harness_llm_script(h, refusal);
+		for (unsigned n = 0; n < JOBS; n++) {
+			job_id(point, action, n, id);
+			(void)snprintf(prompt, sizeof(prompt), "go [%s]", id);
+			harness_push_job(h, id, prompt, ",\"agent\":\"two\"");
+			(void)harness_result(h, id, PATIENCE_MS);
+		}
+		harness_llm_script(h, rules);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+push_one(enum fault_point point, const char *id)
+{
+	enum way way = ways[point];
+	char prompt[96], payload[256];
+
+	(void)snprintf(prompt, sizeof(prompt), "%s [%s]", words[way], id);
+	if (way == WAY_BURY)
+		freeReplyObject(harness_redis(h, "HSET agent:job:%s crashes 3", id));
+	if (way != WAY_PAUSE) {
+		harness_push_job(h, id, prompt, extra_of(way));
+	} else { /* no worker hears of the pause before it has claimed */
+		(void)snprintf(payload, sizeof(payload),
+		    "{\"job_id\":\"%s\",\"prompt\":\"%s\",\"agent\":\"two\"}", id,
+		    prompt);
+		run_script(pause_and_push, payload);
+	}
+	if (way == WAY_TAKE) {
+		freeReplyObject(harness_redis(h, "HSET agent:job:%s cancel 1", id));
+		freeReplyObject(harness_redis(h, "PUBLISH agent:cancel %s", id));
+	}
+}
+
+static void
+push(enum fault_point point, enum fault_action action)
+{
+	char id[64];
+
+	prepare(point, action);
 	for (unsigned n = 0; n < JOBS; n++) {
 		job_id(point, action, n, id);
-		(void)snprintf(prompt, sizeof(prompt), "%s [%s]", words[ways[point]],
-		    id);
-		if (ways[point] == WAY_BURY)
-			freeReplyObject(
-			    harness_redis(h, "HSET agent:job:%s crashes 3", id));
-		harness_push_job(h, id, prompt, ",\"agent\":\"two\"");
+		push_one(point, id);
 	}
+}
+
+/* The trouble that led to the place is over. */
+static void
+recover_from_way(enum fault_point point)
+{
+	if (ways[point] == WAY_PAUSE || ways[point] == WAY_TAKE)
+		run_script(go_on, "");
+	if (ways[point] == WAY_DARK)
+		harness_llm_script(h, rules);
 }
 
 /* The victim may be the supervisor itself: then the daemon is started again. */
@@ -209,8 +361,8 @@ check_jobs(enum fault_point point, enum fault_action action)
 		status = text_at(h, r, "status");
 		error = text_at(h, r, "error.type");
 		stored++;
-		if (ways[point] == WAY_BURY)
-			cr_expect_str_eq(error, "crashed", "%s: %s", id, error);
+		if (ends[ways[point]] != NULL)
+			cr_expect_str_eq(error, ends[ways[point]], "%s: %s", id, error);
 		else if (ways[point] == WAY_POST && strcmp(status, "failed") == 0)
 			cr_expect_str_eq(error, "outcome_unknown", "%s: %s", id, error);
 		else
@@ -277,6 +429,7 @@ strike(enum fault_point point, enum fault_action action)
 		stop_and_start();
 	harness_wait_until(h, is_struck, &point, PATIENCE_MS, fault_point_name(point));
 	after_strike(action);
+	recover_from_way(point);
 	if (is_release) {
 		harness_wait_until(h, is_dead, NULL, PATIENCE_MS, "the daemon's end");
 		faults_disarm(page);
@@ -306,8 +459,7 @@ static void
 strike_everywhere(enum fault_action action, unsigned rest, unsigned of)
 {
 	begin();
-	harness_start(h);
-	harness_llm_script(h, rules);
+	start();
 	for (unsigned p = rest; p < FAULT_POINT_COUNT; p += of) {
 		if (ways[p] == WAY_REDIS)
 			continue;
@@ -320,19 +472,36 @@ strike_everywhere(enum fault_action action, unsigned rest, unsigned of)
 
 TestSuite(fault_points, .timeout = 900);
 
-Test(fault_points, killed_at_every_place)
+/* Most of the time they wait for leases: more at once than there are processors. */
+ReportHook(PRE_ALL)(struct criterion_test_set *tests)
 {
-	strike_everywhere(FAULT_KILL, 0, 1);
+	(void)tests;
+	criterion_options.jobs = 6;
+}
+
+Test(fault_points, killed_at_every_place_1)
+{
+	strike_everywhere(FAULT_KILL, 0, 2);
+}
+
+Test(fault_points, killed_at_every_place_2)
+{
+	strike_everywhere(FAULT_KILL, 1, 2);
 }
 
 Test(fault_points, stopped_past_the_lease_at_every_place_1)
 {
-	strike_everywhere(FAULT_STOP, 0, 2);
+	strike_everywhere(FAULT_STOP, 0, 3);
 }
 
 Test(fault_points, stopped_past_the_lease_at_every_place_2)
 {
-	strike_everywhere(FAULT_STOP, 1, 2);
+	strike_everywhere(FAULT_STOP, 1, 3);
+}
+
+Test(fault_points, stopped_past_the_lease_at_every_place_3)
+{
+	strike_everywhere(FAULT_STOP, 2, 3);
 }
 
 Test(fault_points, held_up_at_every_place)

@@ -82,6 +82,7 @@ EXTRA_RULES = {
     'give_back': ('budget', 'who moves or ends a job gives back what it has reserved'),
     'charge_once': ('budget', 'a record that is there already is not charged again'),
     'move_out': ('cancel', 'a cancel takes the job out of where it waits'),
+    'no_wait': ('cancel', 'a cancelled job that is handed back waits for no time'),
 }
 
 
@@ -306,7 +307,9 @@ class Model:
         if not self.is_current(s, p) or 'i' not in mine:
             return s, idle
         s = self.give_back(self.set_held(s, p.holder, without(mine, 'i')))
-        if to_delayed:
+        if to_delayed and not (s.cancel and self.on['no_wait']):
+            if s.cancel:
+                s = s._replace(broken='a cancelled job waits for a time')
             return s._replace(delayed=1, job=s.job._replace(state='delayed', claim=0)), idle
         return s._replace(jobs=(s.job.payload,) + s.jobs,
                           job=s.job._replace(state='queued', claim=0)), idle
