@@ -283,8 +283,7 @@ Test(probe, one_of_all_tries_a_provider)
 }
 
 /* Its holder died, and the key would last for as long as the clock was set back. */
-Test(probe, a_right_from_the_future_is_over, .init = setup, .fini = teardown,
-    .timeout = 60)
+Test(probe, a_right_from_the_future_is_over)
 {
 	cr_expect(probe("n.b.0.1", 60) == QUEUE_OK);
 	DO(&f, "HINCRBY", "agent:limit:probe:p/m", "from_ms", "3600000");
