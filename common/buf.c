@@ -60,6 +60,19 @@ buf_take(struct buf *b, size_t *len)
 	return data;
 }
 
+enum {
+	CAP_LEAST = 128,
+	CAP_SMALL = 4096 /* up to here doubled, then grown by half */
+};
+
+static size_t
+next_cap(size_t cap)
+{
+	if (cap < CAP_LEAST)
+		return CAP_LEAST;
+	return cap < CAP_SMALL ? cap * 2 : cap + cap / 2;
+}
+
 int
 buf_reserve(struct buf *b, size_t more)
 {
@@ -73,7 +86,7 @@ buf_reserve(struct buf *b, size_t more)
 		return b->status = -EFBIG;
 	if (want + 1 <= b->cap)
 		return 0;
-	cap = b->cap < 64 ? 64 : b->cap + b->cap / 2;
+	cap = next_cap(b->cap);
 	if (cap < want + 1)
 		cap = want + 1;
 	data = realloc(b->data, cap);
@@ -112,20 +125,23 @@ buf_addc(struct buf *b, char c)
 void
 buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
+	size_t room = b->status == 0 ? b->cap - b->len : 0;
 	va_list again;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(room > 0 ? b->data + b->len : NULL, room, fmt, again);
 	va_end(again);
 	if (n < 0) {
 		b->status = -EINVAL;
+	} else if (buf_reserve(b, (size_t)n) == 0) {
+		if ((size_t)n >= room) /* did not fit */
+			(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+		b->len += (size_t)n;
 		return;
 	}
-	if (buf_reserve(b, (size_t)n) != 0)
-		return;
-	(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
-	b->len += (size_t)n;
+	if (room > 0) /* nothing was added */
+		b->data[b->len] = '\0';
 }
 
 void

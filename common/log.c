@@ -111,8 +111,9 @@ open_file(const char *path, uid_t uid, gid_t gid, struct err *err)
 
 	if (fd < 0)
 		return err_set(err, -errno, "log file %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "log file %s: not a regular file", path);
+	if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode)))
+		return err_set(err, -EINVAL, "log file %s: neither file nor device",
+		    path);
 	if (st.st_size == 0 && uid != (uid_t)-1)
 		(void)!fchown(fd, uid, gid); /* a convenience for its readers */
 	return TAKE_FD(fd);

@@ -118,6 +118,23 @@ find_command(const char *first, const char *second, bool *has_second)
 	return whole;
 }
 
+/* "dead" alone: names the words that may follow it. */
+static int
+fail_incomplete(const char *first, struct err *err)
+{
+	CLEANUP_BUF struct buf words = BUF_INIT;
+	size_t n, len = strlen(first);
+	const struct command *c = ctl_commands(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!c[i].is_hidden && strncmp(c[i].name, first, len) == 0 &&
+		    c[i].name[len] == ' ')
+			buf_addf(&words, "%s%s", words.len > 0 ? ", " : "",
+			    c[i].name + len + 1);
+	return err_set(err, -EINVAL, "%s needs one more word: %s", first,
+	    buf_str(&words));
+}
+
 static int
 fail_unknown(const char *first, const char *second, bool needs_second, struct err *err)
 {
@@ -128,8 +145,7 @@ fail_unknown(const char *first, const char *second, bool needs_second, struct er
 	    needs_second ? " " : "", needs_second && second != NULL ? second : "");
 	near = ctl_suggest(word);
 	if (needs_second && second == NULL)
-		return err_set(err, -EINVAL,
-		    "%s needs one more word; see 'agentctl %s --help'", first, first);
+		return fail_incomplete(first, err);
 	if (near == NULL)
 		return err_set(err, -EINVAL,
 		    "there is no command '%s'; 'agentctl --help' lists all", word);

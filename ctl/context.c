@@ -202,6 +202,12 @@ ctl_need_redis(struct ctl *ctl)
 	if (r < 0)
 		return ctl_fail(CTL_CONFIG, "%s", err_text(&err));
 	r = redis_sync_connect(ctl->redis, &err);
+	if (r < 0 && strcmp(ctl->conf->redis.url, "embedded") == 0) {
+		struct err away = err;
+
+		(void)err_set(&err, r, "%s; it runs while agent-runnerd does",
+		    err_text(&away));
+	}
 	return r < 0 ? ctl_fail_code(r, &err) : CTL_OK;
 }
 

@@ -124,28 +124,44 @@ is_same_first_word(const char *a, const char *b)
 	return n == strcspn(b, " ") && strncmp(a, b, n) == 0;
 }
 
-/* The words that may stand at that place (0: first) after the given first word. */
-static void
-put_words(struct buf *out, const char *first)
+/* Is that row the first one shown with its first word? */
+static bool
+opens_group(const struct command *c, size_t i)
 {
-	size_t n, len = first != NULL ? strlen(first) : 0;
+	for (size_t k = 0; k < i; k++)
+		if (!c[k].is_hidden && is_same_first_word(c[k].name, c[i].name))
+			return false;
+	return !c[i].is_hidden;
+}
+
+static void
+put_first_words(struct buf *out)
+{
+	size_t n;
 	const struct command *c = ctl_commands(&n);
-	const char *last = "";
+
+	for (size_t i = 0; i < n; i++)
+		if (opens_group(c, i))
+			buf_addf(out, "%.*s ", (int)strcspn(c[i].name, " "), c[i].name);
+}
+
+/* The words that may follow that first one; how many. */
+static size_t
+put_second_words(struct buf *out, const char *first)
+{
+	size_t n, count = 0;
+	const struct command *c = ctl_commands(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		const char *word = c[i].name;
+		const char *blank = strchr(c[i].name, ' ');
 
-		if (c[i].is_hidden)
+		if (c[i].is_hidden || blank == NULL ||
+		    !is_same_first_word(first, c[i].name))
 			continue;
-		if (first != NULL) {
-			if (strncmp(word, first, len) != 0 || word[len] != ' ')
-				continue;
-			buf_addf(out, "%s ", word + len + 1);
-		} else if (!is_same_first_word(last, word)) {
-			buf_addf(out, "%.*s ", (int)strcspn(word, " "), word);
-		}
-		last = word;
+		buf_addf(out, "%s ", blank + 1);
+		count++;
 	}
+	return count;
 }
 
 static void
@@ -157,6 +173,25 @@ put_option_words(struct buf *out, const struct ctl_option *o, bool only_files)
 		buf_addf(out, "%s--%s", only_files ? "|" : " ", o->name);
 		if (only_files && o->letter != 0)
 			buf_addf(out, "|-%c", o->letter);
+	}
+}
+
+/* 'dead') words="list show ..." for each word that others follow */
+static void
+put_groups(struct buf *out)
+{
+	size_t n;
+	const struct command *c = ctl_commands(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP_BUF struct buf second = BUF_INIT;
+
+		if (!opens_group(c, i) || put_second_words(&second, c[i].name) == 0)
+			continue;
+		buf_addf(out, "\t'%.*s') has_files=no words=\"%s",
+		    (int)strcspn(c[i].name, " "), c[i].name, buf_str(&second));
+		put_option_words(out, ctl_global_options(), false);
+		buf_adds(out, "\" ;;\n");
 	}
 }
 
@@ -186,7 +221,7 @@ ctl_help_completion(struct buf *out)
 	    "# bash completion for agentctl; made by 'agentctl completion bash'\n"
 	    "_agentctl()\n{\n"
 	    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-	    "\tlocal line words i\n"
+	    "\tlocal line words i has_files=yes\n"
 	    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	    "\t\tcase ${COMP_WORDS[i]} in\n"
 	    "\t\t-c|--config) ((i++)) ;;\n"
@@ -199,23 +234,18 @@ ctl_help_completion(struct buf *out)
 		put_option_words(out, c[i].options, true);
 	buf_adds(out,
 	    ") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n\tesac\n"
-	    "\tcase $line in\n\t'') words=\"");
-	put_words(out, NULL);
+	    "\tcase $line in\n\t'') has_files=no words=\"");
+	put_first_words(out);
 	put_option_words(out, ctl_global_options(), false);
-	buf_adds(out, "\" ;;\n\t'completion') words=\"bash\" ;;\n\t'dead') words=\"");
-	put_words(out, "dead");
-	buf_adds(out, "\" ;;\n\t'queue') words=\"");
-	put_words(out, "queue");
-	put_option_words(out, ctl_global_options(), false);
-	buf_adds(out, "\" ;;\n\t'help'*) words=\"");
-	put_words(out, NULL);
+	buf_adds(out, "\" ;;\n\t'completion') has_files=no words=\"bash\" ;;\n");
+	put_groups(out);
+	buf_adds(out, "\t'help') has_files=no words=\"");
+	put_first_words(out);
 	buf_adds(out, "\" ;;\n");
 	put_options_of_all(out);
 	buf_adds(out,
 	    "\tesac\n"
-	    "\tif [[ $cur == -* || -z $line || $line == dead || $line == queue ||"
-	    " $line == completion ||"
-	    " $line == help ]]; then\n"
+	    "\tif [[ $cur == -* || $has_files == no ]]; then\n"
 	    "\t\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
 	    "\telse\n"
 	    "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"

@@ -16,6 +16,7 @@
 
 enum {
 	BUFFER_BYTES = 32 * 1024,
+	BUFFERS_AT_A_LANE = 4, /* times what a worker may hold */
 	EVENTS_AT_ONCE = 32
 };
 
@@ -66,6 +67,9 @@ fetch_init(struct fetch *f, const struct conf *conf, struct metrics_page *metric
 	TAILQ_INIT(&f->lanes);
 	f->conf = conf;
 	f->metrics = metrics;
+	f->lane_bytes_max =
+	    ((uint64_t)conf->limits.worker_buffer_mb << 20) * BUFFERS_AT_A_LANE +
+	    (uint64_t)conf->network.max_body_bytes;
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0)
 		return err_set(err, -errno, "epoll: %s", strerror(errno));

@@ -51,6 +51,8 @@ struct fetch_job {
 	struct http_transfer *transfer;
 	const struct secrets *secrets; /* to be masked in all that is answered */
 	struct body_sink sink;
+	uint64_t held_bytes; /* of the body, as it arrived; counted in the lane */
+	bool is_crowded_out; /* with it the lane would hold too much */
 	struct fetch_error error;
 	struct buf answer; /* meta */
 };
@@ -66,6 +68,7 @@ struct lane {
 	unsigned slot; /* of the worker */
 	bool is_dead;  /* freed when the turn ends */
 	bool wants_out;
+	uint64_t held_bytes; /* of all bodies until they are sent */
 	struct fetch_jobs running;
 	struct fetch_jobs unsent; /* answered, waiting for room in the lane */
 };
@@ -84,6 +87,7 @@ struct fetch {
 	struct addr_guard *guard;    /* owned */
 	struct http_client *client;  /* owned */
 	int epoll_fd;                /* owned */
+	uint64_t lane_bytes_max;     /* that a lane may hold */
 	struct lanes lanes;
 	size_t n_jobs;
 	char buffer[LANE_MESSAGE_MAX];

@@ -84,6 +84,16 @@ fetch_error_invalid(struct fetch_error *e, const char *hint, const char *fmt, ..
 	va_end(ap);
 }
 
+void
+fetch_error_crowded(struct fetch_error *e, const char *url,
+    const struct secrets *secrets)
+{
+	set_type(e, "execution_error", "ask for less, or try again later");
+	secrets_mask(secrets, &e->message, url, strlen(url));
+	buf_adds(&e->message,
+	    ": too many large answers arrive at once; this one was given up");
+}
+
 /* At most FETCH_ERROR_BODY_MAX bytes, not within a character. */
 static size_t
 shown_length(const char *text, size_t n)

@@ -23,6 +23,10 @@ void fetch_error_release(struct fetch_error *e);
 void fetch_error_invalid(struct fetch_error *e, const char *hint, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* The bodies of all requests of a worker were too much together. */
+void fetch_error_crowded(struct fetch_error *e, const char *url,
+    const struct secrets *secrets);
+
 /*
  * What an ended transfer means. Returns true when it is a success (2xx), else fills *e;
  * url is shown; the secrets (may be NULL) are masked everywhere.

@@ -24,6 +24,7 @@ fetch_job_free(struct fetch_job *job)
 	if (job == NULL)
 		return;
 	job->fetch->n_jobs--;
+	job->lane->held_bytes -= job->held_bytes;
 	fetch_request_release(&job->request);
 	lane_data_release(&job->data);
 	free(job->data_copy);
@@ -131,8 +132,11 @@ on_done(void *ctx, struct http_result *result)
 	struct fetch_job *job = ctx;
 
 	job->transfer = NULL;
-	if (fetch_error_judge(&job->error, result, buf_str(&job->request.shown_url),
-		job->secrets) &&
+	if (job->is_crowded_out)
+		fetch_error_crowded(&job->error, buf_str(&job->request.shown_url),
+		    job->secrets);
+	else if (fetch_error_judge(&job->error, result,
+		     buf_str(&job->request.shown_url), job->secrets) &&
 	    body_sink_seal(&job->sink) < 0) {
 		struct http_result failed = { .class = HTTP_INTERNAL,
 			.message = "the body could not be sealed" };
@@ -148,6 +152,12 @@ on_body(void *ctx, const char *bytes, size_t n)
 {
 	struct fetch_job *job = ctx;
 
+	/* a small file unpacks to a large body: as many as ask at once do not fill memory */
+	job->is_crowded_out = job->lane->held_bytes + n > job->fetch->lane_bytes_max;
+	if (job->is_crowded_out)
+		return -ENOBUFS;
+	job->lane->held_bytes += n;
+	job->held_bytes += n;
 	return body_sink_add(&job->sink, bytes, n);
 }
 

@@ -16,6 +16,7 @@ struct http_server {
 	struct gateway *gateway;
 	struct MHD_Daemon *daemon; /* owned */
 	struct connections *connections;
+	uint64_t body_bytes;            /* of all requests, of the one thread */
 	struct control_status status;   /* scratch of the one thread */
 	struct control_metrics metrics; /* likewise */
 };
@@ -28,6 +29,7 @@ struct exchange {
 	struct buf body;
 	bool is_judged; /* admitted, or answered already */
 	bool is_too_large;
+	bool is_crowded_out; /* the bodies of all were too much together */
 	/* Written by the waiters' thread before is_answered is set. */
 	atomic_bool is_answered;
 	bool is_submitted;

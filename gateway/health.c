@@ -174,6 +174,18 @@ health_write(struct buf *out, const struct health_facts *facts)
 }
 
 bool
+health_each_reason(const struct health_facts *facts,
+    void (*tell)(void *arg, const char *reason), void *arg)
+{
+	struct reasons reasons = { .n = 0 };
+
+	collect(&reasons, facts);
+	for (size_t i = 0; i < reasons.n; i++)
+		tell(arg, reasons.text[i]);
+	return reasons.n == 0;
+}
+
+bool
 health_write_ready(struct buf *out, const struct health_facts *facts)
 {
 	struct reasons reasons = { .n = 0 };

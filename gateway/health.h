@@ -28,6 +28,10 @@ void health_write(struct buf *out, const struct health_facts *facts);
 /* The same, or {"status":"unready","reasons":[...],...}: returns true when ready. */
 bool health_write_ready(struct buf *out, const struct health_facts *facts);
 
+/* Every reason not to be ready, as a sentence; true when there is none. */
+bool health_each_reason(const struct health_facts *facts,
+    void (*tell)(void *arg, const char *reason), void *arg);
+
 /* One HTML page without scripts or foreign parts. */
 void health_write_page(struct buf *out, const struct conf *conf,
     const struct health_facts *facts);

@@ -25,6 +25,7 @@
 enum {
 	CONNECTION_BYTES = 16 * 1024, /* line and headers: beyond it 431 */
 	CONNECTIONS_EXTRA = 1024,     /* beside those that may wait for a job */
+	BODIES_EXTRA = 32,            /* whole ones, likewise */
 };
 
 static const struct route routes[] = {
@@ -213,6 +214,26 @@ begin(struct exchange *x, const char *path, const char *method)
 	return f.has_body || f.codings > 0 ? admit(x, path, method) : MHD_YES;
 }
 
+/* Of what is too much, for one or for all together, nothing is kept. */
+static void
+take_body(struct exchange *x, const char *bytes, size_t n)
+{
+	const struct conf *conf = x->server->gateway->conf;
+	uint64_t max = (uint64_t)conf->http.max_body_bytes;
+	uint64_t max_all = max * (uint64_t)(conf->http.max_waiting + BODIES_EXTRA);
+	size_t before = x->body.len;
+
+	x->is_too_large |= x->body.len + n > max;
+	x->is_crowded_out |= x->server->body_bytes + n > max_all;
+	if (!x->is_too_large && !x->is_crowded_out) {
+		buf_add(&x->body, bytes, n);
+		x->server->body_bytes += x->body.len - before;
+		return;
+	}
+	x->server->body_bytes -= before;
+	buf_release(&x->body);
+}
+
 static enum MHD_Result
 on_request(void *arg, struct MHD_Connection *mhd, const char *path, const char *method,
     const char *version UNUSED, const char *bytes, size_t *n, void **ctx)
@@ -233,17 +254,18 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *path, const char *
 	if (x->route == NULL)
 		return MHD_YES; /* answered already */
 	if (*n > 0) {
-		size_t max = (size_t)x->server->gateway->conf->http.max_body_bytes;
-
-		if (x->body.len + *n > max)
-			x->is_too_large = true;
-		else
-			buf_add(&x->body, bytes, *n);
+		take_body(x, bytes, *n);
 		*n = 0; /* swallowed, so that the answer can be given */
 		return MHD_YES;
 	}
 	if (x->is_too_large)
 		return send_too_large(x);
+	if (x->is_crowded_out)
+		return exchange_send_error(x, MHD_HTTP_SERVICE_UNAVAILABLE,
+		    "unavailable",
+		    "too many large requests at once; come back later, or push to the "
+		    "queue",
+		    "Retry-After", "2");
 	if (!x->is_submitted) /* it has sent all; the time that we take is ours */
 		connections_phase(x->server->connections, x->connection,
 		    CONNECTION_SENDING, NULL);
@@ -261,6 +283,7 @@ on_completed(void *arg, struct MHD_Connection *mhd UNUSED, void **ctx,
 		return;
 	*ctx = NULL;
 	connections_phase(s->connections, x->connection, CONNECTION_RECEIVING, NULL);
+	s->body_bytes -= x->body.len;
 	buf_release(&x->body);
 	buf_release(&x->answer);
 	free(x);

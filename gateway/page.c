@@ -11,6 +11,7 @@
 #include "gateway/health.h"
 
 #include "common/clock.h"
+#include "common/conf/targets.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static const char head[] =
     "color:#222;background:#fff}\n"
     "table{border-collapse:collapse;margin:1em 0}th,td{text-align:left;"
     "padding:.2em 1.2em .2em 0;border-bottom:1px solid #ccc}\n"
-    "td.n{text-align:right}.bad{color:#a00}.good{color:#060}\n"
+    ".n{text-align:right}.bad{color:#a00}.good{color:#060}\n"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}"
     "th,td{border-color:#444}.bad{color:#f88}.good{color:#8d8}}\n"
     "</style></head><body>\n";
@@ -73,8 +74,9 @@ static void
 add_children(struct buf *out, const struct control_status *status)
 {
 	buf_adds(out,
-	    "<h2>Processes</h2><table><tr><th>role</th><th>slot</th><th>state</th>"
-	    "<th>pid</th><th>running</th><th>done</th><th>up</th><th>restarts</th></tr>\n");
+	    "<h2>Processes</h2><table><tr><th>role</th><th class=\"n\">slot</th>"
+	    "<th>state</th><th class=\"n\">pid</th><th class=\"n\">running</th>"
+	    "<th class=\"n\">done</th><th>up</th><th class=\"n\">restarts</th></tr>\n");
 	for (uint32_t i = 0; i < status->n_children; i++) {
 		const struct control_child *c = &status->children[i];
 		bool is_bad = c->state == CHILD_BROKEN || (c->pid > 0 && !c->is_alive);
@@ -118,12 +120,59 @@ add_numbers(struct buf *out, const struct control_metrics *metrics)
 	buf_adds(out, "</table>\n");
 }
 
+static uint64_t
+number_at(const struct control_metrics *metrics, enum metric m, unsigned label)
+{
+	return metrics->cells[metric_info(m)->first_cell + label];
+}
+
+/* All but "other", which no provider of the configuration is. */
+static void
+add_models(struct buf *out, const struct conf *conf,
+    const struct control_metrics *metrics)
+{
+	static const char *const states[] = { "asked", "being tried", "resting" };
+	struct conf_target target;
+
+	buf_adds(out,
+	    "<h2>Models</h2><table><tr><th>provider</th><th>model</th><th>state</th>"
+	    "<th class=\"n\">calls</th><th class=\"n\">failed</th></tr>\n");
+	for (unsigned i = 0; i < METRIC_TARGETS_MAX - 1; i++) {
+		uint64_t state = number_at(metrics, METRIC_LLM_BREAKER, i);
+
+		if (!conf_target_at(conf, i, &target))
+			continue;
+		buf_adds(out, "<tr><td>");
+		add_escaped(out, target.provider);
+		buf_adds(out, "</td><td>");
+		add_escaped(out, target.model);
+		buf_addf(out,
+		    "</td><td%s>%s</td><td class=\"n\">%" PRIu64
+		    "</td><td class=\"n\">%" PRIu64 "</td></tr>\n",
+		    state > 0 ? " class=\"bad\"" : "",
+		    state < ARRAY_LEN(states) ? states[state] : "?",
+		    number_at(metrics, METRIC_LLM_CALLS, i),
+		    number_at(metrics, METRIC_LLM_ERRORS, i));
+	}
+	buf_adds(out, "</table>\n");
+}
+
+static void
+add_reason(void *page, const char *reason)
+{
+	struct buf *out = page;
+
+	buf_adds(out, "<li>");
+	add_escaped(out, reason);
+	buf_adds(out, "</li>\n");
+}
+
 void
 health_write_page(struct buf *out, const struct conf *conf,
     const struct health_facts *facts)
 {
-	CLEANUP_BUF struct buf json = BUF_INIT;
-	bool is_ready = health_write_ready(&json, facts);
+	CLEANUP_BUF struct buf reasons = BUF_INIT;
+	bool is_ready = health_each_reason(facts, add_reason, &reasons);
 
 	buf_adds(out, head);
 	buf_adds(out, "<h1>");
@@ -135,20 +184,22 @@ health_write_page(struct buf *out, const struct conf *conf,
 		add_duration(out, facts->status->uptime_ms);
 		if (facts->status->is_unprivileged)
 			buf_adds(out, ", started without root");
-		if (facts->status->degraded[0] != '\0')
-			buf_adds(out, ", degraded sandbox");
 	}
 	buf_addf(out, ". <strong class=\"%s\">%s</strong></p>\n",
 	    is_ready ? "good" : "bad", is_ready ? "Ready" : "Not ready");
-	if (!is_ready) {
-		buf_adds(out, "<pre>");
-		add_escaped(out, buf_str(&json));
-		buf_adds(out, "</pre>\n");
+	if (!is_ready)
+		buf_addf(out, "<ul>\n%s</ul>\n", buf_str(&reasons));
+	if (facts->status != NULL && facts->status->degraded[0] != '\0') {
+		buf_adds(out, "<p>The sandbox is degraded: ");
+		add_escaped(out, facts->status->degraded);
+		buf_adds(out, ".</p>\n");
 	}
 	if (facts->status != NULL)
 		add_children(out, facts->status);
-	if (facts->metrics != NULL)
+	if (facts->metrics != NULL) {
+		add_models(out, conf, facts->metrics);
 		add_numbers(out, facts->metrics);
+	}
 	buf_adds(out,
 	    "<p><a href=\"/health?ready=1\">health</a> <a href=\"/metrics\">metrics</a>"
 	    "</p></body></html>\n");

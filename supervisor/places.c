@@ -268,6 +268,8 @@ look_at_log(const struct conf *c, const struct identity *who, struct err *err)
 	slash[slash == folder] = '\0';
 	if (stat(folder, &st) < 0)
 		return cannot_be(c, "service.log.target", folder, -errno, err);
+	if (stat(target + 5, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return cannot_be(c, "service.log.target", target + 5, -EINVAL, err);
 	if (!who->is_root && access(target + 5, W_OK) < 0 &&
 	    (errno != ENOENT || access(folder, W_OK | X_OK) < 0))
 		return cannot_be(c, "service.log.target", target + 5, -errno, err);

@@ -59,7 +59,7 @@ hold_workers(struct supervisor *s)
 	TAILQ_FOREACH (c, &s->children, link) {
 		if (!child_is_worker(c) || !c->is_wanted)
 			continue;
-		if (c->state == CHILD_LIVE)
+		if (c->state == CHILD_LIVE || c->state == CHILD_STARTING)
 			child_event(c, EVENT_DRAIN);
 		else if (c->state == CHILD_WAITING)
 			c->due_ms = s->storm.until_ms;

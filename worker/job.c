@@ -476,7 +476,9 @@ run(struct job *j, struct err *err)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "waited %lld s in the queue, longer than queue.max_age_sec",
 		    (long long)(j->age_ms / 1000));
-	if (time_left_ms(j) == 0)
+	/* with a journal the conversation tells what was done, and ends where it would go
+	   on */
+	if (time_left_ms(j) == 0 && j->n_records == 0)
 		return job_fail(j, ERROR_TYPE_TIMEOUT,
 		    "timeout_sec (%lld) was used up by earlier attempts",
 		    (long long)j->msg.timeout_sec);

@@ -306,6 +306,7 @@ fail(struct job *j, struct result_facts *f, bool is_burial)
 int
 job_fail(struct job *j, enum error_type type, const char *fmt, ...)
 {
+	CLEANUP(conversation_result_release) struct conversation_result spent;
 	char text[CONVERSATION_ERROR_TEXT_MAX];
 	struct result_facts f;
 	va_list ap;
@@ -313,7 +314,10 @@ job_fail(struct job *j, enum error_type type, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	base_facts(j, NULL, &f);
+	conversation_result_init(&spent);
+	if (j->n_records > 0)
+		job_spent(j, &spent);
+	base_facts(j, &spent, &f);
 	f.error.type = type;
 	f.error.message = text;
 	f.error.tool = f.error.step = "";

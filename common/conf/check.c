@@ -142,6 +142,16 @@ check_http(struct checker *ck, const struct conf *c)
 static const char *const redis_schemes[] = { "redis://", "rediss://", "unix://",
 	"sentinel://", "sentinels://" };
 
+/* Whoever reads such a URL later would tell a part of the password as a wrong port. */
+static void
+check_password(struct checker *ck, const char *key, const char *url)
+{
+	if (conf_url_is_cut(url))
+		BAD(ck, key,
+		    "%s: the password holds '/', '?' or '#'; write %%2F, %%3F or %%23",
+		    key);
+}
+
 static void
 check_servers(struct checker *ck, const struct conf *c)
 {
@@ -159,6 +169,9 @@ check_servers(struct checker *ck, const struct conf *c)
 	    !has_prefix(db, "postgresql://") && !has_prefix(db, "postgres://"))
 		BAD(ck, "database.url",
 		    "database.url: must be sqlite, sqlite:PATH or postgresql://...");
+	check_password(ck, "redis.url", redis);
+	check_password(ck, "database.url", db);
+	check_password(ck, "orchestrator.api_url", c->orchestrator.api_url);
 	if (strcmp(c->storage.cas, "directory") != 0)
 		BAD(ck, "storage.cas",
 		    "storage.cas: '%s' is not supported by this version; use directory",

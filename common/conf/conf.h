@@ -258,6 +258,9 @@ void conf_write_masked(struct buf *out, const struct conf *c);
    that are named as secrets, masked. */
 void conf_mask_url(struct buf *out, const char *url);
 
+/* Does a '/', '?' or '#' that is not escaped cut its password off? */
+bool conf_url_is_cut(const char *url);
+
 /* Every secret that the configuration holds, URLs' passwords included, for masking what
    this process says. 0 with *out owned by the caller, or -ENOMEM. */
 int conf_secrets(const struct conf *c, struct secrets **out);

@@ -33,23 +33,55 @@ mask_query(struct buf *out, const char *query)
 	}
 }
 
+/* The password of a URL. One that holds '/', '?' or '#' as they are ends the authority for
+   every reader, and is cut off behind what then looks like a port and is none. */
+struct password {
+	const char *begin, *end; /* NULL: none */
+	bool is_cut;
+};
+
+static struct password
+find_password(const char *url)
+{
+	struct password p = { NULL, NULL, false };
+	const char *authority = strstr(url, "://"), *colon, *port;
+	size_t n;
+
+	if (authority == NULL)
+		return p;
+	authority += 3;
+	n = strcspn(authority, "/?#");
+	p.end = memrchr(authority, '@', n);
+	if (p.end != NULL)
+		n = (size_t)(p.end - authority);
+	colon = memchr(authority, ':', n);
+	if (p.end == NULL && colon != NULL && authority[0] != '[') {
+		port = memrchr(authority, ':', n);
+		port += 1 + strspn(port + 1, "0123456789");
+		p.is_cut = colon == authority || port < authority + n;
+		p.end = p.is_cut ? strrchr(authority + n, '@') : NULL;
+		p.is_cut = p.end != NULL;
+	}
+	p.begin = p.end != NULL && colon != NULL ? colon + 1 : NULL;
+	return p;
+}
+
+bool
+conf_url_is_cut(const char *url)
+{
+	return find_password(url).is_cut;
+}
+
 void
 conf_mask_url(struct buf *out, const char *url)
 {
-	const char *authority = strstr(url, "://"), *rest = url, *query;
+	const struct password password = find_password(url);
+	const char *rest = url, *query;
 
-	if (authority != NULL) {
-		size_t n = strcspn(authority + 3, "/?#");
-		const char *at = memrchr(authority + 3, '@', n);
-		const char *colon = at == NULL
-		    ? NULL
-		    : memchr(authority + 3, ':', (size_t)(at - authority - 3));
-
-		if (colon != NULL) {
-			buf_add(out, url, (size_t)(colon + 1 - url));
-			buf_adds(out, CONF_MASK);
-			rest = at;
-		}
+	if (password.begin != NULL) {
+		buf_add(out, url, (size_t)(password.begin - url));
+		buf_adds(out, CONF_MASK);
+		rest = password.end;
 	}
 	query = strchr(rest, '?');
 	if (query == NULL) {
@@ -93,19 +125,13 @@ add_url_part(struct secrets *s, const char *part, size_t n)
 static int
 add_url(struct secrets *s, const char *url)
 {
-	const char *authority = strstr(url, "://"), *query;
+	const struct password password = find_password(url);
+	const char *query;
 	int r = 0;
 
-	if (authority != NULL) {
-		size_t n = strcspn(authority + 3, "/?#");
-		const char *at = memrchr(authority + 3, '@', n);
-		const char *colon = at == NULL
-		    ? NULL
-		    : memchr(authority + 3, ':', (size_t)(at - authority - 3));
-
-		if (colon != NULL)
-			r = add_url_part(s, colon + 1, (size_t)(at - colon) - 1);
-	}
+	if (password.begin != NULL)
+		r = add_url_part(s, password.begin,
+		    (size_t)(password.end - password.begin));
 	query = strchr(url, '?');
 	for (query = query != NULL ? query + 1 : ""; *query != '\0' && r == 0;) {
 		size_t n = strcspn(query, "&"), name = strcspn(query, "=&");

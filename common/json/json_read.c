@@ -12,6 +12,7 @@
 #include "common/json/json_text.h"
 
 #include <errno.h>
+#include <limits.h>
 
 enum {
 	SCRATCH_FIRST = 1024,
@@ -160,17 +161,24 @@ read_code_point(struct reader *r, char **to)
 static int
 read_escape(struct reader *r, char **to)
 {
-	static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
-	const char *at;
+	static const char meanings[UCHAR_MAX + 1] = { ['"'] = '"',
+		['\\'] = '\\',
+		['/'] = '/',
+		['b'] = '\b',
+		['f'] = '\f',
+		['n'] = '\n',
+		['r'] = '\r',
+		['t'] = '\t' };
+	char meaning;
 
 	if (r->end - r->p < 2)
 		return bad(r, "the text ends within a string");
 	if (r->p[1] == 'u')
 		return read_code_point(r, to);
-	at = r->p[1] == '\0' ? NULL : strchr(from, r->p[1]);
-	if (at == NULL)
+	meaning = meanings[(unsigned char)r->p[1]];
+	if (meaning == '\0')
 		return bad(r, "an unknown escape in a string");
-	*(*to)++ = into[at - from];
+	*(*to)++ = meaning;
 	r->p += 2;
 	return 0;
 }
@@ -179,7 +187,7 @@ read_escape(struct reader *r, char **to)
 static const char *
 closing_quote(const char *p, const char *end)
 {
-	while (p < end && *p != '"')
+	while ((p = json_plain_end(p, end)) < end && *p != '"')
 		p += *p == '\\' && end - p > 1 ? 2 : 1;
 	return p < end ? p : NULL;
 }

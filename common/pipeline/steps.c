@@ -199,14 +199,21 @@ is_blank(const struct json *v)
 }
 
 static void
-check_names(struct checker *c, const struct step_type *type)
+list_of_arguments(const struct step_type *type, char *out, size_t size)
 {
-	char hint[128] = "";
 	size_t n = 0;
 
+	out[0] = '\0';
 	for (size_t i = 0; i < ARGUMENTS_MAX && type->arguments[i] != NULL; i++)
-		n += (size_t)snprintf(hint + n, sizeof(hint) - n, "%s%s",
+		n += (size_t)snprintf(out + n, size - n, "%s%s",
 		    i == 0 ? "it takes " : ", ", type->arguments[i]);
+}
+
+static void
+check_names(struct checker *c, const struct step_type *type)
+{
+	char hint[128];
+
 	for (uint32_t i = 0; i < c->args->len; i++) {
 		const struct json_member *m = &c->args->members[i];
 
@@ -214,6 +221,7 @@ check_names(struct checker *c, const struct step_type *type)
 		    is_listed(type->arguments, ARGUMENTS_MAX, m) ||
 		    is_listed(free_arguments, ARRAY_LEN(free_arguments), m))
 			continue;
+		list_of_arguments(type, hint, sizeof(hint));
 		problem(c, m->name, hint, "%s has no parameter '%.100s'", type->name,
 		    m->name);
 	}
@@ -236,7 +244,6 @@ check_step(struct checker *c, const struct json *v, struct step *s)
 	char hint[256];
 	int kind = step_from_name(name);
 
-	list_of_steps(hint, sizeof(hint));
 	c->args = v;
 	c->name = json_is(name, JSON_STRING) ? json_cstr(c->arena, name) : "";
 	if (c->name == NULL)
@@ -248,6 +255,7 @@ check_step(struct checker *c, const struct json *v, struct step *s)
 		return;
 	}
 	if (kind < 0) {
+		list_of_steps(hint, sizeof(hint));
 		problem(c, "step", hint,
 		    c->name[0] == '\0' ? "step %zu does not say which 'step' it is%.0s"
 				       : "step %zu is unknown: '%.100s'",

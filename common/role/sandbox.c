@@ -103,6 +103,8 @@ enum {
  { .arg = (place), .op = SCMP_CMP_EQ, .datum_a = (value), .datum_b = 0 }
 #define MASKED(place, mask, value) \
  { .arg = (place), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value) }
+#define FCNTL(command) \
+ { "fcntl", 1, { MASKED(1, UINT32_MAX, (command)) }, 0, GRANT_CONFINED, 0 }
 #define TYPE(type) MASKED(1, SOCKET_TYPE_MASK, (type))
 
 static const struct rule rules[] = {
@@ -131,6 +133,13 @@ static const struct rule rules[] = {
 	{ "socket", 1, { EQ(0, AF_NETLINK) }, GRANT_SOCKET_INET, 0, EAFNOSUPPORT },
 	{ "socketpair", 1, { EQ(0, AF_UNIX) }, GRANT_SOCKETPAIR, 0, 0 },
 
+	/* Not F_SETOWN and F_SETSIG: a descriptor that becomes ready would send any signal
+	   to any process of the same user, without kill(). */
+	FCNTL(F_DUPFD), FCNTL(F_DUPFD_CLOEXEC), FCNTL(F_GETFD), FCNTL(F_SETFD),
+	FCNTL(F_GETFL), FCNTL(F_SETFL), FCNTL(F_ADD_SEALS), FCNTL(F_GET_SEALS),
+	FCNTL(F_GETLK), FCNTL(F_SETLK), FCNTL(F_SETLKW), /* SQLite */
+	FCNTL(F_OFD_GETLK), FCNTL(F_OFD_SETLK), FCNTL(F_OFD_SETLKW),
+
 	{ "ioctl", 1, { EQ(1, FIONREAD) }, GRANT_SOCKET_INET, 0, 0 },
 	{ "ioctl", 1, { EQ(1, FIONBIO) }, GRANT_SOCKET_INET, 0, 0 },
 	{ "ioctl", 1, { EQ(1, TCGETS) }, 0, 0, ENOTTY },
@@ -148,6 +157,7 @@ static const struct rule rules[] = {
 
 	{ "kill", 1, { EQ(1, SIGKILL) }, GRANT_KILL, 0, 0 },
 	{ "kill", 1, { EQ(1, 0) }, GRANT_KILL, 0, 0 },
+	{ "pidfd_send_signal", 1, { EQ(1, SIGKILL) }, GRANT_KILL, 0, 0 },
 
 	/* libjq looks for ~/.jq and modules; the answer is that there are no files. */
 	{ "open", 0, { { 0 } }, GRANT_OPEN_FAILS, 0, ENOENT },

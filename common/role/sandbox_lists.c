@@ -38,7 +38,7 @@ static const char *const set_jail[] = {
 
 /* Messages over sockets that are already there, and memory files for large ones. */
 static const char *const set_messages[] = {
-	"dup", "dup2", "dup3", "fcntl", "fstat", "ftruncate", "getsockopt", "memfd_create",
+	"dup", "dup2", "dup3", "fstat", "ftruncate", "getsockopt", "memfd_create",
 	"poll", "ppoll", "pread64", "pwrite64", "recvfrom", "recvmsg",
 	"sendmsg", "sendto", "setsockopt", "shutdown", NULL
 };
@@ -89,15 +89,15 @@ static const char *const set_files_write[] = {
 /* Parents of children: compute only. The second half is what a child of it does on its
    way into the jail, where only descriptors and limits are left to be set. */
 static const char *const set_children[] = {
-	"pidfd_open", "pidfd_send_signal", "wait4", "waitid", NULL
+	"pidfd_open", "wait4", "waitid", NULL
 };
 static const char *const set_into_jail[] = {
 	"close_range", "getppid", "rt_sigaction", "set_robust_list", NULL
 };
 
 const char *const sandbox_judged[] = {
-	"clone", "clone3", "ioctl", "kill", "mmap", "mprotect", "prctl", "prlimit64",
-	"seccomp", "socket", "socketpair", "tgkill", NULL
+	"clone", "clone3", "fcntl", "ioctl", "kill", "mmap", "mprotect", "pidfd_send_signal",
+	"prctl", "prlimit64", "seccomp", "socket", "socketpair", "tgkill", NULL
 };
 
 /* Only an attack tries these: other programs and processes, identity, namespaces, the

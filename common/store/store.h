@@ -216,6 +216,15 @@ int store_get_by_job(struct store *store, const char *job_id, uint64_t max_data,
     struct store_result *out, struct err *err);
 
 /*
+ * Which of n jobs (1 to STORE_BATCH_MAX) have a result: one question instead of one for
+ * each. On success has_result[i] says it of job_ids[i]; 0 or a negative errno.
+ */
+int store_have_jobs(struct store *store, const char *const *job_ids, size_t n,
+    bool *has_result, struct err *err);
+/* What store_get_by_job answers when it finds none: -ENOENT. */
+int store_no_result(const struct store *store, struct err *err);
+
+/*
  * The same by "artifact://<result_id>" or "cas://sha256:<hex>". Several owners may have
  * stored equal content: a row of `owner` is preferred (NULL: any); out->owner says
  * whose was found, and the caller judges. A digest that no row names is -ENOENT,

@@ -84,9 +84,10 @@ add_columns(struct buf *text, const struct sql_driver *d, enum extent extent)
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
 		bool is_time = columns[i].kind == KIND_TIME;
 
-		buf_addf(text, "%s%s%s%s", i == 0 ? "SELECT " : ", ",
-		    is_time ? d->iso_before : "", columns[i].name,
-		    is_time ? d->iso_after : "");
+		buf_adds(text, i == 0 ? "SELECT " : ", ");
+		buf_adds(text, is_time ? d->iso_before : "");
+		buf_adds(text, columns[i].name);
+		buf_adds(text, is_time ? d->iso_after : "");
 	}
 	buf_addf(text, ", result_id, status, cache_hit, %s, %s FROM agent_results ",
 	    extent == WITHOUT_TEXTS ? "''" : "message",
@@ -170,6 +171,12 @@ open_data(struct store *store, struct store_result *r, uint64_t max_data,
 	return status;
 }
 
+int
+store_no_result(const struct store *store, struct err *err)
+{
+	return err_set(err, -ENOENT, "%s: no such result", store_name(store));
+}
+
 /* What to look for: the end of the statement, and its parameters. */
 struct query {
 	const char *name[2]; /* without and with the value */
@@ -195,7 +202,7 @@ find(struct store *store, const struct query *q, uint64_t max_data,
 	st.text = text.data;
 	r = store_query(store, &st, q->params, q->n_params, take_result, &f, NULL, err);
 	if (r == 0 && !f.is_found)
-		r = err_set(err, -ENOENT, "%s: no such result", store_name(store));
+		r = store_no_result(store, err);
 	if (r == 0 && with_data)
 		r = open_data(store, &f.result, max_data, err);
 	if (r < 0) {
@@ -217,6 +224,44 @@ store_get_by_job(struct store *store, const char *job_id, uint64_t max_data,
 
 	return find(store, &q, max_data, out, err);
 }
+
+/* ---- several jobs ---- */
+
+static int
+take_answers(void *arg, const struct sql_value *v, size_t n)
+{
+	bool *has_result = arg;
+
+	for (size_t i = 0; i < n; i++)
+		has_result[i] = sql_is_true(&v[i]);
+	return 0;
+}
+
+/* A column a job: each is looked up by the key, whatever a planner thinks of lists. */
+int
+store_have_jobs(struct store *store, const char *const *job_ids, size_t n,
+    bool *has_result, struct err *err)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	struct sql_value params[STORE_BATCH_MAX];
+	char name[16];
+	struct sql_statement st = { .name = name };
+
+	ASSERT(n > 0 && n <= STORE_BATCH_MAX);
+	for (size_t i = 0; i < n; i++) {
+		params[i] = sql_word(job_ids[i]);
+		buf_addf(&text,
+		    "%s EXISTS (SELECT 1 FROM agent_results WHERE job_id = $%zu)",
+		    i == 0 ? "SELECT" : ",", i + 1);
+	}
+	if (buf_status(&text) < 0)
+		return err_set(err, -ENOMEM, "no memory for a statement");
+	(void)snprintf(name, sizeof(name), "have.%zu", n);
+	st.text = text.data;
+	return store_query(store, &st, params, n, take_answers, has_result, NULL, err);
+}
+
+/* ---- by reference ---- */
 
 /* The part of ref behind the scheme, or NULL. */
 static const char *

@@ -22,7 +22,7 @@
 #include <string.h>
 
 enum {
-	STATEMENTS_MAX = 64,
+	STATEMENTS_MAX = 96,
 	NAME_MAX_LEN = 16,
 	PARAMS_MAX = 512,
 	COLUMNS_MAX = 32,

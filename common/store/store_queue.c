@@ -163,22 +163,27 @@ is_placed(const struct store_request *r)
 	return r->place.place.cas_id[0] != '\0';
 }
 
+static void run_puts(struct store_queue *q, struct store_request **batch, size_t n);
+static void run_lookups(struct store_queue *q, struct store_request **batch, size_t n);
+
 /* clang-format off */
 static const struct op {
 	const char *name;
 	int (*run)(struct store *s, struct store_request *r);
+	/* several that wait at once; NULL: one after the other */
+	void (*run_many)(struct store_queue *q, struct store_request **batch, size_t n);
 	enum part part;
 	bool (*proves)(const struct store_request *r); /* that the part is there; NULL: never */
 	bool has_no_part; /* its -EAGAIN is its own affair */
 } ops[STORE_OP_COUNT] = {
-	[STORE_OP_PUT]         = { "put",         NULL,          PART_WRITES,   is_always, false }, /* goes in batches */
-	[STORE_OP_GET_BY_JOB]  = { "get by job",  do_get_by_job, PART_DATABASE, is_always, false },
-	[STORE_OP_GET_BY_REF]  = { "get by ref",  do_get_by_ref, PART_DATABASE, is_always, false },
-	[STORE_OP_PLACE]       = { "place",       do_place,      PART_CONTENT,  is_placed, false },
-	[STORE_OP_PUT_BLOB]    = { "put blob",    do_put_blob,   PART_CONTENT,  is_always, false },
-	[STORE_OP_GET_BLOB]    = { "get blob",    do_get_blob,   PART_CONTENT,  NULL,      true },
-	[STORE_OP_CALL]        = { "call",        do_call,       PART_DATABASE, is_always, false },
-	[STORE_OP_CALL_LOCAL]  = { "local call",  do_call,       PART_CONTENT,  NULL,      true },
+	[STORE_OP_PUT]         = { "put",        NULL,          run_puts,    PART_WRITES,   is_always, false },
+	[STORE_OP_GET_BY_JOB]  = { "get by job", do_get_by_job, run_lookups, PART_DATABASE, is_always, false },
+	[STORE_OP_GET_BY_REF]  = { "get by ref", do_get_by_ref, NULL,        PART_DATABASE, is_always, false },
+	[STORE_OP_PLACE]       = { "place",      do_place,      NULL,        PART_CONTENT,  is_placed, false },
+	[STORE_OP_PUT_BLOB]    = { "put blob",   do_put_blob,   NULL,        PART_CONTENT,  is_always, false },
+	[STORE_OP_GET_BLOB]    = { "get blob",   do_get_blob,   NULL,        PART_CONTENT,  NULL,      true  },
+	[STORE_OP_CALL]        = { "call",       do_call,       NULL,        PART_DATABASE, is_always, false },
+	[STORE_OP_CALL_LOCAL]  = { "local call", do_call,       NULL,        PART_CONTENT,  NULL,      true  },
 };
 /* clang-format on */
 
@@ -350,6 +355,45 @@ run_one(struct store_queue *q, struct store_request *r)
 	settle(q, r, result);
 }
 
+static void
+show(const struct store_queue *q, uint32_t tag)
+{
+	if (q->options.running != NULL)
+		atomic_store_explicit(q->options.running, tag, memory_order_relaxed);
+}
+
+/* Most jobs are new: one question finds out which are, and only the others are read. */
+static void
+run_lookups(struct store_queue *q, struct store_request **batch, size_t n)
+{
+	const char *job_ids[STORE_BATCH_MAX];
+	bool has_result[STORE_BATCH_MAX];
+	struct err why = ERR_INIT;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		job_ids[i] = batch[i]->get.job_id;
+	r = store_have_jobs(q->store, job_ids, n, has_result, &why);
+	if (r == -EAGAIN)
+		note_away(q, PART_DATABASE, &why);
+	else if (r == 0)
+		note_answer(q, PART_DATABASE);
+	for (size_t i = n; i > 0; i--) { /* backwards: what waits on keeps its order */
+		struct store_request *one = batch[i - 1];
+
+		if (r == -EAGAIN) {
+			one->err = why;
+			settle(q, one, r);
+		} else if (r == 0 && !has_result[i - 1]) {
+			settle(q, one, store_no_result(q->store, &one->err));
+		} else { /* also when the question itself was refused */
+			show(q, one->tag);
+			run_one(q, one);
+			show(q, 0);
+		}
+	}
+}
+
 /* When it may be tried; 0: now. */
 static uint64_t
 due_ms(const struct store_queue *q, const struct store_request *r)
@@ -369,8 +413,8 @@ is_due(const struct store_queue *q, const struct store_request *r, uint64_t now)
 	return now >= due_ms(q, r);
 }
 
-/* With the lock held: the first request that may run now, and if it is a put, those
-   that may go with it. How many. */
+/* With the lock held: the first request that may run now, and those that may go with it.
+   How many. */
 static size_t
 take_work(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX])
 {
@@ -379,14 +423,14 @@ take_work(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX])
 	size_t n = 0;
 
 	while (*at != NULL && n < STORE_BATCH_MAX) {
-		bool fits = n == 0 || (*at)->op == STORE_OP_PUT;
+		bool fits = n == 0 || (*at)->op == batch[0]->op;
 
 		if (!fits || !is_due(q, *at, now)) {
 			at = &(*at)->next;
 			continue;
 		}
 		batch[n++] = list_take(&q->waiting, at);
-		if (batch[0]->op != STORE_OP_PUT)
+		if (ops[batch[0]->op].run_many == NULL)
 			break;
 	}
 	return n;
@@ -487,13 +531,6 @@ await_turn(struct store_queue *q, struct store_request *batch[STORE_BATCH_MAX],
 	return turn;
 }
 
-static void
-show(const struct store_queue *q, uint32_t tag)
-{
-	if (q->options.running != NULL)
-		atomic_store_explicit(q->options.running, tag, memory_order_relaxed);
-}
-
 static void *
 run(void *arg)
 {
@@ -510,8 +547,8 @@ run(void *arg)
 		show(q, turn == TURN_WORK && n == 1 ? batch[0]->tag : 0);
 		if (turn == TURN_PROBE)
 			probe(q);
-		else if (batch[0]->op == STORE_OP_PUT)
-			run_puts(q, batch, n);
+		else if (n > 1 || ops[batch[0]->op].run == NULL)
+			ops[batch[0]->op].run_many(q, batch, n);
 		else
 			run_one(q, batch[0]);
 		show(q, 0);

@@ -211,6 +211,16 @@ provider_outage(struct chaos *c, struct draws *d)
 	c->blows->outage_ms = clock_mono_ms() + 300 + draw(d, 2500);
 }
 
+/* ---- wall clocks ---- */
+
+/* Each of both: an hour back, right, or an hour ahead. */
+static void
+step_clocks(struct chaos *c, struct draws *d)
+{
+	*c->redis_ahead_sec = 3600 * ((int64_t)draw(d, 3) - 1);
+	atomic_store(&c->faults->wall_step_ms, 3600000 * ((int64_t)draw(d, 3) - 1));
+}
+
 /* ---- operators ---- */
 
 static void
@@ -372,6 +382,8 @@ static const struct blow {
 	{ "postgres-backends", "PostgreSQL's connections end", end_backends, 2 },
 	{ "llm-outage", "the provider answers 500, 503 or 429 for a while",
 	    provider_outage, 1 },
+	{ "clock", "the wall clocks of Redis and of the daemon step by an hour",
+	    step_clocks, 1 },
 	{ "pause", "agentctl queue pause, and resume after a while", pause_queue, 1 },
 	{ "reload", "another configuration and SIGHUP", reload, 1 },
 	{ "storm", "SIGHUP and SIGUSR1 every 50 ms, every second file broken",

@@ -37,6 +37,7 @@ struct chaos {
 	unsigned refused; /* pushes that Redis did not take at the first try */
 	struct blow_state *blows;
 	struct fault_page *faults;
+	volatile int64_t *redis_ahead_sec; /* its wall clock */
 };
 
 /* A stream of draws: splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
@@ -63,6 +64,7 @@ bool job_push(struct chaos *c, unsigned i);
    among it. */
 void jobs_submit(struct chaos *c, unsigned until);
 void jobs_submit_refused(struct chaos *c);
+void jobs_stay_plain(const struct chaos *c); /* from the next number on */
 /* The number in "KIND-N"; -1 when no job of ours has that name. */
 long job_number(const struct chaos *c, const char *name, size_t n);
 /* May a job of that number end with this type of error ("": completed)? */

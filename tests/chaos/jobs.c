@@ -11,6 +11,7 @@
 #include "tests/chaos/chaos.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,9 +82,20 @@ static const unsigned char turns[] = { 0, 1, 2, 3, 9, 4, 0, 1, 2, 10, 5, 1, 0, 6
 	4, 7, 0, 1, 11, 0, 10, 1, 2, 3, 4, 0, 1, 9, 2, 5, 1, 0, 10, 6, 1, 4, 7, 0, 1,
 	8 };
 
+/* From this number on all are of the first kind. */
+static unsigned n_mixed = UINT_MAX;
+
+void
+jobs_stay_plain(const struct chaos *c)
+{
+	n_mixed = c->n_jobs;
+}
+
 static const struct kind *
 kind_of(unsigned i)
 {
+	if (i >= n_mixed)
+		return &kinds[0];
 	return &kinds[turns[i % ARRAY_LEN(turns)]];
 }
 
@@ -94,6 +106,7 @@ jobs_configure(struct chaos *c)
 	struct harness *h = c->h;
 
 	c->faults = faults_new(h);
+	c->redis_ahead_sec = faults_redis_clock(h);
 	faults_arm(h, c->faults, "LLM_ANSWER:refused:job=poison");
 	harness_set(h, "llm.breaker_open_sec", "1");
 	harness_set(h, "storage.max_inline_bytes", "20000");

@@ -10,9 +10,12 @@
 
 #include "tests/e2e/faults.h"
 
+#include "tests/support/redis_server.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -70,4 +73,27 @@ faults_struck(const struct fault_page *page, enum fault_point point)
 	for (unsigned a = 0; a < FAULT_ACTION_COUNT; a++)
 		n += atomic_load(&page->struck[point][a]);
 	return n;
+}
+
+volatile int64_t *
+faults_redis_clock(struct harness *h)
+{
+	static char shim[PROC_PATH_MAX];
+	CLEANUP(closep) int fd = -1;
+	char dir[256], path[PROC_PATH_MAX];
+	int64_t *offset_sec = MAP_FAILED;
+
+	(void)snprintf(path, sizeof(path), "%s/clock", harness_dir(h));
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd >= 0 && ftruncate(fd, sizeof(*offset_sec)) == 0)
+		offset_sec = mmap(NULL, sizeof(*offset_sec), PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+	if (offset_sec == MAP_FAILED || getcwd(dir, sizeof(dir)) == NULL ||
+	    setenv("CLOCK_SHIM_FILE", path, 1) < 0)
+		harness_fail(h, "%s: %s", path, strerror(errno));
+	(void)snprintf(shim, sizeof(shim), "%s/tests/support/clock_shim.so", dir);
+	if (access(shim, R_OK) < 0)
+		harness_fail(h, "%s: %s", shim, strerror(errno));
+	redis_server_preload = shim;
+	return offset_sec;
 }

@@ -18,6 +18,10 @@ void faults_arm(struct harness *h, struct fault_page *page, const char *fmt, ...
     PRINTF_LIKE(3, 4);
 void faults_disarm(struct fault_page *page);
 
+/* Before harness_start: the seconds by which the wall clock of Redis is ahead. (Those of
+   the daemon's processes are wall_step_ms of the page.) For the life of the test. */
+volatile int64_t *faults_redis_clock(struct harness *h);
+
 /* How often, by any of the actions. */
 unsigned faults_struck(const struct fault_page *page, enum fault_point point);
 

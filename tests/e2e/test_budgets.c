@@ -287,6 +287,37 @@ Test(budgets, a_job_that_waits_for_others_ends_at_its_own_deadline)
 	stop();
 }
 
+static bool
+has_data(struct harness *hh, void *ctx)
+{
+	(void)ctx;
+	return harness_redis_int(hh, "LLEN agent:journal:late") >= 2;
+}
+
+/* A job whose time is over when it comes back knows what it did and what that cost. */
+Test(budgets, time_used_up_by_former_attempts_loses_neither_data_nor_costs)
+{
+	const struct json *r;
+
+	prepare("input = 1.0; output = 2.0;");
+	run_daemon();
+	harness_llm_script(h,
+	    "{\"rules\":[{\"when\":{\"turn\":0},\"reply\":{\"tool_calls\":[{\"name\":"
+	    "\"execute_pipeline\",\"arguments\":{\"pipeline\":[{\"step\":\"http_request\","
+	    "\"url\":\"{{data_api}}/users\"}]}}]," USAGE
+	    "}},{\"fault\":{\"hang\":true}}]}");
+	harness_push_job(h, "late", "show the items", ",\"agent\":\"two\"");
+	harness_wait_until(h, has_data, NULL, HARNESS_WAIT_MS, "the data");
+	(void)harness_redis_int(h, "HSET agent:job:late run_ms 99999999");
+	for (int slot = 0; slot < 4; slot++)
+		(void)harness_kill_child(h, "worker", slot, SIGKILL);
+	r = harness_expect(h, "late", "completed");
+	cr_expect_str_eq(text_at(h, r, "metadata.limit_hit"), "timeout");
+	cr_expect(eq(i64, int_at(r, "metadata.tokens_used"), 460));
+	cr_expect(eq(llong, micro(r, "metadata.cost_usd"), CALL));
+	stop();
+}
+
 Test(budgets, cached_tokens_cost_what_the_table_says_in_results_and_metrics)
 {
 	CLEANUP_BUF struct buf metrics = BUF_INIT;

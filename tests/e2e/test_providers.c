@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "tests/e2e/e2e.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 enum {
@@ -74,6 +75,110 @@ expect_some(const char *prefix, unsigned n)
 		cr_expect(eq(i64, int_at(r, "metadata.turns"), 2), "%s", id);
 		harness_clear(h);
 	}
+}
+
+/* Each job is one of 4 workers', the second half after a reload. */
+static void
+run_for_prefix(const char *agent, unsigned n, unsigned generation)
+{
+	char id[32], prompt[64], extra[64];
+
+	(void)snprintf(extra, sizeof(extra), ",\"agent\":\"%s\"", agent);
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(id, sizeof(id), "%s%u-%u", agent, generation, i);
+		(void)snprintf(prompt, sizeof(prompt), "task %u of %s", i, id);
+		harness_push_job(h, id, prompt, extra);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(id, sizeof(id), "%s%u-%u", agent, generation, i);
+		(void)harness_expect(h, id, "completed");
+	}
+}
+
+static bool
+has_reloaded(struct harness *hh, void *ctx)
+{
+	(void)ctx;
+	return harness_log_has(hh, "generation 2 is in use");
+}
+
+static void
+add_member(struct buf *out, const struct json *body, const char *name)
+{
+	const struct json *v = json_get(body, name);
+
+	if (v != NULL)
+		json_write(out, v, JSON_COMPACT);
+}
+
+/* What providers cache: the tools and the system text, of the same agent always the same
+   bytes. */
+static unsigned
+n_different(const char *path, unsigned *n)
+{
+	const struct json *log = harness_llm_log(h);
+	CLEANUP_BUF struct buf first = BUF_INIT;
+	unsigned different = 0;
+
+	*n = 0;
+	for (uint32_t i = 0; i < log->len; i++) {
+		const struct json *sent = json_get(&log->items[i], "body");
+		CLEANUP(arena_freep) struct arena *a = arena_new(0);
+		CLEANUP_BUF struct buf text = BUF_INIT;
+		const struct json *body = NULL, *messages;
+
+		if (!json_eq_str(json_get(&log->items[i], "path"), path))
+			continue;
+		cr_assert(json_read(a, sent->text, sent->len, 0, &body, NULL) == 0);
+		messages = json_get(body, "messages");
+		add_member(&text, body, "tools");
+		add_member(&text, body, "system");
+		if (json_get(body, "system") == NULL)
+			json_write(&text, &messages->items[0], JSON_COMPACT);
+		if ((*n)++ == 0)
+			buf_add(&first, buf_str(&text), text.len);
+		different += first.len != text.len ||
+		    strcmp(buf_str(&first), buf_str(&text)) != 0;
+	}
+	return different;
+}
+
+Test(providers, the_prefix_has_the_same_bytes_for_all_jobs_workers_and_generations)
+{
+	static const char *const paths[] = { "/v1/chat/completions", "/v1/messages" };
+
+	h = e2e_new();
+	harness_llm_arg(h, "--log-bodies");
+	harness_servers(h);
+	harness_set(h, "service.workers", "4");
+	harness_set(h, "llm.providers",
+	    "( { name = \"a\"; type = \"openai\"; base_url = \"http://%s/v1\"; model = "
+	    "\"m\"; }, { name = \"b\"; type = \"anthropic\"; base_url = \"http://%s/v1\"; "
+	    "model = \"m\"; } )",
+	    harness_llm_address(h), harness_llm_address(h));
+	harness_write_file(h, "agents.d/one.conf", "providers = ( \"a\" );");
+	harness_write_file(h, "agents.d/two.conf", "providers = ( \"b\" );");
+	harness_write_conf(h);
+	harness_daemon(h);
+	harness_llm_script(h, "{\"rules\":[{\"reply\":{\"content\":\"fine\"}}]}");
+	for (unsigned generation = 0; generation < 2; generation++) {
+		run_for_prefix("one", 40, generation);
+		run_for_prefix("two", 40, generation);
+		if (generation == 0) {
+			harness_set(h, "limits.max_turns", "11");
+			harness_write_conf(h);
+			harness_signal(h, SIGHUP);
+			harness_wait_until(h, has_reloaded, NULL, HARNESS_WAIT_MS,
+			    "the reload");
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		unsigned n;
+
+		cr_expect(eq(uint, n_different(paths[i], &n), 0), "%s", paths[i]);
+		cr_expect(eq(uint, n, 80), "%s", paths[i]);
+	}
+	stop();
 }
 
 static bool

@@ -117,6 +117,9 @@ static const struct {
 	    NULL,
 	    "@:2: service.run_dir: /etc/passwd: Not a directory|@:3: service.log.target: "
 	    "/nonexistent" },
+	{ "service: { user = \"nobody\"; compute_user = \"daemon\";\n log: { target = "
+	  "\"file:/tmp\"; }; };\n",
+	    NULL, "@:2: service.log.target: /tmp: Invalid argument" },
 	{ USERS, "\n\nwrong = 1;\n", "%:3: wrong: unknown option" },
 	{ USERS, "tools = (;\n", "%:1: syntax error" },
 	{ USERS, "tools = ( \"x1\",\n \"x2\" );\nfinish_tools = ( \"x3\" );\n",

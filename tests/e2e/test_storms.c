@@ -13,12 +13,9 @@
 #include "common/role/control.h"
 #include "tests/support/redis_server.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
 	LEASE_MS = 3000,
@@ -307,27 +304,6 @@ Test(storms, a_worker_at_full_cpu_is_not_reclaimed, .timeout = 900)
 
 /* ---- the wall clocks ---- */
 
-static int64_t *
-set_clock_file(void)
-{
-	static char path[256], shim[512];
-	char dir[256];
-	int64_t *offset;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "%s/clock", harness_dir(h));
-	(void)snprintf(shim, sizeof(shim), "%s/tests/support/clock_shim.so",
-	    getcwd(dir, sizeof(dir)));
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	cr_assert(fd >= 0 && ftruncate(fd, sizeof(*offset)) == 0);
-	offset = mmap(NULL, sizeof(*offset), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	cr_assert(offset != MAP_FAILED);
-	(void)close(fd);
-	cr_assert(setenv("CLOCK_SHIM_FILE", path, 1) == 0);
-	redis_server_preload = shim;
-	return offset;
-}
-
 static long long
 redis_time(void)
 {
@@ -348,7 +324,7 @@ are_delayed(struct harness *hh, void *n)
    a clock that is set back then do not wait for it to come by again. */
 Test(storms, an_hours_step_of_the_clock_recovers_nobody_and_delays_nobody)
 {
-	int64_t *offset_sec = set_clock_file();
+	volatile int64_t *offset_sec = faults_redis_clock(h);
 	unsigned all = 20, some = 5; /* the others stay in the queue meanwhile */
 	uint64_t began;
 

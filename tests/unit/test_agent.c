@@ -731,7 +731,9 @@ Test(limits, a_small_job_that_fits_is_run)
 	o = run(w, 0, NULL, 3000);
 	cr_expect(o.result.is_completed, "%s", o.result.error.text);
 	outcome_release(&o);
-	w->n_journal = 0;
+	world_free(w);
+	w = world_new(script, 1);
+	w->prefix.head_len = 4 * 2800;
 	w->agent.budget_usd = 0.003;
 	w->target.price = (struct token_price){ 1, 2, 1 };
 	o = run(w, 0, NULL, 0);

@@ -122,6 +122,21 @@ expect "a pipeline runs here, in a jail of its own" 0 pipeline --json --input "$
 END
 expect_in out '"data":["b","c"]'
 
+# The shell is offered every command, word by word.
+./agentctl completion bash > "$dir/completion"
+./agentctl help --all-names | sed -n 's/^command //p' > "$dir/commands"
+complete() { # words before the cursor; what is offered, one a line
+	bash -c '. "$1"; shift; COMP_WORDS=(agentctl "$@" ""); COMP_CWORD=$(($# + 1)); _agentctl
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$dir/completion" "$@"
+}
+while read -r first second; do
+	complete > "$dir/out"
+	grep -qx -- "$first" "$dir/out" || fail "completion does not offer '$first'"
+	[ -z "$second" ] && continue
+	complete "$first" > "$dir/out"
+	grep -qx -- "$second" "$dir/out" || fail "completion does not offer '$first $second'"
+done < "$dir/commands"
+
 # An interrupt ends the waiting, tells how to go on, and leaves the job alone.
 ./agentctl -c "$dir/conf" wait j9 > "$dir/out" 2> "$dir/err" &
 waiter=$!

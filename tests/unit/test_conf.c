@@ -80,6 +80,9 @@ static const struct {
 	{ "service: { workers = 2", "x.conf:1" },
 	{ "redis: { url = \"http://x\"; };", "redis.url" },
 	{ "redis: { url = \"sentinel:x\"; };", "must be embedded" },
+	{ "redis: { url = \"redis://:pa/ss@h\"; };", "write %2F, %3F or %23" },
+	{ "database: { url = \"postgres://u:p?ss@h/d\"; };",
+	    "database.url: the password" },
 	{ "http: { listen = \"0.0.0.0:80\"; };", "http.token" },
 	{ "http: { token = \"${AR_TEST_UNSET}\"; };", "AR_TEST_UNSET is not set" },
 	{ "http: { token = \"file:/nonexistent\"; };", "cannot open /nonexistent" },
@@ -516,6 +519,38 @@ static const struct {
 	{ "redis://h/?db=3&api_key=sesame", "sesame" },
 	{ "redis://h/?keyword=sesame", NULL },
 };
+
+/* What people see of them. */
+static const struct {
+	const char *url, *shown;
+	bool is_cut;
+} shown_urls[] = {
+	{ "redis://u:sesame@h:1/2", "redis://u:********@h:1/2", false },
+	{ "redis://:ses/ame@h:1", "redis://:********@h:1", true },
+	{ "redis://:12/34@h:1", "redis://:********@h:1", true },
+	{ "postgres://u:ses?ame@h/d", "postgres://u:********@h/d", true },
+	{ "postgres://u:1s#es@me@h/d", "postgres://u:********@h/d", true },
+	{ "http://h:80/@user", "http://h:80/@user", false },
+	{ "http://h/a:b@user", "http://h/a:b@user", false },
+	{ "http://[::1]:80/@user", "http://[::1]:80/@user", false },
+	{ "http://[::1]/@user", "http://[::1]/@user", false },
+	{ "postgres://a:1,b:2/d?application_name=x@y",
+	    "postgres://a:1,b:2/d?application_name=x@y", false },
+	{ "unix:///run/a:b@c", "unix:///run/a:b@c", false },
+};
+
+Test(conf, a_password_that_was_not_escaped_is_masked_and_told)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shown_urls); i++) {
+		CLEANUP_BUF struct buf b = BUF_INIT;
+
+		conf_mask_url(&b, shown_urls[i].url);
+		cr_expect_str_eq(buf_str(&b), shown_urls[i].shown);
+		cr_expect(eq(int, conf_url_is_cut(shown_urls[i].url),
+			      shown_urls[i].is_cut),
+		    "%s", shown_urls[i].url);
+	}
+}
 
 Test(conf, the_secrets_of_urls_are_among_all_secrets)
 {

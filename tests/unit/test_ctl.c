@@ -355,7 +355,7 @@ static const struct {
 	{ "rnu hello", "did you mean 'run'" },
 	{ "stat", "did you mean 'status'" },
 	{ "xyzzy", "'agentctl --help'" },
-	{ "dead", "one more word" },
+	{ "dead", "one more word: list, show, retry, drop" },
 	{ "dead shwo 1", "did you mean 'dead show'" },
 	{ "run", "needs PROMPT" },
 	{ "job", "needs JOB_ID" },
@@ -480,8 +480,8 @@ Test(help, completion_offers_commands_and_options)
 	ctl_help_completion(&out);
 	cr_expect(strstr(buf_str(&out), "complete -F _agentctl agentctl") != NULL);
 	cr_expect(strstr(buf_str(&out), "'run'*) words=\" --agent") != NULL);
-	cr_expect(
-	    strstr(buf_str(&out), "'dead') words=\"list show retry drop \"") != NULL);
+	cr_expect(strstr(buf_str(&out),
+		      "'dead') has_files=no words=\"list show retry drop ") != NULL);
 	cr_expect(strstr(buf_str(&out), "all-names") == NULL);
 }
 

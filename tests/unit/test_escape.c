@@ -226,9 +226,10 @@ static const struct {
 	const char *name;
 	int value;
 } outcomes[] = { { "K", -SIGSYS }, { "ok", 0 }, { "EACCES", EACCES },
-	{ "EAFNOSUPPORT", EAFNOSUPPORT }, { "EAGAIN", EAGAIN }, { "ECHILD", ECHILD },
-	{ "EFAULT", EFAULT }, { "EINVAL", EINVAL }, { "ENOENT", ENOENT },
-	{ "ENOSYS", ENOSYS }, { "EPERM", EPERM }, { "no", IS_REFUSED } };
+	{ "EAFNOSUPPORT", EAFNOSUPPORT }, { "EAGAIN", EAGAIN }, { "EBADF", EBADF },
+	{ "ECHILD", ECHILD }, { "EFAULT", EFAULT }, { "EINVAL", EINVAL },
+	{ "ENOENT", ENOENT }, { "ENOSYS", ENOSYS }, { "EPERM", EPERM },
+	{ "no", IS_REFUSED } };
 
 struct attempt {
 	char name[96];

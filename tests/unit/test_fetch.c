@@ -511,6 +511,28 @@ Test(fetch, many_large_answers_wait_for_room_in_the_lane)
 	cr_expect(eq(sz, fetch.n_jobs, 0));
 }
 
+Test(fetch, bodies_that_are_too_much_together_are_given_up_and_told)
+{
+	struct lane *lane = TAILQ_FIRST(&fetch.lanes);
+
+	cr_expect(gt(u64, fetch.lane_bytes_max, (uint64_t)1000000), "one always fits");
+	fetch.lane_bytes_max = 300000;
+	lane->held_bytes = 100000; /* those of other requests, on their way */
+	run("/large", "");
+	cr_expect(not(is_ok()));
+	cr_expect_str_eq(text_of("error.type"), "execution_error");
+	cr_expect(json_is_true(json_path(meta, "error.retryable", 15)));
+	cr_expect(strstr(text_of("error.message"), "at once") != NULL);
+	cr_expect(eq(u64, lane->held_bytes, 100000), "its own are given back");
+	run("/small", "");
+	cr_expect(is_ok());
+	lane->held_bytes = 0;
+	run("/large", "");
+	cr_expect(is_ok());
+	lane_data_release(&data);
+	cr_expect(eq(u64, lane->held_bytes, 0));
+}
+
 Test(fetch, a_closed_lane_ends_its_requests)
 {
 	ask(1, "/hang", "");

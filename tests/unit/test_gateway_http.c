@@ -345,6 +345,46 @@ Test(gateway_http, oversized_requests_get_413_and_431)
 	cr_expect(eq(int, ask("GET /health", "", NULL, &out), 200));
 }
 
+/* Asks until it is answered so, or for a while. */
+static int
+ask_until(int wanted, struct buf *out)
+{
+	uint64_t until = clock_mono_ms() + 10000;
+	int status;
+
+	do
+		status = ask("POST /test/chat", JSON,
+		    "{\"prompt\":\"a text that is not quite as short as it might be\"}",
+		    out);
+	while (status != wanted && clock_mono_ms() < until);
+	return status;
+}
+
+Test(gateway_http, bodies_that_never_end_do_not_fill_the_memory)
+{
+	static const char head[] = "POST /test/chat HTTP/1.1\r\nHost: localhost\r\n"
+				   "Content-Length: 2000\r\n\r\n";
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	char bytes[1999];
+	int held[60];
+
+	teardown();
+	start_server("http: { listen = \"127.0.0.1:8082\"; request_timeout_sec = 60; "
+		     "max_body_bytes = 2000; };");
+	memset(bytes, ' ', sizeof(bytes));
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		held[i] = dial();
+		cr_assert(send(held[i], head, strlen(head), MSG_NOSIGNAL) > 0);
+		cr_assert(send(held[i], bytes, sizeof(bytes), MSG_NOSIGNAL) > 0);
+	}
+	cr_expect(eq(int, ask_until(503, &out), 503), "%s", buf_str(&out));
+	cr_expect(strstr(buf_str(&out), "Retry-After: ") != NULL);
+	cr_expect(eq(int, ask("GET /health", "", NULL, &out), 200));
+	for (size_t i = 0; i < ARRAY_LEN(held); i++)
+		(void)close(held[i]);
+	cr_expect(eq(int, ask_until(200, &out), 200), "%s", buf_str(&out));
+}
+
 static const char *const slow[] = {
 	"", "GET /hea", "GET /health HTTP/1.1\r\nHost: loc",
 	"POST /test/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc"

@@ -355,6 +355,33 @@ Test(health, the_page_escapes_what_it_shows)
 	conf_free(conf);
 }
 
+Test(health, the_page_says_what_is_wrong_in_words)
+{
+	struct conf *conf = conf_of("llm: { providers = ( { name = \"p<1>\"; type = "
+				    "\"openai\"; model = \"m1\"; } ); }; "
+				    "agents = ( { name = \"workflow\"; } );");
+	struct health_facts facts = { .status = &status,
+		.metrics = &metrics,
+		.conf = conf,
+		.queue_paused = "the queue is paused by <me>" };
+	CLEANUP_BUF struct buf out = BUF_INIT;
+
+	fill();
+	(void)snprintf(status.degraded, sizeof(status.degraded), "no <walls>");
+	metrics.cells[metric_info(METRIC_LLM_BREAKER)->first_cell] = 2;
+	health_write_page(&out, conf, &facts);
+	cr_expect(
+	    strstr(out.data, "<li>the queue is paused by &lt;me&gt;</li>") != NULL);
+	cr_expect(strstr(out.data, "<li>no provider of agent workflow") != NULL);
+	cr_expect(
+	    strstr(out.data, "The sandbox is degraded: no &lt;walls&gt;.") != NULL);
+	cr_expect(strstr(out.data,
+		      "<td>p&lt;1&gt;</td><td>m1</td><td class=\"bad\">resting</td>") !=
+	    NULL);
+	cr_expect(strstr(out.data, "<td>other</td>") == NULL);
+	conf_free(conf);
+}
+
 /* ---- metrics ---- */
 
 #define PROVIDERS                                                    \

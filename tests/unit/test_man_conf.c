@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The text between ".Ss GROUP" and the next section. */
 static char *
@@ -71,6 +72,120 @@ Test(man_conf, every_option_is_on_the_page_with_its_default)
 		if (p != NULL && o.def[0] != '\0')
 			cr_expect(strstr(p, def) != NULL, "%s: default %s", o.name,
 			    o.def);
+	}
+}
+
+/* "    # name = value;" becomes an option; "#name = ..." is another value's example and
+   stays a comment. */
+static char *
+uncommented(const char *text)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n") + 1, blanks = strspn(text, " ");
+		const char *p = text + blanks;
+		size_t word = p[0] == '#' && p[1] == ' '
+		    ? strspn(p + 2, "abcdefghijklmnopqrstuvwxyz_")
+		    : 0;
+
+		if (word > 0 &&
+		    (strncmp(p + 2 + word, " = ", 3) == 0 || p[2 + word] == ':'))
+			buf_add(&out, p + 2, n - blanks - 2);
+		else
+			buf_add(&out, text, n);
+		text += n;
+	}
+	return buf_take(&out, NULL);
+}
+
+static struct conf *
+load_text(const char *text)
+{
+	char path[] = "/tmp/test-man-conf-XXXXXX";
+	struct conf *conf = NULL;
+	struct err e = ERR_INIT;
+	int fd = mkstemp(path);
+
+	cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	(void)close(fd);
+	cr_expect(eq(int, conf_load(path, &conf, &e), 0), "%s", e.text);
+	(void)unlink(path);
+	cr_assert(conf != NULL);
+	return conf;
+}
+
+/* Does a line of the text, within the braces of group, begin with the name? */
+static bool
+has_line(const char *text, const char *group, const char *name)
+{
+	char head[256], line[160];
+	const char *p = text, *end = text + strlen(text);
+
+	if (strcmp(group, "Top level") != 0) {
+		(void)snprintf(head, sizeof(head), "\n%s: {\n", group);
+		p = strstr(text, head);
+		if (p == NULL)
+			return false;
+		end = strstr(p, "\n};");
+	}
+	for (; p != NULL && p < end; p = strchr(p + 1, '\n')) {
+		const char *q = p + 1 + strspn(p + 1, " #");
+
+		(void)snprintf(line, sizeof(line), "%s = ", name);
+		if (strncmp(q, line, strlen(line)) == 0)
+			return true;
+		(void)snprintf(line, sizeof(line), "%.*s: {", (int)strcspn(name, "."),
+		    name);
+		if (strchr(name, '.') != NULL && strncmp(q, line, strlen(line)) == 0 &&
+		    strstr(q, strchr(name, '.') + 1) != NULL)
+			return true;
+	}
+	return false;
+}
+
+Test(man_conf, the_example_shows_every_option_with_its_default)
+{
+	CLEANUP(freep) char *text = read_source("etc/agent-runner.conf");
+	CLEANUP(freep) char *options = uncommented(text);
+	CLEANUP(conf_freep) struct conf *example = load_text(options);
+	CLEANUP(conf_freep) struct conf *plain = load_text("");
+	CLEANUP_BUF struct buf changes = BUF_INIT;
+
+	(void)conf_compare(plain, example, &changes, NULL);
+	cr_expect_str_eq(buf_str(&changes), "");
+	for (size_t i = 0; i < conf_option_count(); i++) {
+		struct conf_option_info o = conf_option_at(i);
+		char group[128];
+		const char *leaf = group_of(o.name, group, sizeof(group));
+
+		if (strcmp(group, "auth_profiles") == 0 ||
+		    strcmp(group, "AGENT DEFINITIONS") == 0 ||
+		    strcmp(group, "llm.prices") == 0)
+			continue;
+		if (strcmp(group, "llm.providers") == 0)
+			(void)snprintf(group, sizeof(group), "llm");
+		cr_expect(has_line(text, group, leaf), "%s is not in the example",
+		    o.name);
+	}
+}
+
+Test(man_conf, the_example_agent_shows_every_option)
+{
+	CLEANUP(freep) char *text = read_source("etc/agents.d/workflow.conf");
+
+	for (size_t i = 0; i < conf_option_count(); i++) {
+		struct conf_option_info o = conf_option_at(i);
+		char group[128], line[160];
+		const char *leaf = group_of(o.name, group, sizeof(group));
+
+		if (strcmp(group, "AGENT DEFINITIONS") != 0)
+			continue;
+		if (strncmp(leaf, "limits.", 7) == 0)
+			leaf += 7;
+		(void)snprintf(line, sizeof(line), "%s = ", leaf);
+		cr_expect(strstr(text, line) != NULL, "%s is not in the example",
+		    o.name);
 	}
 }
 

@@ -97,6 +97,33 @@ BOTH(every_column_comes_back)
 	    store_get_by_job(f->store, r.row.job_id, SIZE_MAX, &got, &err), -ENOENT));
 }
 
+BOTH(several_jobs_are_looked_for_in_one_question)
+{
+	const char *ids[STORE_BATCH_MAX];
+	bool has_result[STORE_BATCH_MAX];
+	char jobs[STORE_BATCH_MAX][16];
+	struct fixture_row r;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < STORE_BATCH_MAX; i++) {
+		(void)snprintf(jobs[i], sizeof(jobs[i]), "job'%zu", i);
+		ids[i] = jobs[i];
+		if (i % 3 == 0)
+			cr_assert(eq(int,
+			    fixture_put(f->store, fixture_row(&r, ids[i], "{}"), NULL),
+			    STORE_STORED));
+	}
+	for (size_t n = 1; n <= STORE_BATCH_MAX; n++) {
+		memset(has_result, -1, sizeof(has_result));
+		cr_assert(eq(int, store_have_jobs(f->store, ids, n, has_result, &err),
+			      0),
+		    "%s", err.text);
+		for (size_t i = 0; i < n; i++)
+			cr_expect(eq(int, has_result[i], i % 3 == 0), "%zu of %zu", i,
+			    n);
+	}
+}
+
 BOTH(what_is_not_there_leaves_the_answer_untouched)
 {
 	struct store_result got = { .data_fd = -1, .token = 4711 };

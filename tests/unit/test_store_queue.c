@@ -113,6 +113,43 @@ BOTH(rows_go_through_in_batches_and_come_back_one_by_one)
 	session->driver->close(session);
 }
 
+/* Looked up together, more than one question holds; each hears of its own job. */
+BOTH(lookups_that_wait_together_are_told_apart)
+{
+	static struct store_request requests[ROWS];
+	struct fixture_row rows[3];
+	struct store_queue *q;
+	char jobs[ROWS][16];
+
+	for (int i = 0; i < ROWS; i++)
+		(void)snprintf(jobs[i], sizeof(jobs[i]), "job-%d", i);
+	for (int i = 0; i < 3; i++) /* 0, 17, 34: in different batches */
+		cr_assert(eq(int,
+		    fixture_put(f->store,
+			fixture_row(&rows[i], jobs[17 * i], jobs[17 * i]), NULL),
+		    STORE_STORED));
+	q = start(f);
+	for (int i = 0; i < ROWS; i++) {
+		requests[i] = request(STORE_OP_GET_BY_JOB);
+		requests[i].get.job_id = jobs[i];
+		store_queue_submit(q, &requests[i]);
+	}
+	await_answers(q, ROWS);
+	for (int i = 0; i < ROWS; i++) {
+		bool is_there = i % 17 == 0 && i < 3 * 17;
+
+		cr_expect(eq(int, requests[i].result, is_there ? 0 : -ENOENT), "%s: %s",
+		    jobs[i], requests[i].err.text);
+		if (is_there)
+			cr_expect(eq(str, requests[i].get.result.message, jobs[i]));
+		else
+			cr_expect(requests[i].get.result.message == NULL &&
+			    strstr(requests[i].err.text, "no such result") != NULL);
+		store_result_release(&requests[i].get.result);
+	}
+	store_queue_stop(q, 0);
+}
+
 static int
 answer_42(struct store *store, void *ctx, struct err *err)
 {

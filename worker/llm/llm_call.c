@@ -18,7 +18,8 @@
 
 enum {
 	PROVIDER_TIMEOUT_MS = 60000, /* when the configuration sets none */
-	BYTES_PER_TOKEN = 4          /* of a request, roughly */
+	BYTES_PER_TOKEN = 4,         /* of a request, roughly */
+	FRAME_BYTES = 96             /* around a message's or a call's texts */
 };
 
 struct caller {
@@ -246,6 +247,21 @@ repeat(struct caller *c, struct llm_http_request *req)
 	}
 }
 
+/* About what the request will take, so that its long texts are not moved as it grows, and
+   no job that waits holds much more than it sends. */
+static size_t
+request_bytes(const struct llm_prefix *prefix, const struct llm_messages *messages)
+{
+	size_t n = prefix->head_len + prefix->tools_len + FRAME_BYTES;
+
+	for (const struct llm_message *m = messages->first; m != NULL; m = m->next) {
+		n += m->text.len + FRAME_BYTES;
+		for (size_t i = 0; i < m->n_calls; i++)
+			n += m->calls[i].arguments.len + FRAME_BYTES;
+	}
+	return n + n / 16; /* escapes */
+}
+
 static int
 ask_target(struct caller *c)
 {
@@ -258,6 +274,8 @@ ask_target(struct caller *c)
 	struct llm_http_request req = { .max_body_bytes = LLM_BODY_MAX };
 
 	t->type->url(&url, t->provider);
+	(void)buf_reserve(&body,
+	    request_bytes(c->call->prefixes[c->target], c->call->messages));
 	t->type->request(&body, c->call->prefixes[c->target], c->call->messages,
 	    &params);
 	if (t->type->headers(&headers, t->provider) < 0 || buf_status(&url) != 0 ||

@@ -31,7 +31,8 @@ local function settle_turn(id, text, name, tokens, usd)
 	return false
 end
 
--- A job that runs anew has its whole budget again; its former children have none.
+-- A job that runs anew has its whole budget again; its former children have none. True
+-- when it had a family of its own.
 local function leave_own_family(id)
 	local key = job_key(id)
 	if call('HGET', key, 'family') ~= id then return end
@@ -39,4 +40,5 @@ local function leave_own_family(id)
 		call('HDEL', key, 'family_' .. field .. '_tokens', 'family_' .. field .. '_usd')
 	end
 	call('HDEL', key, 'family')
+	return true
 end

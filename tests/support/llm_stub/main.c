@@ -45,13 +45,19 @@ struct stub {
 	uint64_t cache[CACHE_SLOTS]; /* hashes of prefixes that were sent before */
 };
 
+/* Eight bytes at a step: thousands of long prefixes a second are told apart. */
 static uint64_t
 hash_bytes(const char *data, size_t n)
 {
-	uint64_t h = 14695981039346656037u;
+	uint64_t h = 14695981039346656037u ^ n;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)data[i]) * 1099511628211u;
+	for (size_t i = 0; i < n; i += sizeof(h)) {
+		uint64_t word = 0;
+
+		memcpy(&word, data + i, n - i < sizeof(word) ? n - i : sizeof(word));
+		h = (h ^ word) * 1099511628211u;
+		h ^= h >> 32; /* else high bits never reach low ones */
+	}
 	return h;
 }
 
