@@ -87,6 +87,8 @@ conf_field(const struct conf_option *o, const void *record)
 
 /* The checks that need more than one option; all findings joined by newlines in err. */
 int conf_check(const struct conf *c, struct err *err);
+/* Adds a line to c->warnings; without memory it is lost. */
+void conf_warn(struct conf *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Reads agents_dir and adds the built-in agent; base_dir is the configuration's folder. A
    directory that is not there is an error only when it is not the default one. */

@@ -115,3 +115,19 @@ conf_finding_at(const struct conf *c, struct err *err, int code, const char *key
 	return conf_finding(err, code, "%s%s%s", at != NULL ? at : "",
 	    at != NULL ? ": " : "", what);
 }
+
+void
+conf_warn(struct conf *c, const char *fmt, ...)
+{
+	struct conf_list *list = &c->warnings;
+	char **v = reallocarray(list->v, list->n + 1, sizeof(*v));
+	va_list ap;
+
+	if (v == NULL)
+		return;
+	list->v = v;
+	va_start(ap, fmt);
+	if (vasprintf(&v[list->n], fmt, ap) >= 0)
+		list->n++;
+	va_end(ap);
+}

@@ -10,6 +10,7 @@
 
 #include "common/conf/prices.h"
 
+#include "common/conf/options.h"
 #include "common/conf/targets.h"
 
 #include <errno.h>
@@ -110,17 +111,31 @@ check_budgets(const struct conf *c, struct err *err)
 		if (without_price(c, err, all[b].key, &names) < 0)
 			status = -EINVAL;
 	}
+	return status;
+}
+
+/* An agent's definition may come from elsewhere than the prices: it works without them,
+   and what its bound leaves open is said. */
+void
+conf_warn_of_budgets(struct conf *c)
+{
 	for (size_t i = 0; i < c->n_agents; i++) {
 		CLEANUP_BUF struct buf names = BUF_INIT;
+		const char *at;
 		char key[64];
 
 		(void)snprintf(key, sizeof(key), "agents[%zu].limits.budget_usd", i);
 		if (c->agents[i].budget_usd > 0)
 			add_unknown(c, &c->agents[i], &names);
-		if (without_price(c, err, key, &names) < 0)
-			status = -EINVAL;
+		if (names.len == 0)
+			continue;
+		at = conf_place_of(c, key);
+		conf_warn(c,
+		    "%s%sagent %s: limits.budget_usd: calls of models without a price "
+		    "count as nothing: %s; add them to llm.prices",
+		    at != NULL ? at : "", at != NULL ? ": " : "", c->agents[i].name,
+		    buf_str(&names));
 	}
-	return status;
 }
 
 int

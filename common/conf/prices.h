@@ -25,4 +25,7 @@ bool conf_price_find(const struct conf *c, const struct conf_provider *p,
    0, or -EINVAL with the findings. */
 int conf_check_prices(const struct conf *c, struct err *err);
 
+/* Warns of agents' limits.budget_usd that cannot hold, since a model has no price. */
+void conf_warn_of_budgets(struct conf *c);
+
 #endif

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "common/conf/options.h"
+#include "common/conf/prices.h"
 
 #include <errno.h>
 #include <libconfig.h>
@@ -93,20 +94,14 @@ static void
 warn(struct reader *rd, const config_setting_t *s, const char *key, const char *fmt,
     ...)
 {
-	struct conf_list *list = &rd->conf->warnings;
-	char **v = reallocarray(list->v, list->n + 1, sizeof(*v));
 	char what[512];
 	va_list ap;
 
-	if (v == NULL)
-		return;
-	list->v = v;
 	va_start(ap, fmt);
 	(void)vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (asprintf(&v[list->n], "%s:%u: %s%s: %s", file_of(rd, s),
-		(unsigned)config_setting_source_line(s), rd->prefix, key, what) >= 0)
-		list->n++;
+	conf_warn(rd->conf, "%s:%u: %s%s: %s", file_of(rd, s),
+	    (unsigned)config_setting_source_line(s), rd->prefix, key, what);
 }
 
 /* *value is replaced by what it names, if it names a file. */
@@ -714,6 +709,7 @@ read_and_check(struct reader *rd, const char *path)
 	agents_r = conf_read_agents(c, rd->base_dir, rd->err);
 	temperatures(c);
 	check_r = conf_check(c, rd->err);
+	conf_warn_of_budgets(c);
 	return read_r < 0 ? read_r : agents_r < 0 ? agents_r : check_r;
 }
 

@@ -231,6 +231,13 @@ Test(conf, agents_are_read_with_the_files_they_name)
 	file("agents.d/quick.conf",
 	    "description = \"d\"; system_prompt_file = \"quick.txt\"; tools = ( \"a\" );"
 	    "limits: { max_turns = 2; budget_usd = 0.5; };");
+	cr_assert(eq(int, conf_load(file("x.conf", ""), &c, &e), 0), "%s", e.text);
+	cr_assert(eq(sz, c->warnings.n, 1));
+	cr_expect(strstr(c->warnings.v[0],
+		      "quick.conf:1: agent quick: limits.budget_usd") &&
+		strstr(c->warnings.v[0], "gpt-4o (openai)"),
+	    "%s", c->warnings.v[0]);
+	conf_free(c);
 	cr_assert(eq(int,
 		      conf_load(file("x.conf",
 				    "llm: { prices = ( { model = \"gpt-4o\"; "
