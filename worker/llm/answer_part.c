@@ -120,3 +120,19 @@ llm_part_read(struct arena *a, int status, const char *body, size_t n,
 	arena_free(scratch);
 	return r;
 }
+
+enum llm_finish
+llm_part_finish_read(const struct json *reason, const struct llm_part_finish *names,
+    size_t n, const struct llm_answer *answer)
+{
+	enum llm_finish finish = LLM_FINISH_STOP;
+
+	for (size_t i = 0; i < n; i++)
+		if (json_eq_str(reason, names[i].name))
+			finish = names[i].finish;
+	if (finish == LLM_FINISH_STOP && answer->n_calls > 0)
+		return LLM_FINISH_TOOL_CALLS;
+	if (finish == LLM_FINISH_TOOL_CALLS && answer->n_calls == 0)
+		return LLM_FINISH_STOP;
+	return finish;
+}

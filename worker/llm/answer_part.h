@@ -19,6 +19,14 @@ struct llm_text llm_part_model(struct arena *a, const struct json *v);
 /* The base with that path behind it, unless it ends so already; a query (Azure's
    api-version) stays behind both. */
 void llm_part_url(struct buf *url, const char *base, const char *path);
+/* Why an answer ended, by the words of one provider. An unknown or absent reason is read
+   from what the answer holds. */
+struct llm_part_finish {
+	const char *name;
+	enum llm_finish finish;
+};
+enum llm_finish llm_part_finish_read(const struct json *reason,
+    const struct llm_part_finish *names, size_t n, const struct llm_answer *answer);
 /* Sets llm_bad_response; returns -EIO. */
 int llm_part_bad(struct llm_error *e, int status, const char *what);
 

@@ -76,10 +76,7 @@ read_blocks(struct arena *a, const struct json *content, struct llm_answer *out)
 	return buf_status(&all);
 }
 
-static const struct {
-	const char *name;
-	enum llm_finish finish;
-} finishes[] = {
+static const struct llm_part_finish finishes[] = {
 	{ "end_turn", LLM_FINISH_STOP },
 	{ "stop_sequence", LLM_FINISH_STOP },
 	{ "tool_use", LLM_FINISH_TOOL_CALLS },
@@ -87,22 +84,6 @@ static const struct {
 	{ "model_context_window_exceeded", LLM_FINISH_LENGTH },
 	{ "refusal", LLM_FINISH_CONTENT_FILTER },
 };
-
-static enum llm_finish
-read_finish(const struct json *doc, const struct llm_answer *answer)
-{
-	const struct json *reason = json_get(doc, "stop_reason");
-	enum llm_finish finish = LLM_FINISH_STOP;
-
-	for (size_t i = 0; i < ARRAY_LEN(finishes); i++)
-		if (json_eq_str(reason, finishes[i].name))
-			finish = finishes[i].finish;
-	if (finish == LLM_FINISH_STOP && answer->n_calls > 0)
-		return LLM_FINISH_TOOL_CALLS;
-	if (finish == LLM_FINISH_TOOL_CALLS && answer->n_calls == 0)
-		return LLM_FINISH_STOP;
-	return finish;
-}
 
 static int
 read_document(struct arena *a, int status, const struct json *doc,
@@ -120,7 +101,8 @@ read_document(struct arena *a, int status, const struct json *doc,
 		return llm_part_bad(e, status, "more tool calls than can be meant");
 	if (r == -EINVAL)
 		return llm_part_bad(e, status, "a tool call without name or id");
-	out->finish = read_finish(doc, out);
+	out->finish = llm_part_finish_read(json_get(doc, "stop_reason"), finishes,
+	    ARRAY_LEN(finishes), out);
 	if (r < 0 || arena_failed(a))
 		return llm_error_set(e, ERROR_TYPE_INTERNAL, status,
 		    "no memory for an answer");

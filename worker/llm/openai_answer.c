@@ -149,10 +149,7 @@ read_calls(struct arena *a, const struct json *list, struct llm_answer *out)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	enum llm_finish finish;
-} finishes[] = {
+static const struct llm_part_finish finishes[] = {
 	{ "stop", LLM_FINISH_STOP },
 	{ "tool_calls", LLM_FINISH_TOOL_CALLS },
 	{ "function_call", LLM_FINISH_TOOL_CALLS },
@@ -160,23 +157,6 @@ static const struct {
 	{ "max_tokens", LLM_FINISH_LENGTH },
 	{ "content_filter", LLM_FINISH_CONTENT_FILTER },
 };
-
-/* An unknown or absent reason is read from what the answer holds. */
-static enum llm_finish
-read_finish(const struct json *choice, const struct llm_answer *answer)
-{
-	const struct json *reason = json_get(choice, "finish_reason");
-	enum llm_finish finish = LLM_FINISH_STOP;
-
-	for (size_t i = 0; i < ARRAY_LEN(finishes); i++)
-		if (json_eq_str(reason, finishes[i].name))
-			finish = finishes[i].finish;
-	if (finish == LLM_FINISH_STOP && answer->n_calls > 0)
-		return LLM_FINISH_TOOL_CALLS;
-	if (finish == LLM_FINISH_TOOL_CALLS && answer->n_calls == 0)
-		return LLM_FINISH_STOP;
-	return finish;
-}
 
 static int
 read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
@@ -201,7 +181,8 @@ read_message(struct arena *a, const struct json *choice, struct llm_answer *out,
 		*what = "a tool call without a name";
 	if (r < 0)
 		return r;
-	out->finish = read_finish(choice, out);
+	out->finish = llm_part_finish_read(json_get(choice, "finish_reason"), finishes,
+	    ARRAY_LEN(finishes), out);
 	return 0;
 }
 
