@@ -382,8 +382,9 @@ Test(cancel, ends_a_job_that_waits_for_the_store)
 Test(cancel, says_what_became_of_each_job)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT;
-	static const char *const several[] = { "--json", "cancel", "ended", "asking",
-		"queued", "stranger", NULL };
+	/* the queued one before that which frees its place */
+	static const char *const several[] = { "--json", "cancel", "ended", "queued",
+		"asking", "stranger", NULL };
 	static const char *const ended[] = { "cancel", "ended", NULL };
 
 	begin();
@@ -398,8 +399,8 @@ Test(cancel, says_what_became_of_each_job)
 	cr_expect(eq(int, ctl(&out, several), 1));
 	cr_expect_str_eq(buf_str(&out),
 	    "{\"job_id\":\"ended\",\"state\":\"done\",\"cancel\":\"ended\"}\n"
-	    "{\"job_id\":\"asking\",\"state\":\"held\",\"cancel\":\"stopping\"}\n"
 	    "{\"job_id\":\"queued\",\"state\":\"queued\",\"cancel\":\"cancelled\"}\n"
+	    "{\"job_id\":\"asking\",\"state\":\"held\",\"cancel\":\"stopping\"}\n"
 	    "{\"job_id\":\"stranger\",\"state\":\"\",\"cancel\":\"unseen\"}\n");
 	(void)harness_expect(h, "asking", "failed");
 	(void)harness_expect(h, "queued", "failed");
