@@ -88,7 +88,8 @@ read_id(struct arena *a, const struct json *v, const struct llm_tool_call *calls
 {
 	char own[32];
 
-	if (json_is(v, JSON_STRING) && v->len > 0 && !id_is_taken(calls, i, v))
+	if (v != NULL && json_is(v, JSON_STRING) && v->len > 0 &&
+	    !id_is_taken(calls, i, v))
 		return llm_part_text(a, v);
 	return llm_text_dup(a, own, (size_t)snprintf(own, sizeof(own), "call_%zu", i));
 }
