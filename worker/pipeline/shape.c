@@ -287,8 +287,9 @@ move_query(struct shaping *s, const struct http_args *http, const char **url,
 	const char *mark = strchr(http->url, '?');
 
 	*url = http->url;
-	if (mark == NULL || strcasecmp(http->method, "GET") != 0 ||
-	    strchr(mark, '#') != NULL || !is_plain_query(mark + 1, http->params))
+	if (mark == NULL || mark == http->url || /* nothing would be left of it */
+	    strcasecmp(http->method, "GET") != 0 || strchr(mark, '#') != NULL ||
+	    !is_plain_query(mark + 1, http->params))
 		return;
 	*url = arena_strndup(s->arena, http->url, (size_t)(mark - http->url));
 	for (const char *at = mark + 1; *at != '\0';) {
